@@ -1,0 +1,3 @@
+"""The engine of tailrace: knows no concrete stage."""
+
+__version__ = "0.1.0"

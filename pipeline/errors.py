@@ -1,0 +1,34 @@
+"""What can go wrong, named for what the engine must do about it."""
+
+from __future__ import annotations
+
+
+class TailraceError(Exception):
+    """Anything tailrace reports to its user by its message alone, without a traceback (exit code 1)."""
+
+
+class ConfigError(TailraceError):
+    """The configuration cannot be used (exit code 78). Carries every problem found, not the first.
+
+    ``problems`` are complete sentences, one each: place, value found, what was expected, nearest valid name.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StateError(TailraceError):
+    """The state file cannot be used: locked, damaged, newer, not writable. Nothing was changed; says the way out."""
+
+
+class Retry(Exception):
+    """A sink could not take the payload now: the engine offers it again after a backoff (at least ``delay`` seconds)."""
+
+    def __init__(self, why: str, delay: float = 0.0) -> None:
+        super().__init__(why)
+        self.delay = delay
+
+
+class TimeBudget(BaseException):
+    """A line used up its time. Not an ``Exception``: a stage's own ``except Exception`` must not swallow it."""

@@ -1,0 +1,53 @@
+"""What produces chunks. The engine sees a source only through this protocol and calls it from one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pipeline.batch import Chunk, Position
+
+Register = Callable[[Sequence[Position]], Sequence[int]]
+"""Gives new generations their file ids. They are durable in the state when it returns; called once for many files."""
+
+
+class Source(Protocol):
+    """A step object: never blocks, never sleeps; the clock (monotonic seconds) is passed in."""
+
+    def open(self, positions: Sequence[Position], now: float) -> None:
+        """Start: ``positions`` are all rows of the state. Runs the first scan and registers what is new."""
+        ...
+
+    def poll(self, now: float) -> float:
+        """Do what is due (hints, rescan, closing finished files); seconds until it wants to be called again (0: data is
+        waiting to be read now)."""
+        ...
+
+    def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
+        """Read the next chunk of the file whose turn it is straight into ``buffer``; None: nothing to read now.
+        ``skip(file_id)`` true: this file may not have another slot now."""
+        ...
+
+    def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
+        """The first ``done`` bytes of the chunk (lines, from the chunk's start) are worked off and on their way to the sinks, in order.
+        ``data`` is the slot's content. ``done == chunk.length`` releases the chunk up to ``chunk.end``."""
+        ...
+
+    def cut(self) -> list[Position]:
+        """The rows that changed since the last cut, as of everything released so far."""
+        ...
+
+    def committed(self, rows: Sequence[Position]) -> None:
+        """These rows of an earlier ``cut`` are durable now."""
+        ...
+
+    def rewind(self) -> None:
+        """Forget everything read after the committed positions; descriptors stay open, so that nothing is lost."""
+        ...
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing more will come: every byte there was to read has been read (``--until-eof``, ``replay``)."""
+        ...
+
+    def close(self) -> None: ...

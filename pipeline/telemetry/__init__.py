@@ -1,0 +1,1 @@
+"""What tailrace tells of itself: counters, logs, progress, the closing table."""

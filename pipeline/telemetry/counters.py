@@ -1,0 +1,32 @@
+"""Counters with labels. Written by the engine's one thread; read by commits, summaries and, later, the status page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+"""(name, sorted label pairs)"""
+
+
+class Counters:
+    """Sums by name and labels. Values are ints (lines, bytes, events) or floats (seconds)."""
+
+    def __init__(self) -> None:
+        self.values: defaultdict[Key, float] = defaultdict(int)
+
+    def add(self, name: str, amount: float = 1, **labels: str) -> None:
+        self.values[name, tuple(sorted(labels.items()))] += amount
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum over all label sets of ``name`` that contain ``labels``."""
+        wanted = set(labels.items())
+        return sum(value for (key, pairs), value in self.values.items() if key == name and wanted <= set(pairs))
+
+    def by(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+        """The sums of ``name`` by the values of these labels."""
+        sums: defaultdict[tuple[str, ...], float] = defaultdict(int)
+        for (key, pairs), value in self.values.items():
+            if key == name:
+                known = dict(pairs)
+                sums[tuple(known.get(label, "") for label in labels)] += value
+        return dict(sums)

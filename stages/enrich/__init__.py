@@ -1,0 +1,1 @@
+"""Stages that change, drop or add events."""
