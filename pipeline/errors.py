@@ -23,7 +23,7 @@ class StateError(TailraceError):
 
 
 class Retry(Exception):
-    """A sink could not take the payload now: the engine offers it again after a backoff (at least ``delay`` seconds)."""
+    """A sink could not take the payload now: it is offered again after a backoff of at least ``delay`` seconds."""
 
     def __init__(self, why: str, delay: float = 0.0) -> None:
         super().__init__(why)

@@ -29,8 +29,8 @@ class Source(Protocol):
         ...
 
     def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
-        """The first ``done`` bytes of the chunk (lines, from the chunk's start) are worked off and on their way to the sinks, in order.
-        ``data`` is the slot's content. ``done == chunk.length`` releases the chunk up to ``chunk.end``."""
+        """The first ``done`` bytes of the chunk (whole lines) are worked off and on their way to the sinks; called in
+        order for each file. ``data`` is the slot's content. ``done == chunk.length`` releases the chunk up to ``chunk.end``."""
         ...
 
     def cut(self) -> list[Position]:
