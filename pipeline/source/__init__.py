@@ -30,7 +30,7 @@ class Source(Protocol):
 
     def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
         """The first ``done`` bytes of the chunk (whole lines) are worked off and on their way to the sinks; called in
-        order for each file. ``data`` is the slot's content. ``done == chunk.length`` releases the chunk up to ``chunk.end``."""
+        order for each file. ``data`` is the slot's content; ``done == chunk.length`` releases up to ``chunk.end``."""
         ...
 
     def cut(self) -> list[Position]:
