@@ -1,0 +1,61 @@
+# Everything a checkout needs, installed in .venv and nowhere else.
+#
+# Needs make and Python 3.11 or later (with its venv module). PYTHON=/path/to/python picks another interpreter.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN  := $(VENV)/bin
+SIZE ?= 200MB
+RUNS ?= 3
+ARGS ?=
+
+.PHONY: help demo test lint format bench clean
+
+help:  ## show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/run.stamp  ## run config.toml over the sample logs and show what comes out
+	@VENV=$(VENV) sh sample_logs/demo.sh
+
+test: $(VENV)/test.stamp  ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/test.stamp  ## check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp  ## put style and format right
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/run.stamp  ## measure speed and memory (SIZE=200MB RUNS=3 ARGS='--json FILE')
+	@$(BIN)/python -m benchmarks.bench --size $(SIZE) --runs $(RUNS) $(ARGS)
+
+clean:  ## remove what make made: .venv, caches, benchmark data (never state/ and out/)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/data
+	find pipeline stages tests benchmarks sample_logs -name __pycache__ -prune -exec rm -rf {} +
+
+# Installed anew only when pyproject.toml has changed.
+$(VENV)/run.stamp: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/bin/python:
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "making $(VENV) with $$($$python --version)"; \
+	        $$python -m venv $(VENV) && exit 0; \
+	        rm -rf $(VENV); \
+	        echo "$$python cannot make a virtual environment: install its venv module (Debian: apt install python3-venv)" >&2; \
+	        exit 1; \
+	    fi; \
+	done; \
+	echo 'tailrace needs Python 3.11 or later, and none was found: install python3.11, or make ... PYTHON=/path/to/python' >&2; \
+	exit 1

@@ -1,0 +1,129 @@
+"""Imports point downwards only, and few modules know processes, threads, queues and signals."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# From the ground up. A name stands for the module and everything below it (the longest name that fits counts); a module
+# imports from its own layer and from lower ones.
+LAYERS = [
+    ["pipeline", "pipeline.errors", "pipeline.batch", "pipeline.stage"],
+    ["pipeline.clock", "pipeline.telemetry", "pipeline.disk", "pipeline.result", "pipeline.config.model", "stages.expression"],
+    ["pipeline.ring", "pipeline.chain", "pipeline.state", "pipeline.source", "pipeline.config"],
+    ["pipeline.worker", "pipeline.sink", "pipeline.commit"],
+    ["pipeline.dispatch"],
+    ["pipeline.engine"],
+    ["pipeline.build"],
+    ["pipeline.cli"],
+]
+
+# What a stage may know of the engine.
+STAGES_MAY_IMPORT = {"pipeline.batch", "pipeline.errors", "pipeline.stage"}
+
+# What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
+# asks for it.
+ENGINE_MAY_IMPORT = {"stages.expression": {"pipeline.build", "pipeline.chain", "pipeline.config"}}
+
+# Who may import what makes things happen at the same time, or from outside.
+CONCURRENCY = {
+    "asyncio": set(),
+    "concurrent": set(),
+    "multiprocessing": set(),
+    "queue": {"pipeline.sink", "pipeline.dispatch"},
+    "select": {"pipeline.worker", "pipeline.dispatch"},
+    "selectors": {"pipeline.worker", "pipeline.dispatch"},
+    "signal": {"pipeline.worker", "pipeline.chain", "pipeline.dispatch", "pipeline.cli"},  # chain: the time budget
+    "socket": {"pipeline.worker", "pipeline.dispatch"},
+    "subprocess": {"pipeline.worker", "pipeline.dispatch"},
+    "threading": {"pipeline.sink", "pipeline.dispatch"},
+    "_thread": set(),
+    "watchdog": {"pipeline.source.watch"},  # has threads of its own
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for top in ("pipeline", "stages") for path in (ROOT / top).rglob("*.py")}
+
+
+def imported_names(tree: ast.AST) -> Iterator[str]:
+    """Every module an ``import`` names, at any depth; ``from a import b`` gives ``a.b`` where that is a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "write imports in full: `from pipeline.batch import Event`"
+            base = node.module or ""
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                yield name if name in MODULES else base
+
+
+def imports(name: str) -> set[str]:
+    return set(imported_names(ast.parse(MODULES[name].read_text(encoding="utf-8"))))
+
+
+def below(name: str, parents: set[str]) -> bool:
+    return any(name == parent or name.startswith(parent + ".") for parent in parents)
+
+
+def layer(name: str) -> int | None:
+    """Index of the layer whose entry is the longest that covers ``name``; the bare package covers only itself."""
+    entries = [(entry, index) for index, row in enumerate(LAYERS) for entry in row]
+    fits = [
+        (len(entry), index)
+        for entry, index in entries
+        if name == entry or (entry != "pipeline" and name.startswith(entry + "."))
+    ]
+    return max(fits)[1] if fits else None
+
+
+ENGINE = sorted(name for name in MODULES if below(name, {"pipeline"}))
+STAGES = sorted(name for name in MODULES if below(name, {"stages"}))
+
+
+def test_there_is_something_to_check() -> None:
+    assert {"pipeline.errors", "pipeline.batch", "pipeline.stage"} <= set(ENGINE)
+    assert "stages" in STAGES
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_engine_imports_point_downwards_only(name: str) -> None:
+    own = layer(name)
+    assert own is not None, f"{name} has no layer: add it to LAYERS"
+    for other in imports(name):
+        if below(other, {"pipeline"}):
+            its = layer(other)
+            assert its is not None, f"{other} has no layer: add it to LAYERS"
+            assert its <= own, f"{name} (layer {own}) imports {other} (layer {its}) from above"
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_engine_knows_no_concrete_stage(name: str) -> None:
+    for other in imports(name):
+        if below(other, {"stages"}):
+            allowed = ENGINE_MAY_IMPORT.get(other, set())
+            assert below(name, allowed), f"{name} imports {other}: stages are loaded by name"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stages_know_only_the_words_of_the_engine(name: str) -> None:
+    known = {other for other in imports(name) if below(other, {"pipeline"})}
+    assert known <= STAGES_MAY_IMPORT, f"{name} imports {sorted(known - STAGES_MAY_IMPORT)}"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_few_modules_know_processes_threads_queues_and_signals(name: str) -> None:
+    for other in imports(name):
+        top = other.partition(".")[0]
+        if top in CONCURRENCY:
+            assert below(name, CONCURRENCY[top]), f"{name} imports {other}"
