@@ -1,0 +1,223 @@
+"""Structured logs on standard error. The one module that knows structlog; all others call ``get_logger``.
+
+structlog is imported with the first line that is said, so a command that has nothing to say does not pay for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+from pipeline.config.model import LogSettings
+from pipeline.telemetry.escape import escape, json_line
+from pipeline.telemetry.repeats import Repeats
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut
+
+_DIM, _RESET = "\x1b[2m", "\x1b[0m"
+_COLOURS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[1;31m"}
+
+
+class Logger:
+    """What a module logs with: a fixed event name, facts as fields: ``log.warning("file truncated", file=name)``.
+
+    Callable from any thread. Never raises: a line that cannot be written is counted (``lost``) and gone.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def debug(self, event: str, /, **fields: Any) -> None:
+        _logs().emit("debug", self.name, event, fields)
+
+    def info(self, event: str, /, **fields: Any) -> None:
+        _logs().emit("info", self.name, event, fields)
+
+    def warning(self, event: str, /, **fields: Any) -> None:
+        """Said once for each event name and file, sink or stage; further ones are counted and told once a minute."""
+        _logs().emit("warning", self.name, event, fields)
+
+    def error(self, event: str, /, **fields: Any) -> None:
+        """``exc_info=True`` (or an exception) adds the traceback."""
+        _logs().emit("error", self.name, event, fields)
+
+    def exception(self, event: str, /, **fields: Any) -> None:
+        """An error with the traceback of the exception being handled."""
+        _logs().emit("error", self.name, event, {"exc_info": True, **fields})
+
+
+class _Logs:
+    """One configuration at work: level, format, stream, and the warnings being counted."""
+
+    def __init__(
+        self,
+        settings: LogSettings,
+        stream: IO[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.lost = 0
+        self._settings = settings
+        self._threshold = LEVELS[settings.level]
+        self._stream = stream
+        self._colour = use_colour(stream or sys.stderr, environ)
+        self._lock = threading.RLock()  # re-entrant: a signal handler may log while its own thread is inside
+        self._repeats = Repeats(clock)
+        self._structlog: Any = None
+
+    def emit(self, level: str, name: str, event: str, fields: dict[str, Any]) -> None:
+        if LEVELS[level] < self._threshold:
+            return
+        fields = {"logger": name, **fields}
+        with self._lock:
+            for said, with_fields in self._repeats.admit(event, fields) if level == "warning" else [(event, fields)]:
+                self._say(level, said, with_fields)
+
+    def tick(self) -> None:
+        with self._lock:
+            for event, fields in self._repeats.due():
+                self._say("warning", event, fields)
+
+    def flush(self) -> None:
+        with self._lock:
+            for event, fields in self._repeats.drain():
+                self._say("warning", event, fields)
+
+    def write(self, line: str) -> None:
+        """The end of the chain. Looks up standard error anew: a progress display puts itself in its place."""
+        stream = self._stream or sys.stderr
+        try:
+            stream.write(line + "\n")
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # full, closed, or never there (None): logging never kills
+            self.lost += 1
+
+    def _say(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        if self._structlog is None:
+            self._structlog = self._start()
+        getattr(self._structlog, level)(event, **{_RESERVED.get(key, key): value for key, value in fields.items()})
+
+    def _start(self) -> Any:
+        import structlog
+
+        def render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+            plain = {_text(key): _plain(value) for key, value in event.items()}
+            return json_line(plain) if self._settings.format == "json" else console_line(plain, self._colour)
+
+        processors: list[structlog.typing.Processor] = [
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _order,
+            render,
+        ]
+        return structlog.wrap_logger(_Printer(self.write), processors=processors, cache_logger_on_first_use=True)
+
+
+class _Printer:
+    """Takes finished lines from structlog, whatever their level."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.debug = self.info = self.warning = self.error = write
+
+
+_RESERVED = {"event": "event_", "level": "level_", "timestamp": "timestamp_"}  # fields that would hide ours
+_current: _Logs | None = None
+
+
+def configure(
+    settings: LogSettings, stream: IO[str] | None = None, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Set up logging for this process; ``stream`` None: standard error. ``clock`` (seconds) paces repeated warnings."""
+    global _current  # noqa: PLW0603 - the process has one log; every logger looks it up here
+    _current = _Logs(settings, stream, clock)
+
+
+def get_logger(name: str) -> Logger:
+    """A logger for one module; ``name`` is the noun it is about (``tail``, ``sink``)."""
+    return Logger(name)
+
+
+def tick() -> None:
+    """Say the counts of repeated warnings whose minute is over. Call it now and then."""
+    _logs().tick()
+
+
+def flush() -> None:
+    """Say all counts of repeated warnings. Call it before the end."""
+    _logs().flush()
+
+
+def lost() -> int:
+    """How many lines could not be written."""
+    return _logs().lost
+
+
+def use_colour(stream: IO[str] | None, environ: Mapping[str, str] = os.environ) -> bool:
+    """A terminal that wants it: https://no-color.org, and ``TERM=dumb``."""
+    if stream is None or stream.closed or not stream.isatty():
+        return False
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def console_line(fields: dict[str, Any], colour: bool = False) -> str:
+    """``time level [logger] event key=value ...``; a traceback follows on indented lines, as no log line begins."""
+    fields = dict(fields)
+    when, level, event = (str(fields.pop(key, "")) for key in ("timestamp", "level", "event"))
+    name = str(fields.pop("logger", ""))
+    trace = str(fields.pop("exception", ""))
+    dim, reset, tint = (_DIM, _RESET, _COLOURS.get(level, "")) if colour else ("", "", "")
+    parts = [f"{dim}{when}{reset}", f"{tint}{level:<7}{reset}", f"{dim}[{escape(name)}]{reset}", escape(event)]
+    parts += [f"{dim}{escape(key)}={reset}{_quoted(value)}" for key, value in fields.items()]
+    return "\n    ".join([" ".join(parts), *map(escape, trace.splitlines())])
+
+
+def _quoted(value: Any) -> str:
+    if not isinstance(value, str):
+        return json_line(value)
+    text = escape(value)
+    if text and not set(text) & set(' "=['):
+        return text
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def _order(_logger: Any, _method: str, event: Any) -> Any:
+    """The same keys first in every line."""
+    first = {key: event.pop(key) for key in ("timestamp", "level", "logger", "event") if key in event}
+    return {**first, **event}
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """``value`` as JSON knows it, whatever it is made of."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if depth >= _MAX_DEPTH:
+        return "..."
+    if isinstance(value, dict):
+        return {_text(key): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode(errors="surrogateescape")
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # a user's object may raise anything; the line says so instead
+        return f"<{type(value).__name__}, whose text raised {type(error).__name__}>"
+
+
+def _logs() -> _Logs:
+    global _current  # noqa: PLW0603 - see configure
+    if _current is None:
+        _current = _Logs(LogSettings())
+    return _current
