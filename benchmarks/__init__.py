@@ -1,0 +1,1 @@
+"""How fast tailrace is, beside what bounds it and what it competes with: ``python -m benchmarks.bench --help``."""
