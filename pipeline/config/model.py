@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,3 +69,24 @@ class Config:
     dead_letters: DeadLetterSettings = field(default_factory=DeadLetterSettings)
     log: LogSettings = field(default_factory=LogSettings)
     warnings: tuple[str, ...] = ()  # `check` prints them, `run` logs them
+
+    def to_json(self) -> bytes:
+        """For a worker, which gets it whole. Not orjson: a path need not be valid UTF-8."""
+        return json.dumps(asdict(self), default=str).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Config:
+        raw = json.loads(data)
+        return cls(
+            path=Path(raw["path"]),
+            directory=Path(raw["directory"]),
+            digest=raw["digest"],
+            stages=tuple(StageSpec(**{**stage, "only": tuple(stage["only"])}) for stage in raw["stages"]),
+            pipeline=PipelineSettings(**raw["pipeline"]),
+            source=TailSettings(
+                **{**raw["source"], "paths": tuple(raw["source"]["paths"]), "exclude": tuple(raw["source"]["exclude"])}
+            ),
+            dead_letters=DeadLetterSettings(**raw["dead_letters"]),
+            log=LogSettings(**raw["log"]),
+            warnings=tuple(raw["warnings"]),
+        )

@@ -1,0 +1,124 @@
+"""The problems found in one configuration file, each with its place; shown in the order of the file's lines."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipeline.config.environment import Expanded
+from pipeline.config.locate import KeyPath
+from pipeline.errors import ConfigError
+from pipeline.telemetry.escape import escape
+
+_LONGEST_SHOWN = 60  # characters of a value in a message
+
+
+class Report:
+    """Collects problems and warnings. A path is that of the key in the file; one that is missing there stands at the
+    nearest table around it."""
+
+    def __init__(self, name: str, lines: Mapping[KeyPath, int]) -> None:
+        self.name = escape(name)
+        self.lines = lines
+        self.uses: dict[int, str] = {}  # index of a [[stages]] table: its `use`, for the place
+        self._problems: list[tuple[int, str]] = []
+        self._warnings: list[tuple[int, str]] = []
+        self._broken: list[KeyPath] = []
+
+    def add(self, path: KeyPath, message: str) -> None:
+        """A problem. Nothing is said about a value of which something worse is known, see ``broken``."""
+        if not any(path == broken or path[: len(broken)] == broken for broken in self._broken):
+            self._problems.append((self._line(path), f"{self._place(path)}: {message}"))
+
+    def broken(self, path: KeyPath, message: str) -> None:
+        """A problem that leaves no value to judge: whatever else is found at this place is silenced."""
+        self.add(path, message)
+        self._broken.append(path)
+
+    def is_broken(self, table: KeyPath) -> bool:
+        """A value in this table is broken."""
+        return any(path[: len(table)] == table for path in self._broken)
+
+    def warn(self, path: KeyPath, message: str) -> None:
+        self._warnings.append((self._line(path), f"{self._place(path)}: {message}"))
+
+    @property
+    def count(self) -> int:
+        return len(self._problems)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(message for _, message in sorted(self._warnings, key=lambda entry: entry[0]))
+
+    def check(self) -> None:
+        """ConfigError, if there was any problem."""
+        if self._problems:
+            ordered = sorted(self._problems, key=lambda entry: entry[0])
+            raise ConfigError(list(dict.fromkeys(message for _, message in ordered)))
+
+    def _line(self, path: KeyPath) -> int:
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 0)
+
+    def _place(self, path: KeyPath) -> str:
+        line = self._line(path)
+        place = f"{self.name}:{line}" if line else self.name
+        if not path:
+            return place
+        if len(path) == 1 and path[0] != "stages":
+            return f"{place}: [{show_key(path[0])}]"
+        if path[0] == "stages" and len(path) > 1 and isinstance(path[1], int):
+            use = self.uses.get(path[1])
+            table, keys = f"[[stages]] #{path[1] + 1}" + (f" {escape(use)}" if use else ""), path[2:]
+        else:
+            table, keys = ("[[stages]]" if path[0] == "stages" else f"[{show_key(path[0])}]"), path[1:]
+        return f"{place}: {table}" + (f': key "{_dotted(keys)}"' if keys else "")
+
+
+def show(value: Any) -> str:
+    """A value as TOML would write it, in one line, cut where it is long. References to variables stay references."""
+    text = _show(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def show_key(key: str | int) -> str:
+    text = escape(str(key))
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def unknown(value: str, known: Iterable[str], listed: str = "known") -> str:
+    """``; did you mean "b"? (known: a, b)``"""
+    names = list(known)
+    near = difflib.get_close_matches(value, names, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    return f"{hint} ({listed}: {', '.join(names) if names else 'none'})"
+
+
+def _dotted(keys: KeyPath) -> str:
+    text = ""
+    for key in keys:
+        text += f"[{key}]" if isinstance(key, int) else f".{show_key(key)}"
+    return text.removeprefix(".")
+
+
+def _show(value: Any) -> str:
+    match value:
+        case Expanded():
+            return _quoted(value.raw)
+        case str():
+            return _quoted(value)
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "{ " + ", ".join(f"{show_key(key)} = {_show(item)}" for key, item in value.items()) + " }"
+        case list():
+            return f"[{', '.join(map(_show, value))}]"
+        case _:
+            return str(value)
+
+
+def _quoted(text: str) -> str:
+    return escape(json.dumps(text[: 2 * _LONGEST_SHOWN], ensure_ascii=False))
