@@ -23,9 +23,9 @@ class StateError(TailraceError):
 
 
 class Retry(Exception):
-    """A sink could not take the payload now: it is offered again after a backoff of at least ``delay`` seconds."""
+    """A sink could not take the payload now: offered again after ``delay`` seconds (None: exponential backoff)."""
 
-    def __init__(self, why: str, delay: float = 0.0) -> None:
+    def __init__(self, why: str, delay: float | None = None) -> None:
         super().__init__(why)
         self.delay = delay
 

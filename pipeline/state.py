@@ -1,0 +1,257 @@
+"""The state: one SQLite file that says how far every source file, every output and every dead letter is.
+
+Everything a commit changes is written in one transaction. Only one daemon may have a state directory; others may read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from pipeline.batch import Position
+from pipeline.dead_letters import TABLE, DeadLetter, DeadLetters
+from pipeline.errors import StateError
+from pipeline.stage import Mark
+from pipeline.telemetry.counters import Counters, Key
+
+SCHEMA_VERSION = 1
+FILE_NAME = "tailrace.sqlite"
+WAL_LIMIT = 16 << 20  # bytes the write-ahead log is cut back to
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (
+    file_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, path BLOB NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL, offset INTEGER NOT NULL,
+    head_length INTEGER NOT NULL, head_hash TEXT NOT NULL, tail_length INTEGER NOT NULL, tail_hash TEXT NOT NULL,
+    size INTEGER NOT NULL, ended INTEGER NOT NULL
+);
+CREATE TABLE marks (
+    sink TEXT NOT NULL, destination TEXT NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL,
+    inode INTEGER NOT NULL, length INTEGER NOT NULL, tail TEXT NOT NULL, ours INTEGER NOT NULL,
+    PRIMARY KEY (sink, destination)
+) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT NOT NULL, labels TEXT NOT NULL, value REAL NOT NULL,
+    PRIMARY KEY (name, labels)) WITHOUT ROWID;
+"""
+
+COLUMNS = tuple(field.name for field in fields(Position))
+
+
+@dataclass(slots=True)
+class Commit:
+    """All that one commit writes."""
+
+    positions: Sequence[Position]
+    marks: Mapping[str, Sequence[Mark]]  # sink id: marks that changed
+    dead_letters: Sequence[DeadLetter]
+    counters: Mapping[Key, float]
+    retired: Sequence[int] = ()  # file ids whose rows may go
+
+
+class State:
+    """The open state file. All methods are called from the engine's thread."""
+
+    def __init__(
+        self, directory: str, *, max_bytes: int, when_full: Literal["block", "drop_oldest"], config: str
+    ) -> None:
+        self._directory = Path(directory)
+        self._max_bytes, self._when_full, self._config = max_bytes, when_full, config
+        self.dropped = 0  # dead letters that made room for newer ones
+
+    def open(self) -> None:
+        """Lock the directory and open or create the file; StateError says what is wrong and the way out."""
+        self._lock_directory()
+        path = self.path
+        try:
+            if not path.exists():
+                self._create(path)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+            self._check(path)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+            self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
+        except (sqlite3.Error, OSError) as error:
+            raise self._refusal(path, str(error)) from error
+
+    @property
+    def path(self) -> Path:
+        return self._directory / FILE_NAME
+
+    def _lock_directory(self) -> None:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._lock = os.open(self._directory / "lock", flags, 0o600)
+        except OSError as error:
+            raise StateError(
+                f"{self._directory}: the state directory cannot be written ({error.strerror}); "
+                "make it writable or set pipeline.state_dir to another place"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._lock)
+            raise StateError(
+                f"{self._directory}: another tailrace (process {holder}) uses this state directory; "
+                "stop it first, or give this one its own pipeline.state_dir"
+            ) from error
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _create(self, path: Path) -> None:
+        """Make the file under another name first: under its own name it is never empty or half made."""
+        for leftover in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            if leftover.exists():
+                raise self._refusal(path, f"{leftover.name} is there but {path.name} is gone")
+        temporary = path.with_name(path.name + ".new")
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        db = sqlite3.connect(temporary, isolation_level=None)
+        db.executescript(SCHEMA + TABLE)
+        db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+        db.close()
+        _fsync(temporary)
+        temporary.rename(path)
+        _fsync(path.parent)
+
+    def _check(self, path: Path) -> None:
+        if path.stat().st_size == 0:
+            raise self._refusal(path, "the file is empty")
+        (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise self._refusal(path, verdict)
+        (version,) = self._db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("none",)
+        if version != str(SCHEMA_VERSION):
+            raise self._refusal(
+                path,
+                f"its schema version is {version}, this tailrace knows {SCHEMA_VERSION}",
+                "use the tailrace that made it",
+            )
+
+    @staticmethod
+    def _refusal(path: Path, fault: str, way_out: str = "") -> StateError:
+        way_out = way_out or (
+            "restore it from a backup; or, to begin anew, move it away together with its -wal and -shm files: every "
+            "source file is then read again from its beginning and outputs get lines they already have"
+        )
+        return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. Way out: {way_out}")
+
+    # Reading, at start and after a rewind.
+
+    def positions(self) -> list[Position]:
+        rows = self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM files ORDER BY file_id")  # noqa: S608  (our names)
+        found = []
+        for row in rows:
+            values = dict(zip(COLUMNS, row, strict=True))
+            values |= {"device": _unsigned(values["device"]), "inode": _unsigned(values["inode"])}
+            found.append(Position(**values | {"path": bytes(values["path"]), "ended": bool(values["ended"])}))
+        return found
+
+    def marks(self) -> dict[str, list[Mark]]:
+        """By sink id, also those of sinks that the configuration no longer has."""
+        found: dict[str, list[Mark]] = {}
+        for sink, destination, path, device, inode, length, tail, ours in self._db.execute(
+            "SELECT sink, destination, path, device, inode, length, tail, ours FROM marks ORDER BY sink, destination"
+        ):
+            mark = Mark(destination, path, _unsigned(device), _unsigned(inode), length, tail, bool(ours))
+            found.setdefault(sink, []).append(mark)
+        return found
+
+    def counters(self) -> Counters:
+        counters = Counters()
+        for name, labels, value in self._db.execute("SELECT name, labels, value FROM counters"):
+            pairs = tuple((key, text) for key, text in orjson.loads(labels))
+            counters.values[name, pairs] = int(value) if value == int(value) else value
+        return counters
+
+    # Writing.
+
+    def register(self, positions: Sequence[Position]) -> list[int]:
+        """Give new generations their file ids; durable on return."""
+        with self._transaction():
+            return [self._insert(position) for position in positions]
+
+    def announce(self, sink: str, marks: Iterable[Mark]) -> None:
+        """The first marks of new destinations; durable on return."""
+        with self._transaction():
+            self._write_marks(sink, marks)
+
+    def commit(self, commit: Commit) -> None:
+        """Positions, marks, dead letters and counters, all or nothing."""
+        with self._transaction():
+            changes = ", ".join(f"{name} = :{name}" for name in COLUMNS[1:])
+            update = f"UPDATE files SET {changes} WHERE file_id = :file_id"  # noqa: S608  (our own column names)
+            self._db.executemany(update, map(_row, commit.positions))
+            self._db.executemany("DELETE FROM files WHERE file_id = ?", ((file_id,) for file_id in commit.retired))
+            for sink, marks in commit.marks.items():
+                self._write_marks(sink, marks)
+            dropped = self._letters.write(commit.dead_letters)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)",
+                ((name, orjson.dumps(labels).decode(), value) for (name, labels), value in commit.counters.items()),
+            )
+        self._letters.committed()
+        self.dropped += dropped
+
+    def close(self) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _insert(self, position: Position) -> int:
+        names = COLUMNS[1:]
+        insert = f"INSERT INTO files ({', '.join(names)}) VALUES ({', '.join(':' + name for name in names)})"  # noqa: S608
+        cursor = self._db.execute(insert, _row(position))
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _write_marks(self, sink: str, marks: Iterable[Mark]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (sink, m.destination, m.path, _signed(m.device), _signed(m.inode), m.length, m.tail, m.ours)
+                for m in marks
+            ),
+        )
+
+
+def _row(position: Position) -> dict[str, object]:
+    return asdict(position) | {"device": _signed(position.device), "inode": _signed(position.inode)}
+
+
+def _signed(number: int) -> int:
+    """SQLite's integers are signed; devices and inodes may use all 64 bits."""
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def _unsigned(number: int) -> int:
+    return number + (1 << 64) if number < 0 else number
+
+
+def _fsync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
