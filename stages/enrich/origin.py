@@ -1,0 +1,64 @@
+"""``enrich.origin``: writes into each event where its line comes from."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.batch import Batch, Event
+
+
+@dataclass
+class Origin:
+    """Add the line's place. Each key names the field that takes the value; an empty name leaves it out.
+
+    ``event_id`` is ``<file id>:<offset>``: the same for the same line after every restart and rename, another one after
+    a truncation. ``file``, ``path``, ``offset`` and ``event_id`` replace what a line may claim about itself; ``host``,
+    this machine's name, is only set where the line has named none. Bytes of a name that are no UTF-8 are written
+    ``\\xff``.
+    """
+
+    file: str = "file"  # the file's name: its base name when first seen
+    path: str = ""  # where it was found
+    offset: str = "offset"  # bytes from the beginning of the file to the line
+    event_id: str = "event_id"
+    host: str = "host"
+
+    def __post_init__(self) -> None:
+        names = [name for name in (self.file, self.path, self.offset, self.event_id, self.host) if name]
+        if not names:
+            raise ValueError("every field is left out: the stage would do nothing")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"several values for one field: {', '.join(twice)}")
+        self._hostname = socket.gethostname()
+        self._batch: Batch | None = None
+
+    def locate(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def process(self, events: list[Event]) -> list[Event]:
+        if self._batch is None:
+            raise RuntimeError("process() was called before locate()")
+        batch = self._batch
+        constants: dict[str, Any] = {}
+        if self.file:
+            constants[self.file] = _printable(batch.name)
+        if self.path:
+            constants[self.path] = _printable(batch.path)
+        offset_field, id_field, host_field = self.offset, self.event_id, self.host
+        prefix = f"{batch.file_id}:"
+        for event, offset in zip(events, batch.offsets, strict=True):
+            event.update(constants)
+            if offset_field:
+                event[offset_field] = offset
+            if id_field:
+                event[id_field] = f"{prefix}{offset}"
+            if host_field and event.get(host_field) is None:
+                event[host_field] = self._hostname
+        return events
+
+
+def _printable(name: str) -> str:
+    """``name`` with bytes that are no UTF-8 spelled out: Python holds them as surrogates, which no encoder takes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,25 @@
+"""``enrich.remove``: takes fields out of events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.batch import Event
+from stages.fields import FieldPatterns
+
+
+@dataclass
+class Remove:
+    """Remove the named fields; one that is not there is no error."""
+
+    fields: list[str]  # names or globs: "user", "http_*"
+
+    def __post_init__(self) -> None:
+        self._patterns = FieldPatterns(self.fields)
+
+    def process(self, events: list[Event]) -> list[Event]:
+        meant = self._patterns
+        for event in events:
+            for name in meant[tuple(event)]:
+                del event[name]
+        return events

@@ -1,0 +1,91 @@
+"""``enrich.set``: gives fields constants, or the values of expressions over the event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.batch import Event, Fail
+from stages.expression import ExpressionError, compile_expression
+
+
+@dataclass
+class Set:
+    """Set fields; what they held before is replaced.
+
+    All expressions see the event as it came in, so ``{ a = "b", b = "a" }`` swaps. An expression that fails makes the
+    line a dead letter (``raised``).
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)  # field = constant of any type
+    expr: dict[str, str] = field(default_factory=dict)  # field = expression over the event
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.values and not self.expr:
+            problems.append('nothing to set: give `values = { env = "demo" }` or `expr = { class = "status // 100" }`')
+        if both := self.values.keys() & self.expr.keys():
+            problems.append(f"in `values` as well as in `expr`: {', '.join(sorted(both))}")
+        if "" in self.values or "" in self.expr:
+            problems.append("a field needs a name")
+        self._expressions = {}
+        for name, text in self.expr.items():
+            try:
+                self._expressions[name] = compile_expression(text)
+            except ExpressionError as error:
+                problems.append(f"expr.{name}: {error}")
+        if problems:
+            raise ValueError("\n".join(problems))
+        self._constants = {name: value for name, value in self.values.items() if not isinstance(value, list | dict)}
+        # Lists and dicts are made anew for each event: a later stage may change them.
+        self._makers = {name: _maker(value) for name, value in self.values.items() if isinstance(value, list | dict)}
+
+    def process(self, events: list[Event]) -> list[Event | Fail]:
+        entries: list[Event | Fail] = list(events)
+        if self._expressions:
+            try:
+                columns = [(name, expression.map(events)) for name, expression in self._expressions.items()]
+            except Exception:  # one of the events is to blame: find out which, and say so there
+                entries, events, columns = self._one_by_one(events)
+            for name, column in columns:
+                for event, value in zip(events, column, strict=True):
+                    event[name] = value
+        for name, value in self._constants.items():
+            for event in events:
+                event[name] = value
+        for name, make in self._makers.items():
+            for event in events:
+                event[name] = make()
+        return entries
+
+    def _one_by_one(self, events: list[Event]) -> tuple[list[Event | Fail], list[Event], list[tuple[str, list[Any]]]]:
+        """The result so far, the events in it that have no Fail, and for those the values of each expression."""
+        entries: list[Event | Fail] = []
+        good = []
+        rows = []
+        for event in events:
+            row = []
+            name = ""
+            try:
+                for name, expression in self._expressions.items():  # noqa: B007  the except says which it was
+                    row.append(expression.evaluate(event))
+            except Exception as error:
+                entries.append(Fail("raised", f"expr.{name}: {type(error).__name__}: {error}", event))
+            else:
+                entries.append(event)
+                good.append(event)
+                rows.append(row)
+        columns = [(name, [row[index] for row in rows]) for index, name in enumerate(self._expressions)]
+        return entries, good, columns
+
+
+def _maker(value: Any) -> Callable[[], Any]:
+    """Makes a copy of a constant at each call."""
+    if isinstance(value, list):
+        items = [_maker(item) for item in value]
+        return lambda: [make() for make in items]
+    if isinstance(value, dict):
+        members = [(key, _maker(member)) for key, member in value.items()]
+        return lambda: {key: make() for key, make in members}
+    return lambda: value

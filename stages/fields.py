@@ -1,0 +1,32 @@
+"""Field names given as patterns: plain names, or globs with ``*``, ``?`` and ``[...]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import translate
+
+Names = tuple[str, ...]
+
+SHAPES = 256  # sets of names that are remembered; most logs have a handful
+SHAPE_NAMES = 256  # larger ones are not remembered: logs may bring ever new ones
+
+
+class FieldPatterns(dict[Names, Names]):
+    """``patterns[tuple(event)]``: those of the event's fields that are meant. Upper and lower case differ."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        super().__init__()
+        if not patterns:
+            raise ValueError('`fields` is empty: name at least one field, such as fields = ["user", "http_*"]')
+        if "" in patterns:
+            raise ValueError("`fields` has an empty name")
+        self._expression = re.compile("|".join(map(translate, patterns)))
+
+    def __missing__(self, names: Names) -> Names:
+        meant = tuple(name for name in names if self._expression.match(name))
+        if len(names) <= SHAPE_NAMES:
+            if len(self) >= SHAPES:
+                self.clear()
+            self[names] = meant
+        return meant
