@@ -36,12 +36,12 @@ CONCURRENCY = {
     "concurrent": set(),
     "multiprocessing": set(),
     "queue": {"pipeline.sink", "pipeline.dispatch"},
-    "select": {"pipeline.worker", "pipeline.dispatch"},
+    "select": {"pipeline.worker", "pipeline.dispatch", "pipeline.source.streams"},  # streams: has the pipe something?
     "selectors": {"pipeline.worker", "pipeline.dispatch"},
     "signal": {"pipeline.worker", "pipeline.chain", "pipeline.dispatch", "pipeline.cli"},  # chain: the time budget
     "socket": {"pipeline.worker", "pipeline.dispatch"},
     "subprocess": {"pipeline.worker", "pipeline.dispatch"},
-    "threading": {"pipeline.sink", "pipeline.dispatch"},
+    "threading": {"pipeline.sink", "pipeline.dispatch", "pipeline.telemetry.log"},  # log: a lock
     "_thread": set(),
     "watchdog": {"pipeline.source.watch"},  # has threads of its own
 }

@@ -1,0 +1,453 @@
+"""Recorded files: whole lines in order, from plain and packed files and pipes; damage is said and costs only itself."""
+
+import bz2
+import gzip
+import io
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.batch import Chunk
+from pipeline.errors import TailraceError
+from pipeline.source import Source, streams
+from pipeline.source.lines import BOM, OVERSIZE_KEPT, LineReader, Lines
+from pipeline.source.recorded import Recorded
+from pipeline.source.streams import Damaged
+
+LINES = b"".join(b"line %d of a file that packs well enough\n" % number for number in range(20_000))
+
+
+def never(_file_id: int) -> bool:
+    return False
+
+
+def drain(source: Recorded, size: int = 1 << 16) -> list[tuple[Chunk, bytes]]:
+    buffer = memoryview(bytearray(size))
+    chunks = []
+    while not source.exhausted:
+        assert source.poll(0.0) == 0.0
+        chunk = source.read(buffer, 0.0, never)
+        if chunk is not None:
+            chunks.append((chunk, bytes(buffer[: chunk.length])))
+    source.close()
+    return chunks
+
+
+def content(chunks: list[tuple[Chunk, bytes]]) -> bytes:
+    return b"".join(data for _, data in chunks)
+
+
+def opened(*paths: Path | str, **options: object) -> Recorded:
+    source = Recorded([str(path) for path in paths], **{"chunk_bytes": 1 << 15, **options})  # type: ignore[arg-type]
+    source.open()
+    return source
+
+
+class Scripted:
+    """A stream that gives these pieces, one a read; None: nothing yet; an exception is raised."""
+
+    def __init__(self, pieces: list[bytes | Exception | None]) -> None:
+        self.pieces = pieces
+
+    def ready(self) -> bool:
+        return True
+
+    def read_into(self, view: memoryview) -> int | None:
+        if not self.pieces:
+            return 0
+        piece = self.pieces.pop(0)
+        if piece is None:
+            return None
+        if isinstance(piece, Exception):
+            raise piece
+        count = min(len(view), len(piece))
+        view[:count] = piece[:count]
+        if piece[count:]:
+            self.pieces.insert(0, piece[count:])
+        return count
+
+    def taken(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+
+def read_all(reader: LineReader, size: int) -> Iterator[tuple[Lines, bytes]]:
+    buffer = memoryview(bytearray(size))
+    for _ in range(5000):
+        lines = reader.read(buffer)
+        if lines is not None:
+            yield lines, bytes(buffer[: lines.length])
+        if reader.finished:
+            return
+    raise AssertionError("the reader does not come to an end")
+
+
+TEXT = st.lists(st.binary(max_size=12) | st.just(b"\n") | st.just(b"abcdefgh" * 4), max_size=20).map(b"".join)
+
+
+@given(TEXT, st.lists(st.integers(1, 9), max_size=60), st.integers(3, 20), st.integers(3, 30), st.integers(0, 10))
+def test_any_cutting_gives_each_line_once_at_its_place(
+    text: bytes, cuts: list[int], max_line: int, chunk: int, more: int
+) -> None:
+    pieces: list[bytes | Exception | None] = []
+    rest = text
+    for cut in cuts:
+        if rest:
+            pieces += [rest[:cut], None]
+            rest = rest[cut:]
+    pieces += [rest] if rest else []
+    reader = LineReader(Scripted(pieces), max_line, chunk)
+    start = len(BOM) if text.startswith(BOM) else 0
+    seen = start
+    size = max(max_line, chunk) + 1 + more
+    for lines, data in read_all(reader, size):
+        assert lines.start == seen
+        seen = lines.end
+        whole = text[lines.start : lines.end]
+        if lines.oversize is None:
+            assert data == whole
+            assert data
+            assert data.endswith(b"\n") or lines.end == len(text)
+            assert max(map(len, data.rstrip(b"\n").split(b"\n"))) <= max_line
+        else:
+            line = whole.removesuffix(b"\n")
+            assert b"\n" not in line
+            assert len(line) == lines.oversize > max_line
+            assert line.startswith(data)
+            assert len(data) == min(len(line), OVERSIZE_KEPT, size)
+    assert seen == len(text)
+
+
+def test_recorded_is_a_source(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"x\n")
+    source: Source = opened(tmp_path / "a.log")
+    assert source.cut() == []
+    source.committed([])
+    with pytest.raises(TailraceError, match="run it again"):
+        source.rewind()
+    source.close()
+
+
+def test_files_come_in_the_order_of_the_arguments_with_name_id_mtime_and_offsets(tmp_path: Path) -> None:
+    (tmp_path / "b.log").write_bytes(LINES)
+    (tmp_path / "a.log").write_bytes(b"one\ntwo")
+    os.utime(tmp_path / "b.log", (1e9, 1e9))
+    os.utime(tmp_path / "a.log", (2e9, 2e9))
+    chunks = drain(opened(tmp_path / "b.log", tmp_path / "a.log"))
+    assert content(chunks) == LINES + b"one\ntwo"
+    assert {(chunk.file_id, chunk.name, chunk.now) for chunk, _ in chunks} == {(1, "b.log", 1e9), (2, "a.log", 2e9)}
+    assert len(chunks) > 20
+    ends = [0] + [chunk.end for chunk, _ in chunks if chunk.file_id == 1]
+    assert [chunk.start for chunk, _ in chunks if chunk.file_id == 1] == ends[:-1]
+    assert chunks[-1][0].start == 0
+    assert chunks[-1][0].end == 7
+
+
+def test_an_unterminated_last_line_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\ntwo")
+    assert content(drain(opened(tmp_path / "a.log"))) == b"one\ntwo"
+
+
+def test_an_empty_file_gives_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch()
+    assert drain(opened(tmp_path / "a.log")) == []
+
+
+def test_a_byte_order_mark_is_skipped_and_offsets_still_count_it(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(BOM + b"one\n" + BOM + b"two\n")
+    ((chunk, data),) = drain(opened(tmp_path / "a.log"))
+    assert (chunk.start, chunk.end, data) == (3, 14, b"one\n" + BOM + b"two\n")
+
+
+def test_an_over_long_line_costs_itself_only(tmp_path: Path) -> None:
+    long = b"x" * 200_000
+    (tmp_path / "a.log").write_bytes(b"one\n" + long + b"\ntwo\n" + long)
+    chunks = drain(opened(tmp_path / "a.log", max_line_bytes=1000))
+    assert [(chunk.oversize, data) for chunk, data in chunks] == [
+        (None, b"one\n"),
+        (200_000, long[:OVERSIZE_KEPT]),
+        (None, b"two\n"),
+        (200_000, long[:OVERSIZE_KEPT]),
+    ]
+    assert [chunk.start for chunk, _ in chunks] == [0, 4, 200_005, 200_009]
+
+
+def test_a_file_that_may_not_have_a_slot_waits(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    source = opened(tmp_path / "a.log")
+    buffer = memoryview(bytearray(1 << 16))
+    assert source.read(buffer, 0.0, lambda file_id: file_id == 1) is None
+    assert not source.exhausted
+    assert content(drain(source)) == b"one\n"
+
+
+def test_as_names_every_file_and_packing_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "access.log.gz").write_bytes(gzip.compress(b"one\n"))
+    ((chunk, _),) = drain(opened(tmp_path / "access.log.gz"))
+    assert chunk.name == "access.log"
+    ((chunk, _),) = drain(opened(tmp_path / "access.log.gz", name_as="other.log"))
+    assert chunk.name == "other.log"
+
+
+def test_progress_counts_bytes_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(LINES))
+    total = 4 + (tmp_path / "b.log.gz").stat().st_size
+    source = opened(tmp_path / "a.log", tmp_path / "b.log.gz")
+    assert source.progress() == (0, total)
+    drain(source)
+    assert source.progress() == (total, total)
+
+
+# Packed files
+
+
+def test_gzip_members_are_read_one_after_the_other_with_padding_between(tmp_path: Path) -> None:
+    packed = gzip.compress(LINES) + gzip.compress(b"") + b"\0" * 70_000 + gzip.compress(b"last\nline") + b"\0" * 9
+    (tmp_path / "a.gz").write_bytes(packed)
+    source = opened(tmp_path / "a.gz")
+    assert content(drain(source)) == LINES + b"last\nline"
+    assert source.errors == []
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 64))
+def test_gzip_gives_what_was_packed_whatever_the_buffer(parts: list[bytes], size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "_INPUT_BYTES", 7)
+        assert unpack(streams.Gzip(io.BytesIO(b"".join(map(gzip.compress, parts)))), size) == b"".join(parts)
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 64), st.booleans(), st.booleans())
+def test_zstd_gives_what_was_packed_whatever_the_buffer(
+    parts: list[bytes], size: int, checksum: bool, content_size: bool
+) -> None:
+    packer = zstandard.ZstdCompressor(write_checksum=checksum, write_content_size=content_size)
+    packed = b"".join(packer.compress(part) + b"\x50\x2a\x4d\x18\x03\0\0\0abc" for part in parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "_INPUT_BYTES", 7)
+        assert unpack(streams.Zstd(io.BytesIO(packed)), size) == b"".join(parts)
+        for length in range(len(packed) - 11):
+            prefix = streams.Zstd(io.BytesIO(packed[:length]))
+            try:
+                unpack(prefix, 1 << 16)
+            except Damaged:
+                continue
+            assert packed[length - 11 :].startswith(b"\x50\x2a\x4d\x18") or packed[length:].startswith(
+                b"\x50\x2a\x4d\x18"
+            )
+
+
+def unpack(stream: streams.Stream, size: int) -> bytes:
+    output = b""
+    buffer = memoryview(bytearray(size))
+    while count := stream.read_into(buffer):
+        output += buffer[:count]
+    return output
+
+
+def test_zstd_frames_are_read(tmp_path: Path) -> None:
+    packer = zstandard.ZstdCompressor()
+    (tmp_path / "a.log.zst").write_bytes(packer.compress(LINES) + packer.compress(b"last\n"))
+    source = opened(tmp_path / "a.log.zst")
+    assert content(drain(source)) == LINES + b"last\n"
+    assert source.errors == []
+
+
+def damaged(tmp_path: Path, data: bytes, name: str = "a.log.gz") -> tuple[bytes, str]:
+    """What is read of it and of the good file after it, and what is said."""
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "good.log").write_bytes(b"good\n")
+    source = opened(tmp_path / name, tmp_path / "good.log")
+    read = content(drain(source))
+    assert read.endswith(b"good\n")
+    (error,) = source.errors
+    return read.removesuffix(b"good\n"), error
+
+
+def test_gzip_with_a_bad_checksum_gives_every_line_and_one_error(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(LINES))
+    packed[-6] ^= 0xFF
+    read, error = damaged(tmp_path, bytes(packed))
+    assert read == LINES
+    assert error == f"{tmp_path}/a.log.gz: the gzip data is damaged (incorrect data check)"
+
+
+def test_gzip_cut_short_gives_the_whole_lines_before_the_cut(tmp_path: Path) -> None:
+    packed = gzip.compress(LINES)
+    read, error = damaged(tmp_path, packed[: len(packed) // 2])
+    assert LINES.startswith(read)
+    assert read.endswith(b"\n")
+    whole = zlib.decompressobj(wbits=31).decompress(packed[: len(packed) // 2])
+    left_out = len(whole) - whole.rfind(b"\n") - 1
+    assert len(read) == len(whole) - left_out
+    assert error.endswith(f"cut short; {left_out} bytes of an unfinished line before that were left out")
+
+
+def test_gzip_damaged_inside_gives_the_lines_before_the_damage(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(os.urandom(30_000).hex().encode() + b"\n" + LINES, 1))
+    middle = len(packed) - 20_000
+    packed[middle : middle + 50] = bytes(50)
+    read, error = damaged(tmp_path, bytes(packed))
+    assert len(read) > 60_000
+    assert "the gzip data is damaged" in error
+
+
+def test_garbage_after_gzip_data_and_files_that_are_no_gzip_are_named(tmp_path: Path) -> None:
+    assert damaged(tmp_path, gzip.compress(LINES) + b"garbage")[0] == LINES
+    assert damaged(tmp_path, gzip.compress(LINES) + b"garbage")[1].endswith("bytes after its end that are no gzip data")
+    assert damaged(tmp_path, bz2.compress(b"x")) == (b"", f"{tmp_path}/a.log.gz: the file holds no gzip data")
+    assert damaged(tmp_path, b"")[1].endswith("the gzip data is cut short")
+
+
+def test_zstd_damage_is_named_and_what_came_before_is_read(tmp_path: Path) -> None:
+    packer = zstandard.ZstdCompressor(write_checksum=True)
+    noise = b"".join(os.urandom(40).hex().encode() + b"\n" for _ in range(10_000))
+    packed = packer.compress(noise)
+    read, error = damaged(tmp_path, packed[:-2], "a.zst")
+    assert read == noise
+    assert error.endswith("a.zst: the Zstandard data is cut short")
+    read, error = damaged(tmp_path, packed[: len(packed) // 2], "a.zst")
+    assert noise.startswith(read)
+    assert len(read) > len(noise) // 3
+    broken = bytearray(packed)
+    broken[-2] ^= 0xFF
+    read, error = damaged(tmp_path, bytes(broken), "a.zst")
+    assert "the Zstandard data is damaged" in error
+    assert "is damaged" in damaged(tmp_path, b"no zstd at all", "a.zst")[1]
+
+
+def test_a_missing_zstandard_is_said_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.zst").touch()
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(TailraceError, match=r"pip install 'tailrace\[zstd\]'"):
+        opened(tmp_path / "a.zst")
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_compression_bomb_keeps_memory_flat(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"bomb.{suffix}"
+    zeros = bytes(1 << 20)
+    with path.open("wb") as file:
+        if suffix == "gz":
+            packer = zlib.compressobj(wbits=31)
+            file.writelines(packer.compress(zeros) for _ in range(96))
+            file.write(packer.flush())
+        else:
+            with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as writer:
+                for _ in range(96):
+                    writer.write(zeros)
+    assert path.stat().st_size < 1 << 20
+    code = (
+        "import sys, resource\n"
+        "from pipeline.source.recorded import Recorded\n"
+        "source = Recorded(sys.argv[1:]); source.open(); buffer = memoryview(bytearray((1 << 20) + 1)); found = []\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "while not source.exhausted:\n"
+        "    chunk = source.read(buffer, 0.0, lambda _: False)\n"
+        "    found += [chunk.oversize] if chunk else []\n"
+        "print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    found, grown = done.stdout.rsplit(" ", 1)
+    assert found == f"[{96 << 20}]"
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(grown) * unit < 24 << 20
+
+
+# Paths that cannot be read
+
+
+def test_every_unreadable_path_is_named_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "good.log").write_bytes(b"x\n")
+    with pytest.raises(TailraceError) as caught:
+        opened(tmp_path / "good.log", tmp_path / "missing\n.log", tmp_path, "-", "-")
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path}/missing\\n.log: there is no such file",
+        f"{tmp_path}: is a directory; name the files in it (for example with a pattern: DIRECTORY/*.log)",
+        "standard input (-) can be read only once",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch(mode=0)
+    with pytest.raises(TailraceError, match="may not be read by this user"):
+        opened(tmp_path / "a.log")
+
+
+def test_a_file_that_vanishes_after_the_start_is_an_error_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    (tmp_path / "b.log").write_bytes(b"two\n")
+    source = opened(tmp_path / "a.log", tmp_path / "b.log")
+    (tmp_path / "a.log").unlink()
+    assert content(drain(source)) == b"two\n"
+    assert source.errors == [f"{tmp_path}/a.log: there is no such file"]
+
+
+def test_a_read_error_ends_the_file_with_its_reason() -> None:
+    reader = LineReader(Scripted([b"one\ntw", OSError(5, "Input/output error")]), 100, 100)
+    assert [data for _, data in read_all(reader, 200)] == [b"one\n"]
+    assert (reader.fault, reader.left_out) == ("Input/output error", 2)
+
+
+def test_damage_inside_an_over_long_line_leaves_it_out() -> None:
+    reader = LineReader(Scripted([b"one\n" + b"x" * 300, Damaged("cut short")]), 100, 100)
+    assert [data for _, data in read_all(reader, 200)] == [b"one\n"]
+    assert (reader.fault, reader.left_out) == ("cut short", 300)
+
+
+# Pipes
+
+
+def test_a_pipe_that_has_nothing_yet_does_not_block() -> None:
+    reading, writing = os.pipe()
+    source = opened("-", stdin=reading, wall=lambda: 123.0)
+    buffer = memoryview(bytearray(1 << 16))
+    assert source.read(buffer, 0.0, never) is None
+    assert 0 < source.poll(0.0) < 1
+    os.write(writing, b"one\ntw")
+    assert source.poll(0.0) == 0.0
+    chunk = source.read(buffer, 0.0, never)
+    assert chunk is not None
+    assert (chunk.name, chunk.now, bytes(buffer[: chunk.length])) == ("stdin", 123.0, b"one\n")
+    assert source.read(buffer, 0.0, never) is None
+    assert not source.exhausted
+    os.write(writing, b"o")
+    os.close(writing)
+    assert content(drain(source)) == b"two"
+    assert source.progress()[1] is None
+    os.close(reading)  # it is not the source's to close
+
+
+def test_a_byte_order_mark_in_pieces_from_a_pipe_is_skipped() -> None:
+    reader = LineReader(Scripted([b"\xef", None, b"\xbb", None, b"\xbfone\n"]), 100, 100)
+    assert list(read_all(reader, 200)) == [(Lines(3, 4, 7), b"one\n")]
+
+
+def test_a_named_pipe_without_a_writer_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    source = opened(tmp_path / "pipe")
+    buffer = memoryview(bytearray(1 << 16))
+    assert source.read(buffer, 0.0, never) is None
+    assert source.poll(0.0) > 0
+    with (tmp_path / "pipe").open("wb", buffering=0) as writer:
+        writer.write(b"one\n")
+        assert source.read(buffer, 0.0, never) is not None
+    assert drain(source) == []
+
+
+def test_standard_input_may_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    with (tmp_path / "a.log").open("rb") as file:
+        source = opened("-", stdin=file.fileno())
+        assert source.progress() == (0, 4)
+        assert content(drain(source)) == b"one\n"
