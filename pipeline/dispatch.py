@@ -77,8 +77,13 @@ class Dispatch:
         self._working: dict[Worker, Task] = {}
         self._numbers = 0
         self._start_failures = 0
-        self.workers = [hire() for _ in range(workers)]
+        self._wanted = workers
+        self.workers: list[Worker] = []
         self.idle = True  # no slot is in use
+
+    def start(self) -> None:
+        """Hire the workers; from the main thread, before any other thread is started."""
+        self.workers = [self._hire() for _ in range(self._wanted)]
 
     def fill(self, source: Source, now: float) -> bool:
         """Read into free slots what the source has; True when something was read."""

@@ -37,6 +37,10 @@ class Worker(Protocol):
     tasks: int  # slots it was given so far: 0 means fresh
     slot: int | None  # the one it works on
 
+    def fileno(self) -> int:
+        """What becomes readable when it has something to say; -1: it works when polled."""
+        ...
+
     def give(self, slot: int) -> None: ...
     def poll(self) -> int | Died | None:
         """DONE or PART when the slot is through, Died, or None."""
@@ -55,6 +59,9 @@ class Inline:
         self.pid = os.getpid()
         self.tasks = 0
         self.slot: int | None = None
+
+    def fileno(self) -> int:
+        return -1
 
     def give(self, slot: int) -> None:
         self.slot = slot

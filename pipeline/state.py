@@ -187,6 +187,11 @@ class State:
         with self._transaction():
             self._write_marks(sink, marks)
 
+    def forget(self, sink: str) -> None:
+        """Drop the marks of a sink that the configuration no longer has."""
+        with self._transaction():
+            self._db.execute("DELETE FROM marks WHERE sink = ?", (sink,))
+
     def commit(self, commit: Commit) -> None:
         """Positions, marks, dead letters and counters, all or nothing."""
         with self._transaction():

@@ -28,6 +28,8 @@ from pipeline.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
 PIECE = 48 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
 CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn
 COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cycles, users' code may
+M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
+KEEP_FREED = 16 << 20  # bytes
 MESSAGE = struct.Struct("=IB")  # slot, status
 DONE, PART, BUSY = 0, 1, 2  # all lines done; the output is full; not finished yet
 
@@ -187,11 +189,21 @@ class Work:
         return Batch(asked.name, asked.path, asked.file_id, asked.now, offsets)
 
 
-def quiet_gc() -> None:
-    """Events hold no cycles, and looking for them in every generation costs half the speed: collect rarely, but do."""
+def settle_memory() -> None:
+    """For a process that makes and drops events all day: collect rarely, and keep what was freed.
+
+    Events hold no cycles, and looking for them in every generation costs half the speed. glibc gives the end of the
+    heap back to the kernel after each piece and asks for it again with the next, page by page: a third of the speed.
+    """
     gc.collect()
     gc.freeze()
     gc.disable()
+    if sys.platform == "linux":
+        import ctypes
+
+        library = ctypes.CDLL(None)
+        if hasattr(library, "mallopt"):  # glibc's; others have no such call and no such habit
+            library.mallopt(M_TRIM_THRESHOLD, KEEP_FREED)
 
 
 def _die_with_parent(parent: int) -> None:
@@ -240,7 +252,7 @@ def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
     steps = build_steps(set_up["config"].encode())
     ring = Ring(ring_fd, Geometry(**set_up["ring"]))
     work = Work(steps, set_up["line_timeout"])
-    quiet_gc()
+    settle_memory()
     _limit_memory(set_up["worker_memory"])
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone; so are we
         channel.send(MESSAGE.pack(0xFFFFFFFF, DONE))

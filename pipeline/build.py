@@ -1,0 +1,232 @@
+"""The one place that knows all parts and wires them: a daemon with its state, or a replay without any."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from pipeline.batch import Position
+from pipeline.chain import Step
+from pipeline.commit import Store
+from pipeline.config.model import Config, StageSpec
+from pipeline.engine import Engine, Outcome, Settings, Waker
+from pipeline.process import Inline, Process, Worker
+from pipeline.ring import Geometry, Ring, geometry
+from pipeline.source import Source
+from pipeline.stage import Mark, Write
+from pipeline.state import Commit, State
+from pipeline.steps import build_steps
+from pipeline.telemetry.counters import Counters, Key
+from pipeline.worker import Work, settle_memory
+
+WORKER_BASE = 24 << 20  # bytes: interpreter, stages and one piece's events
+MAIN_BASE = 56 << 20  # bytes: interpreter, configuration, watcher, per-file state
+LETTERS = 48 << 20  # bytes: dead letters that wait for their commit, and the database's cache
+
+Configure = Callable[[Engine], None]
+"""Told the engine before it runs: the command line connects signals to it."""
+
+
+class NoState:
+    """A replay's store: file ids count up, nothing is kept."""
+
+    def __init__(self) -> None:
+        self._ids = 0
+
+    def register(self, positions: Sequence[Position]) -> list[int]:
+        first = self._ids + 1
+        self._ids += len(positions)
+        return list(range(first, self._ids + 1))
+
+    def announce(self, sink: str, marks: Sequence[Mark]) -> None: ...
+
+    def commit(self, commit: Commit) -> None: ...
+
+    def marks(self) -> Mapping[str, Sequence[Mark]]:
+        return {}
+
+    def close(self) -> None: ...
+
+
+def shape_of(config: Config, workers: int) -> Geometry:
+    sinks = sum(spec.role == "write" for spec in config.stages)
+    return geometry(config.pipeline.chunk_bytes, config.source.max_line_bytes, workers, sinks)
+
+
+def memory_ceiling(config: Config) -> list[tuple[str, int]]:
+    """What the processes can take together at most, in bytes, part by part."""
+    workers = config.pipeline.workers
+    shape = shape_of(config, workers)
+    parts = [
+        (f"ring: {shape.slots} slots", shape.total),
+        ("main process", MAIN_BASE),
+        ("dead letters waiting for a commit, database cache", LETTERS),
+    ]
+    if workers:
+        parts.append((f"{workers} workers: interpreter and stages", workers * WORKER_BASE))
+        parts.append(
+            (f"{workers} workers: their own data (pipeline.worker_memory)", workers * config.pipeline.worker_memory)
+        )
+    return parts
+
+
+def run_daemon(
+    config: Config,
+    *,
+    log: Any,
+    counters: Counters,
+    until_eof: bool = False,
+    configure: Configure,
+    on_turn: Callable[[float], None],
+) -> Outcome:
+    """Run the configuration until it is stopped (or, ``until_eof``, until all that is there is done)."""
+    from pipeline.source.tail import Tail
+    from pipeline.source.watch import Hints
+
+    _raise_file_limit()
+    settings = config.pipeline
+    state = State(
+        settings.state_dir,
+        max_bytes=config.dead_letters.max_bytes,
+        when_full=config.dead_letters.when_full,
+        config=config.digest,
+    )
+    state.open()
+    try:
+        steps = build_steps(config)
+        _let_go_of_old_outputs(state, steps)
+        waker = Waker()
+        hints = None if until_eof else Hints(config.source.paths, waker, log)
+        outputs = _Outputs(config, state)
+        source = Tail(
+            config.source, state.register, ours=outputs, log=log, counters=counters, hints=hints, until_eof=until_eof
+        )
+    except BaseException:
+        state.close()
+        raise
+    durable = dict(state.counters().values)
+
+    def start() -> None:
+        if hints is not None:
+            hints.start()
+        source.open(state.positions(), time.monotonic())
+
+    return _run(
+        config, steps, source, state, counters, durable, settings.workers, log, waker, configure, on_turn, start
+    )
+
+
+def run_replay(
+    config: Config,
+    source: Source,
+    *,
+    log: Any,
+    counters: Counters,
+    workers: int,
+    keep_sinks: bool = False,
+    configure: Configure,
+    on_turn: Callable[[float], None],
+) -> Outcome:
+    """Run recorded input through the same chain, touching no state; events go to standard output once."""
+    if not keep_sinks:
+        stages = [spec for spec in config.stages if spec.role != "write"]
+        stages.append(StageSpec("write.stdout", "write.stdout", "write", {}, id="standard output"))
+        config = replace(config, stages=tuple(stages))
+    steps = build_steps(config)
+    store = NoState()
+    waker = Waker()
+
+    def start() -> None:
+        source.open([], time.monotonic())
+
+    return _run(config, steps, source, store, counters, {}, workers, log, waker, configure, on_turn, start)
+
+
+def _run(
+    config: Config,
+    steps: Sequence[Step],
+    source: Source,
+    store: Store,
+    counters: Counters,
+    durable: dict[Key, float],
+    workers: int,
+    log: Any,
+    waker: Waker,
+    configure: Configure,
+    on_turn: Callable[[float], None],
+    start: Callable[[], None],
+) -> Outcome:
+    settings = config.pipeline
+    ring = Ring.create(shape_of(config, workers))
+    writes = [(step.sink_id, cast(Write, step.stage)) for step in steps if step.role == "write"]
+    if workers:
+        data = config.to_json()
+
+        def hire() -> Worker:
+            return Process("pipeline.worker", ring, data, settings.line_timeout, settings.worker_memory)
+    else:
+        work = Work(steps, settings.line_timeout)
+
+        def hire() -> Worker:
+            return Inline(work, ring)
+
+    engine = Engine(
+        Settings(
+            workers, settings.task_timeout, settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout
+        ),
+        source,
+        store,
+        writes,
+        ring,
+        hire,
+        counters,
+        durable,
+        log,
+        waker,
+        on_turn,
+    )
+    configure(engine)
+    settle_memory()
+    try:
+        return engine.run(start)
+    finally:
+        ring.close()
+
+
+class _Outputs:
+    """Whether a path is one of our own outputs or state files, by what the state and the file system say now."""
+
+    def __init__(self, config: Config, state: State) -> None:
+        self._state_dir = os.path.realpath(os.fsencode(config.pipeline.state_dir))
+        self._state = state
+
+    def __call__(self, path: bytes) -> bool:
+        real = os.path.realpath(path)
+        return real.startswith(self._state_dir + b"/") or real in self._paths()
+
+    def _paths(self) -> set[bytes]:
+        return {os.fsencode(mark.path) for marks in self._state.marks().values() for mark in marks}
+
+
+def _let_go_of_old_outputs(state: State, steps: Sequence[Step]) -> None:
+    """Outputs of sinks that the configuration no longer has are cut back to their marks a last time."""
+    from stages.write.file import File
+
+    present = {step.sink_id for step in steps if step.role == "write"}
+    for sink, marks in state.marks().items():
+        if sink not in present:
+            File(path=marks[0].path).recover(marks)
+            state.forget(sink)
+
+
+def _raise_file_limit() -> None:
+    """Every file that is tailed keeps a descriptor; the soft limit is only a default."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1 << 16 if hard == resource.RLIM_INFINITY else min(hard, 1 << 16)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,349 @@
+"""The main loop: source, dispatch, sinks and commit, each stepped in turn from one thread.
+
+It sleeps in one place, on the workers' sockets and on a descriptor that hints, sinks and signals write to.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic, time
+from typing import Any
+
+from pipeline.commit import Committer, Store
+from pipeline.dead_letters import DeadLetter
+from pipeline.dispatch import Dispatch, Task
+from pipeline.errors import TailraceError
+from pipeline.process import Worker
+from pipeline.result import DeadLine, Result
+from pipeline.ring import Ring
+from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
+from pipeline.source import Source
+from pipeline.stage import Write
+from pipeline.telemetry.counters import Counters, Key
+
+LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace
+FIRST_REWIND, LONGEST_REWIND = 0.5, 30.0  # seconds between rewinds that follow one another
+STEADY = 60.0  # seconds without a rewind after which the next one waits little again
+
+
+class Waker:
+    """Ends the engine's sleep; may be called from any thread and from a signal handler."""
+
+    def __init__(self) -> None:
+        self.fd, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def __call__(self) -> None:
+        try:
+            os.write(self._write, b"!")
+        except BlockingIOError:
+            return  # there are thousands of calls in it already
+
+    def clear(self) -> None:
+        try:
+            os.read(self.fd, 65536)
+        except BlockingIOError:
+            return
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the loop itself needs of the configuration."""
+
+    workers: int
+    task_timeout: float
+    commit_interval: float
+    commit_bytes: int
+    shutdown_timeout: float
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended."""
+
+    complete: bool  # everything read is committed
+    message: str  # why not, or ""
+    counters: Counters  # of this run; `lines_pending` is what was read and not committed
+    seconds: float
+    closed: bool = False  # the reader of standard output went away: no failure of ours
+
+
+class Engine:
+    """``run`` returns when the source is exhausted, after ``stop``, or raises what cannot be gone on with."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        store: Store,
+        writes: Sequence[tuple[str, Write]],  # (sink id, sink) in the order of the chain's sink numbers
+        ring: Ring,
+        hire: Callable[[], Worker],
+        counters: Counters,
+        durable: dict[Key, float],
+        log: Any,
+        waker: Waker,
+        on_turn: Callable[[float], None],
+    ) -> None:
+        self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
+        self._counters, self._on_turn = counters, on_turn
+        self._answers: SimpleQueue[Answer] = SimpleQueue()
+        self._sinks = [SinkThread(n, name, write, self._answers, waker) for n, (name, write) in enumerate(writes)]
+        self._commit = Committer(
+            store, source, self._sinks, counters, durable, settings.commit_interval, settings.commit_bytes
+        )
+        self._dispatch = Dispatch(
+            ring, max(settings.workers, 1), hire, settings.task_timeout, self._release, counters, log
+        )
+        self._recovering: set[int] = set()
+        self._recover_at: float | None = None  # when the sinks are asked to go back to their marks
+        self._backoff = FIRST_REWIND
+        self._rewound = float("-inf")
+        self._stopping: float | None = None  # the deadline
+        self._stop_asked = False
+        self._gone: str | None = None  # the sink whose reader went away
+        self._failing: set[int] = set()  # sinks that are retrying
+
+    def stop(self) -> None:
+        """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
+        self._stop_asked = True
+        self._waker()
+
+    def run(self, open_source: Callable[[], None]) -> Outcome:
+        """``open_source`` is called when the workers are started: watching files may start threads."""
+        started = monotonic()
+        try:
+            self._dispatch.start()
+            for sink in self._sinks:
+                sink.start()
+            self._recover()
+            open_source()
+            message = self._loop()
+        finally:
+            self._close()
+        return self._outcome(message, monotonic() - started)
+
+    def _loop(self) -> str:
+        """Turn after turn; the reason why not everything was committed, or "" when it was."""
+        while True:
+            now = monotonic()
+            if self._stop_asked and self._stopping is None:
+                self._stopping = now + self._settings.shutdown_timeout
+                self._log.info("pipeline.stopping", pending_bytes=self._dispatch.pending_bytes())
+            try:
+                progress, wait = self._turn(now)
+            except (TailraceError, BrokenPipeError):
+                raise
+            except OSError as error:  # the state's disk, a failed registration: go back to what is durable
+                self._rewind(f"{type(error).__name__}: {error}", now)
+                continue
+            self._on_turn(now)
+            if self._finished():
+                return ""
+            if self._gone:
+                return f"the reader of {self._gone} went away"
+            if self._commit.full and self._source.exhausted:
+                return str(self._commit.full)
+            if self._stopping is not None and now > self._stopping:
+                return self._what_hangs()
+            if not progress:
+                self._sleep(wait)
+
+    def _turn(self, now: float) -> tuple[bool, float]:
+        """Give each part its step: (something moved, seconds until something is due)."""
+        progress = self._hear(now)
+        if self._recover_at is not None:
+            if now >= self._recover_at:
+                self._recover()
+            return progress, self._recover_at - now if self._recover_at is not None else LONGEST_WAIT
+        if self._recovering:
+            return progress, LONGEST_WAIT
+        reading = self._stopping is None
+        wait = min(self._source.poll(now), LONGEST_WAIT) if reading else 0.05
+        progress |= self._dispatch.collect()
+        progress |= self._dispatch.release(self._commit.may_release)
+        if reading:
+            progress |= self._dispatch.fill(self._source, now)
+        progress |= self._dispatch.assign(now)
+        self._dispatch.watch(now)
+        ending = not reading or self._source.exhausted
+        self._commit.tick(now, final=ending and self._dispatch.idle)
+        if not self._commit.settled:
+            wait = min(wait, self._settings.commit_interval, 0.2)
+        return progress, wait
+
+    def _finished(self) -> bool:
+        ending = self._stopping is not None or self._source.exhausted
+        quiet = not self._recovering and self._recover_at is None
+        return ending and quiet and self._dispatch.idle and self._commit.settled
+
+    def _sleep(self, wait: float) -> None:
+        if wait <= 0 or any(worker.fileno() < 0 and worker.slot is not None for worker in self._dispatch.workers):
+            return
+        poll = select.poll()
+        poll.register(self._waker.fd, select.POLLIN)
+        for worker in self._dispatch.workers:
+            if worker.fileno() >= 0:
+                poll.register(worker.fileno(), select.POLLIN)
+        poll.poll(max(1, round(wait * 1000)))
+        self._waker.clear()
+
+    # Results go out.
+
+    def _release(self, task: Task, result: Result) -> None:
+        """A worker's result, in its file's order: payloads go to the sinks, the rest into the next commit."""
+        chunk = task.chunk
+        self._source.release(chunk, task.done, task.slot.input)
+        wall = time()
+        letters = [_letter(dead, task, wall) for dead in result.dead]
+        self._book(result)
+        by_sink: dict[int, list[tuple[str, memoryview]]] = {}
+        for number, destination, payload in result.payloads:
+            by_sink.setdefault(number, []).append((destination, payload))
+        task.sinks = len(by_sink)
+        for number, payloads in by_sink.items():
+            self._sinks[number].deliver(task, payloads)
+        self._commit.released(task.done - task.begin, letters)
+        if self._log.is_enabled_for("debug"):
+            self._tell_batch(task, result)
+
+    def _book(self, result: Result) -> None:
+        add = self._counters.add
+        for tally in result.tallies:
+            add("lines_read", tally.lines)
+            for sink, count in tally.written.items():
+                add("events_written", count, sink=sink)
+            for stage, count in tally.made.items():
+                add("events_made", count, stage=stage)
+            for key, count in tally.filtered.items():
+                stage, reason = key.split("\0")
+                add("events_filtered", count, stage=stage, reason=reason)
+            for stage, seconds in tally.seconds.items():
+                add("stage_seconds", seconds, stage=stage)
+        for dead in result.dead:
+            add("dead_letters", stage=dead.stage, error=dead.error)
+        add("batches")
+
+    def _tell_batch(self, task: Task, result: Result) -> None:
+        seconds: dict[str, float] = {}
+        for tally in result.tallies:
+            for stage, value in tally.seconds.items():
+                seconds[stage] = round(seconds.get(stage, 0.0) + value, 6)
+        now, wall = monotonic(), time()
+        self._log.debug(
+            "batch.done", batch=task.number, worker=task.pid, file=task.chunk.path, file_id=task.chunk.file_id,
+            position=task.chunk.start + task.begin, end_position=task.chunk.start + task.done,
+            start=round(wall - (now - task.started), 6), end=round(wall, 6), seconds=seconds,
+            lines=sum(tally.lines for tally in result.tallies), dead_letters=len(result.dead),
+        )  # fmt: skip
+
+    # Sinks answer.
+
+    def _hear(self, now: float) -> bool:
+        heard = False
+        while True:
+            try:
+                answer = self._answers.get_nowait()
+            except Empty:
+                return heard
+            heard = True
+            sink = self._sinks[answer.sink]
+            recovering = answer.sink in self._recovering or self._recover_at is not None
+            match answer:
+                case Retried(_, error, failures):
+                    self._failing.add(answer.sink)
+                    self._counters.add("output_retries", sink=sink.name)
+                    self._log.warning("sink.retry", sink=sink.name, error=str(error), failures=failures)
+                case Recovered():
+                    self._tell_notices(sink)
+                    self._recovering.discard(answer.sink)
+                case Failed(_, error, fatal=True):
+                    raise error if isinstance(error, TailraceError) else SinkError(sink.name) from error
+                case Failed(_, error):
+                    self._rewind(f"{sink.name}: {error}", now)
+                case Closed():
+                    self._gone = sink.name
+                case _ if recovering:
+                    continue  # about something that was dropped
+                case Delivered(_, task):
+                    if answer.sink in self._failing:
+                        self._failing.discard(answer.sink)
+                        self._log.info("sink.recovered", sink=sink.name)
+                    task.sinks -= 1
+                    if task.sinks == 0:
+                        self._dispatch.settle(task)
+                case Announced(_, marks):
+                    self._store.announce(sink.name, marks)
+                    sink.go_on()
+                case Met(_, barrier, marks):
+                    self._tell_notices(sink)
+                    self._commit.met(sink, barrier, marks)
+
+    def _tell_notices(self, sink: SinkThread) -> None:
+        """What a sink has to say of its files (replaced, cut back); it fills the list only before it answers."""
+        notices: list[str] = getattr(sink.write, "notices", [])
+        for notice in notices:
+            self._log.warning("sink.notice", sink=sink.name, notice=notice)
+        notices.clear()
+
+    # Going back to what is durable.
+
+    def _rewind(self, why: str, now: float) -> None:
+        """Drop the ring and go back to the last commit; the sinks follow after a backoff."""
+        if now - self._rewound > STEADY:
+            self._backoff = FIRST_REWIND
+        self._log.error("pipeline.rewind", why=why, seconds=self._backoff)
+        self._rewound = now
+        self._recover_at = now + self._backoff
+        self._backoff = min(self._backoff * 2, LONGEST_REWIND)
+        self._dispatch.drop()
+        self._source.rewind()
+        self._commit.forget()
+        self._counters.add("rewinds")
+
+    def _recover(self) -> None:
+        """Send every sink back to its marks; those that no sink of the chain has belong to sinks that are gone."""
+        marks = self._store.marks()
+        self._recover_at = None
+        self._recovering = {sink.number for sink in self._sinks}
+        for sink in self._sinks:
+            sink.recover(marks.get(sink.name, ()))
+
+    # The end.
+
+    def _what_hangs(self) -> str:
+        stuck = sorted(self._sinks[number].name for number in self._failing)
+        about = f"; stuck: {', '.join(stuck)}" if stuck else ""
+        return (
+            f"not everything was committed within pipeline.shutdown_timeout{about}; the next start goes on from there"
+        )
+
+    def _close(self) -> None:
+        self._dispatch.close()
+        for sink in self._sinks:
+            sink.close(timeout=1.0)
+        self._source.close()
+        self._store.close()
+
+    def _outcome(self, message: str, seconds: float) -> Outcome:
+        counters = Counters()
+        counters.values.update(self._commit.committed)
+        pending = self._counters.total("lines_read") - counters.total("lines_read")
+        counters.add("lines_read", pending)
+        counters.add("lines_pending", pending)
+        return Outcome(not message, message, counters, seconds, self._gone is not None)
+
+
+def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
+    chunk = task.chunk
+    length = dead.length if chunk.oversize is None else chunk.oversize
+    raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
+    where = (chunk.file_id, chunk.name, chunk.path, chunk.start + dead.offset, length)
+    return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace)
+
+
+class SinkError(Exception):
+    """A sink raised something that is neither trouble with its output nor a wish to be asked again: a fault in it."""
