@@ -34,6 +34,10 @@ class Logger:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def is_enabled_for(self, level: str) -> bool:
+        """Whether a line of this level would be said: for those that are costly to put together."""
+        return _logs().says(level)
+
     def debug(self, event: str, /, **fields: Any) -> None:
         _logs().emit("debug", self.name, event, fields)
 
@@ -72,8 +76,11 @@ class _Logs:
         self._repeats = Repeats(clock)
         self._structlog: Any = None
 
+    def says(self, level: str) -> bool:
+        return LEVELS[level] >= self._threshold
+
     def emit(self, level: str, name: str, event: str, fields: dict[str, Any]) -> None:
-        if LEVELS[level] < self._threshold:
+        if not self.says(level):
             return
         fields = {"logger": name, **fields}
         with self._lock:

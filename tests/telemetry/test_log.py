@@ -85,6 +85,7 @@ def test_lines_below_the_level_are_not_said(monkeypatch: pytest.MonkeyPatch) -> 
     logger.warning("c")
     logger.error("d")
     assert re.findall(r"\] (\w)", stream.getvalue()) == ["c", "d"]
+    assert [logger.is_enabled_for(level) for level in log.LEVELS] == [False, False, True, True]
 
 
 def test_repeated_warnings_are_counted_and_told_at_flush(monkeypatch: pytest.MonkeyPatch) -> None:
