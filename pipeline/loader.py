@@ -19,6 +19,7 @@ from pipeline.batch import Event, Fail
 from pipeline.config.model import StageSpec
 from pipeline.errors import ConfigError
 from pipeline.stage import Write
+from pipeline.telemetry.escape import escape
 
 Role = Literal["parse", "enrich", "write"]
 
@@ -40,7 +41,7 @@ def resolve(use: str, directory: str | os.PathLike[str]) -> type | Callable[...,
     family, _, name = use.partition(".")
     if not _BUILT_IN.fullmatch(use) or family not in _METHODS.values():
         forms = 'expected "parse.NAME", "enrich.NAME" or "write.NAME", or your own as "module:Name"'
-        raise ConfigError([f"{forms}{_did_you_mean(use, built_in())}"])
+        raise ConfigError([f'"{escape(use)}" names no stage{_near_stage(use)}; {forms}'])
     class_name = "".join(part.capitalize() for part in name.split("_"))
     stage = getattr(_import(f"stages.{use}"), class_name, None)
     if not isinstance(stage, type):
@@ -70,7 +71,7 @@ def role_of(thing: type | Callable[..., Any]) -> Role:
     if len(roles) != 1:
         has = " and ".join(method for method, role in _METHODS.items() if role in roles) or "none of them"
         expected = "expected exactly one of the methods parse, process and encode"
-        raise ConfigError([f"class {thing.__name__} is not a stage: {expected}, found {has}"])
+        raise ConfigError([f"class {thing.__name__} is no stage: {expected}, found {has}"])
     if roles[0] == "write":
         missing = [name for name in _write_members() if not hasattr(thing, name)]
         if missing:
@@ -173,6 +174,8 @@ def describe(error: BaseException) -> str:
         message = str(error)
     except Exception:
         message = "(its message cannot be shown)"
+    if isinstance(error, SyntaxError):
+        message = error.msg  # without the file and line, which `origin_of` gives
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
@@ -213,7 +216,14 @@ def _own_stage(module_name: str, name: str, directory: str) -> type | Callable[.
 def _no_such_stage(use: str) -> ConfigError:
     known = built_in()
     family = [name for name in known if name.partition(".")[0] == use.partition(".")[0]]
-    return ConfigError([f"there is no such stage{_did_you_mean(use, known)} (known: {', '.join(family) or 'none'})"])
+    return ConfigError([f"there is no stage {use}{_near_stage(use)} (known: {', '.join(family) or 'none'})"])
+
+
+def _near_stage(use: str) -> str:
+    """Also for ``json`` or ``filter.json``, where only the family is wrong."""
+    known = built_in()
+    same_name = [name for name in known if name.partition(".")[2] in use.split(".")]
+    return f'; did you mean "{same_name[0]}"?' if same_name else _did_you_mean(use, known)
 
 
 def _import(module_name: str, directory: str = "") -> ModuleType:

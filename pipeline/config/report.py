@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config.environment import Expanded
@@ -22,14 +21,17 @@ class Report:
     def __init__(self, name: str, lines: Mapping[KeyPath, int]) -> None:
         self.name = escape(name)
         self.lines = lines
+        self.loose: set[str | int] = set()  # keys at the top of the file that are no tables
         self.uses: dict[int, str] = {}  # index of a [[stages]] table: its `use`, for the place
         self._problems: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
+        self._paths: list[KeyPath] = []
         self._broken: list[KeyPath] = []
 
     def add(self, path: KeyPath, message: str) -> None:
         """A problem. Nothing is said about a value of which something worse is known, see ``broken``."""
         if not any(path == broken or path[: len(broken)] == broken for broken in self._broken):
+            self._paths.append(path)
             self._problems.append((self._line(path), f"{self._place(path)}: {message}"))
 
     def broken(self, path: KeyPath, message: str) -> None:
@@ -43,6 +45,10 @@ class Report:
 
     def warn(self, path: KeyPath, message: str) -> None:
         self._warnings.append((self._line(path), f"{self._place(path)}: {message}"))
+
+    def has_problem(self, path: KeyPath) -> bool:
+        """Something is wrong with this table or key, or with what is in it."""
+        return any(one[: len(path)] == path for one in self._paths)
 
     @property
     def count(self) -> int:
@@ -68,6 +74,8 @@ class Report:
         place = f"{self.name}:{line}" if line else self.name
         if not path:
             return place
+        if len(path) == 1 and path[0] in self.loose:
+            return f'{place}: key "{show_key(path[0])}"'
         if len(path) == 1 and path[0] != "stages":
             return f"{place}: [{show_key(path[0])}]"
         if path[0] == "stages" and len(path) > 1 and isinstance(path[1], int):
@@ -87,14 +95,6 @@ def show(value: Any) -> str:
 def show_key(key: str | int) -> str:
     text = escape(str(key))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
-
-
-def unknown(value: str, known: Iterable[str], listed: str = "known") -> str:
-    """``; did you mean "b"? (known: a, b)``"""
-    names = list(known)
-    near = difflib.get_close_matches(value, names, n=1)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
-    return f"{hint} ({listed}: {', '.join(names) if names else 'none'})"
 
 
 def _dotted(keys: KeyPath) -> str:

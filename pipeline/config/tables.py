@@ -46,7 +46,7 @@ def unknown_table(name: str, value: Any) -> str:
     """For a name at the top of the file that is not ours: a wrong table, or a key that stands outside its table."""
     home = [table for table, keys in TABLES.items() if name in keys]
     if not isinstance(value, (dict, list)) and home:
-        return f"this key belongs into a table: move it below [{home[0]}]"
+        return f"this key belongs in a table: move it below [{home[0]}]"
     known = [*(f"[{table}]" for table in TABLES), "[[stages]]"]
     near = difflib.get_close_matches(name, [*TABLES, "stages"], n=1)
     hint = f"; did you mean {_brackets(near[0])}?" if near else ""
@@ -67,13 +67,16 @@ def _unknown_key(key: str, table: str, keys: dict[str, Check]) -> str:
 def whole(low: int, high: int, why: str) -> Check:
     def check(value: Any) -> int:
         if isinstance(value, Expanded) and value.sole and re.fullmatch(r"[+-]?\d{1,18}", value, re.ASCII):
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
+            number = int(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            number = value
+        else:
             hint = _without_quotes(value)
             raise ValueError(f"expected a whole number from {low} to {high}{hint}")
-        if not low <= value <= high:
-            raise ValueError(f"expected a whole number from {low} to {high}: {why}")
-        return value
+        if not low <= number <= high:
+            found = f"which is {number}, " if isinstance(value, str) else ""
+            raise ValueError(f"{found}expected a whole number from {low} to {high}: {why}")
+        return number
 
     return check
 

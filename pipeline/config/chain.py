@@ -1,0 +1,208 @@
+"""The ``[[stages]]`` tables: what each names and holds, and whether they make a chain in this order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.config.locate import KeyPath
+from pipeline.config.model import StageSpec
+from pipeline.config.options import load_options
+from pipeline.config.paths import absolute_template, check_path
+from pipeline.config.report import Report, show
+from pipeline.config.tables import Check, choice, text
+from pipeline.errors import ConfigError
+from pipeline.loader import Role, describe, missing_module, origin_of, resolve, role_of
+
+
+@dataclass(slots=True)
+class Entry:
+    """One table, as far as it could be understood."""
+
+    index: int
+    use: str
+    role: Role
+    stage: type | Callable[..., Any]
+    spec: StageSpec | None = None  # None: the report says why
+    template: str = ""  # of a write stage: its `path` as the file has it
+
+    @property
+    def path(self) -> KeyPath:
+        return ("stages", self.index)
+
+
+COMMON: dict[Role, tuple[str, ...]] = {
+    "parse": ("use", "only", "on_error"),
+    "enrich": ("use", "only", "when", "on_error"),
+    "write": ("use", "only", "when", "on_error", "id"),
+}
+"""Keys that stand beside a stage's own; the engine reads them."""
+
+
+def load_chain(tables: Any, directory: str, report: Report) -> list[Entry]:
+    """All stages that could be understood, in the file's order; everything wrong with any of them is reported."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        report.add(("stages",), "write [[stages]] with double brackets, once for each stage")
+        return []
+    labels: Counter[str] = Counter()
+    for index, table in enumerate(tables):
+        if isinstance(table.get("use"), str):
+            report.uses[index] = str(table["use"])
+    entries = []
+    for index, table in enumerate(tables):
+        entry = _identify(index, table, directory, report)
+        if entry:
+            labels[entry.use] += 1
+            _load(entry, table, labels[entry.use], directory, report)
+            entries.append(entry)
+    _check_order(entries, report)
+    _check_sinks(entries, report)
+    return entries
+
+
+def _identify(index: int, table: dict[str, Any], directory: str, report: Report) -> Entry | None:
+    path: KeyPath = ("stages", index)
+    if "use" not in table:
+        report.add(path, 'missing key "use": the stage\'s name, for example "parse.json"')
+        return None
+    try:
+        use = text(table["use"])
+    except ValueError as wrong:
+        report.add((*path, "use"), f"found {show(table['use'])}, {wrong}")
+        return None
+    try:
+        stage = resolve(use, directory)
+        return Entry(index, use, role_of(stage), stage)
+    except ConfigError as error:
+        for problem in error.problems:
+            report.add((*path, "use"), problem)
+        return None
+
+
+def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, report: Report) -> None:
+    before = report.count
+    common = {key: _common(check, entry, key, table[key], report) for key, check in _COMMON.items() if key in table}
+    if "when" in table and entry.role == "parse":
+        report.add((*entry.path, "when"), "a parse stage takes no `when`: there is no event yet; use `only`")
+    if "id" in table and entry.role != "write":
+        report.add((*entry.path, "id"), "only write stages have an id")
+    options = load_options(entry.stage, table, entry.path, COMMON[entry.role], report)
+    if options is None or report.count != before:
+        return
+    if entry.role == "write" and isinstance(options.get("path"), str):
+        entry.template = options["path"]
+        try:
+            check_path(entry.template)
+            options["path"] = absolute_template(entry.template, directory)
+        except ValueError as wrong:
+            report.add((*entry.path, "path"), f"found {show(table['path'])}, {wrong}")
+            return
+    if _builds(entry, options, table, report):
+        label = entry.use if repeat == 1 else f"{entry.use}#{repeat}"
+        identity = common.pop("id", "") or (f"{entry.use}:{entry.template}" if entry.template else entry.use)
+        entry.spec = StageSpec(
+            entry.use, label, entry.role, options, id=identity if entry.role == "write" else "", **common
+        )
+
+
+def _common(check: Check, entry: Entry, key: str, value: Any, report: Report) -> Any:
+    try:
+        return check(value)
+    except ValueError as wrong:
+        report.add((*entry.path, key), f"found {show(value)}, {wrong}")
+        return None
+
+
+def _only(value: Any) -> tuple[str, ...]:
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not all(isinstance(one, str) and one for one in patterns):
+        raise ValueError('expected a pattern or a list of patterns for the names of files, for example "access*.log"')
+    if not patterns:
+        raise ValueError("which fits no file; leave `only` out to take every file")
+    if any("/" in one for one in patterns):
+        raise ValueError("expected a pattern for the file's name alone, without directories")
+    return tuple(map(str, patterns))
+
+
+def _when(value: Any) -> str:
+    from stages.expression import compile_expression
+
+    condition = text(value)
+    compile_expression(condition)
+    return condition
+
+
+_COMMON: dict[str, Check] = {
+    "only": _only,
+    "when": _when,
+    "on_error": choice("dead_letter", "keep", "drop"),
+    "id": text,
+}
+
+
+def _builds(entry: Entry, options: dict[str, Any], table: dict[str, Any], report: Report) -> bool:
+    """Build the stage as a worker will, for the checks of its own. False: the report says why not."""
+    if not isinstance(entry.stage, type):
+        return True
+    try:
+        entry.stage(**options)
+    except ModuleNotFoundError as error:
+        report.add(entry.path, missing_module(error))
+    except (ValueError, AssertionError) as error:
+        report.add(_place_of(str(error), entry, table), str(error) or describe(error))
+    except (Exception, SystemExit) as error:
+        report.add(entry.path, f"building it failed: {describe(error)}{origin_of(error)}")
+    else:
+        return True
+    return False
+
+
+def _place_of(message: str, entry: Entry, table: dict[str, Any]) -> KeyPath:
+    """The key a stage's message is about, if it begins with one: the line is that key's then."""
+    first = message.partition(" ")[0].strip("`'\":,")
+    return (*entry.path, first) if first in table else entry.path
+
+
+def _check_order(entries: list[Entry], report: Report) -> None:
+    first: Entry | None = None  # the first stage that is no parse stage
+    takes_all: Entry | None = None  # the first parse stage that takes every file
+    for entry in entries:
+        if entry.role == "parse":
+            if first:
+                why = "parse stages stand first, and each file uses the first one whose `only` fits"
+                report.add(entry.path, f"comes after {first.use}; {why}")
+            elif takes_all:
+                report.warn(entry.path, f"is never used: {takes_all.use} above it has no `only` and takes every file")
+            elif entry.spec and not entry.spec.only:
+                takes_all = entry
+            continue
+        if entry.role == "enrich" and callable(getattr(entry.stage, "locate", None)):
+            if first:
+                why = "it needs the place of each line, so it stands directly after the parse stages"
+                report.add(entry.path, f"comes after {first.use}; {why}")
+            if entry.spec and entry.spec.when:
+                report.add((*entry.path, "when"), "this stage needs the place of every line, so it takes no `when`")
+        first = first or entry
+
+
+def _check_sinks(entries: list[Entry], report: Report) -> None:
+    ids: dict[str, Entry] = {}
+    files: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.role != "write" or not entry.spec:
+            continue
+        identity, path = entry.spec.id, entry.spec.options["path"] if entry.template else ""
+        if path and path in files:
+            why = f"{_name(files[path])} writes this file too, and two sinks must not share one"
+            report.add((*entry.path, "path"), f"found {show(entry.template)}; {why}")
+        elif identity in ids:
+            why = f"give one of them an id of its own: id = {show(identity + '-2')}"
+            report.add(entry.path, f"its id {show(identity)} is also that of {_name(ids[identity])}; {why}")
+        files.setdefault(path, entry)
+        ids.setdefault(identity, entry)
+
+
+def _name(entry: Entry) -> str:
+    return f"[[stages]] #{entry.index + 1} {entry.use}"

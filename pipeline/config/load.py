@@ -1,0 +1,199 @@
+"""Reads a configuration file: TOML to checked values, or every problem at once."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.environment import expand
+from pipeline.config.locate import KeyPath, locate
+from pipeline.config.model import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
+from pipeline.config.paths import STATE_FILES, Ours, absolute, absolute_glob, check_loops, check_path
+from pipeline.config.report import Report, show
+from pipeline.config.syntax import describe_syntax_error
+from pipeline.config.tables import TABLES, load_table, unknown_table
+from pipeline.config.units import format_duration, format_size
+from pipeline.errors import ConfigError
+from pipeline.telemetry.escape import escape
+
+LARGEST_FILE = 16 << 20  # bytes; a configuration that is larger is some other file, or a device without an end
+DEEPEST = 32  # tables and lists inside one another
+LARGEST_INTEGER = 1 << 63  # TOML's own limit, and that of what reads the workers' JSON
+
+
+def load(path: str | Path, *, environ: Mapping[str, str] = os.environ) -> Config:
+    """The checked configuration. ConfigError carries all problems, in the order of the file's lines."""
+    name = os.fspath(path)
+    data = _read(name)
+    text = _decode(name, data)
+    try:
+        raw = tomllib.loads(text)
+        lines = locate(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([describe_syntax_error(name, text, error)]) from error
+    except ValueError as error:  # an integer with thousands of digits
+        raise ConfigError([f"{escape(name)}: {error}"]) from error
+    except RecursionError as error:
+        raise ConfigError(
+            [f"{escape(name)}: tables or lists are nested too deeply (at most {DEEPEST} levels)"]
+        ) from error
+    report = Report(name, lines)
+    config = _check(Path(os.path.abspath(name)), data, _expand(raw, environ, report), report)
+    report.check()
+    return config
+
+
+def _read(name: str) -> bytes:
+    shown = escape(name)
+    try:
+        with open(name, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        absolute_name = escape(os.path.abspath(name))
+        where = "" if absolute_name == shown else f" (looked for {absolute_name})"
+        raise ConfigError([f"{shown}: there is no such file{where}"]) from error
+    except IsADirectoryError as error:
+        raise ConfigError([f"{shown}: this is a directory; expected a TOML file"]) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ConfigError([f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
+    if len(data) > LARGEST_FILE:
+        raise ConfigError([f"{shown}: larger than {LARGEST_FILE >> 20} MiB; expected a TOML file"])
+    return data
+
+
+def _decode(name: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        problem = f"{escape(name)}:{line}: not UTF-8: byte 0x{byte:02x} at offset {error.start}; TOML is always UTF-8"
+        raise ConfigError([problem]) from error
+
+
+def _expand(raw: dict[str, Any], environ: Mapping[str, str], report: Report) -> dict[str, Any]:
+    """The tree with references replaced and only plain values in it: what stays can travel as JSON."""
+
+    def walk(value: Any, path: KeyPath) -> Any:
+        if len(path) > DEEPEST:
+            report.broken(path, f"nested too deeply (at most {DEEPEST} levels)")
+            return None
+        match value:
+            case dict():
+                return {key: walk(item, (*path, key)) for key, item in value.items()}
+            case list():
+                return [walk(item, (*path, index)) for index, item in enumerate(value)]
+            case str():
+                try:
+                    return expand(value, environ)
+                except ValueError as wrong:
+                    report.broken(path, str(wrong))
+            case datetime.datetime() | datetime.date() | datetime.time():
+                return value.isoformat().replace("+00:00", "Z")
+            case float() if not math.isfinite(value):
+                report.broken(path, f"found {value}, expected a finite number")
+            case int() if not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
+                report.broken(path, f"found {show(value)}, expected a number of at most 64 bits")
+        return value
+
+    return {key: walk(value, (key,)) for key, value in raw.items()}
+
+
+def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> Config:
+    """What is right; what is wrong goes to the report."""
+    from pipeline.config.chain import load_chain  # brings pydantic, which only this needs
+
+    directory = str(path.parent)
+    report.loose = {name for name, value in tables.items() if not isinstance(value, (dict, list))}
+    for name, value in tables.items():
+        if name not in TABLES and name != "stages":
+            report.add((name,), unknown_table(name, value))
+    values = {name: load_table(name, tables.get(name), keys, report) for name, keys in TABLES.items()}
+    pipeline = _pipeline(values["pipeline"], directory, report)
+    source = _source(values["source"], directory, report)
+    dead_letters = DeadLetterSettings(**values["dead_letters"])
+    _check_sums(pipeline, source, dead_letters, report)
+    if values["status"]:
+        report.warn(("status",), "has no effect yet: there is no status server")
+
+    entries = load_chain(tables.get("stages", []), directory, report)
+    stages = tuple(entry.spec for entry in entries if entry.spec)
+    if not any(entry.role == "parse" for entry in entries):
+        report.warn(("stages",), "no parse stage: every line is taken as it is, as by parse.raw")
+    if not any(entry.role == "write" for entry in entries):
+        report.warn(("stages",), "no write stage: `tailrace run` has nowhere to write to; `tailrace replay` works")
+    ours: list[Ours] = [
+        (
+            [entry.spec.options["path"]],
+            f"what [[stages]] #{entry.index + 1} {entry.use} writes to {show(entry.template)}",
+        )
+        for entry in entries
+        if entry.spec and entry.template
+    ]
+    state = os.path.join(pipeline.state_dir.replace("{", "{{").replace("}", "}}"), "")
+    ours.append(([state + file for file in STATE_FILES], f"tailrace's state in {show(pipeline.state_dir)}"))
+    check_loops(values["source"].get("paths", []), source, ours, report)
+    return Config(
+        path=path,
+        directory=path.parent,
+        digest=hashlib.sha256(data).hexdigest()[:16],
+        stages=stages,
+        pipeline=pipeline,
+        source=source,
+        dead_letters=dead_letters,
+        log=LogSettings(**values["log"]),
+        warnings=report.warnings,
+    )
+
+
+def _pipeline(values: dict[str, Any], directory: str, report: Report) -> PipelineSettings:
+    settings = PipelineSettings(**values)
+    try:
+        check_path(settings.state_dir)
+    except ValueError as wrong:
+        report.add(("pipeline", "state_dir"), f"found {show(settings.state_dir)}, {wrong}")
+    return replace(settings, state_dir=absolute(settings.state_dir, directory))
+
+
+def _source(values: dict[str, Any], directory: str, report: Report) -> TailSettings:
+    globs = {}
+    for key in ("paths", "exclude"):
+        for index, pattern in enumerate(values.get(key, [])):
+            try:
+                check_path(pattern)
+            except ValueError as wrong:
+                report.add(("source", key, index), f"found {show(pattern)}, {wrong}")
+        globs[key] = tuple(absolute_glob(pattern, directory) for pattern in values.get(key, []))
+    settings = TailSettings(**{**values, **globs})
+    if not settings.paths and not report.has_problem(("source", "paths")):
+        report.add(("source",), 'needs at least one path, for example  paths = ["/var/log/app/*.log"]')
+    return settings
+
+
+def _check_sums(pipeline: PipelineSettings, source: TailSettings, dead: DeadLetterSettings, report: Report) -> None:
+    """What two keys together get wrong. Each message names the key that is most likely meant to change."""
+    if pipeline.commit_bytes < pipeline.chunk_bytes:
+        found, least = format_size(pipeline.commit_bytes), format_size(pipeline.chunk_bytes)
+        report.add(
+            ("pipeline", "commit_bytes"),
+            f"is {found}, expected at least chunk_bytes, {least}: a commit covers whole chunks",
+        )
+    if pipeline.task_timeout <= pipeline.line_timeout:
+        found, least = format_duration(pipeline.task_timeout), format_duration(pipeline.line_timeout)
+        report.add(
+            ("pipeline", "task_timeout"),
+            f"is {found}, expected more than line_timeout, {least}: a slow line must not look like a dead worker",
+        )
+    if dead.max_bytes < source.max_line_bytes:
+        found, least = format_size(dead.max_bytes), format_size(source.max_line_bytes)
+        report.add(
+            ("dead_letters", "max_bytes"),
+            f"is {found}, expected at least max_line_bytes of [source], {least}: one dead letter must fit",
+        )

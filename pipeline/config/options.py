@@ -1,0 +1,174 @@
+"""A stage's own keys, checked against the parameters of its class: names, then values with pydantic.
+
+Strict on purpose: ``"5"`` is no number and ``true`` is no 1. Only a value that is exactly one reference to an
+environment variable is converted, since a variable can hold nothing but text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import typing
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.config.environment import Expanded
+from pipeline.config.expected import EXPECTED, describe_error, describe_type
+from pipeline.config.locate import KeyPath
+from pipeline.config.report import Report, show
+from pipeline.loader import describe, role_of
+
+RESERVED = ("use", "only", "when", "on_error", "id")
+"""Keys that the engine reads; a stage has no fields of these names."""
+
+
+def load_options(
+    stage: type | Callable[..., Any], table: dict[str, Any], path: KeyPath, common: Sequence[str], report: Report
+) -> dict[str, Any] | None:
+    """Plain values for ``stage(**options)``, or None where the report says what is wrong."""
+    before = report.count
+    parameters = _parameters(stage, path, report)
+    if parameters is None:
+        return None
+    options = {}
+    for key, value in table.items():
+        if key in RESERVED:
+            continue
+        if key not in parameters:
+            report.add((*path, key), _unknown_key(key, stage, list(parameters), common))
+            continue
+        options[key] = _value(parameters[key][0], value, (*path, key), report)
+    for key, (hint, default) in parameters.items():
+        if key not in table and default is inspect.Parameter.empty:
+            report.add(path, f'missing key "{key}" ({describe_type(hint)})')
+    return options if report.count == before and not report.is_broken(path) else None
+
+
+def _unknown_key(key: str, stage: type | Callable[..., Any], own: list[str], common: Sequence[str]) -> str:
+    if isinstance(stage, type):
+        near = difflib.get_close_matches(key, [*own, *common], n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        return f"unknown key{hint} (known: {', '.join(own) or 'none'}; on every {role_of(stage)} stage: {', '.join(common)})"
+    return f"a function takes no keys of its own; make it a dataclass with a field {show(key)} to give it one"
+
+
+def _parameters(stage: type | Callable[..., Any], path: KeyPath, report: Report) -> dict[str, tuple[Any, Any]] | None:
+    """(type, default) of each key; a function has none."""
+    if not isinstance(stage, type):
+        return {}
+    try:
+        hints = typing.get_type_hints(stage.__init__, include_extras=True)  # type: ignore[misc]  # of the class itself
+        found = inspect.signature(stage).parameters.values()
+    except Exception as error:  # whatever a user's annotations do when they are looked at
+        report.add(path, f"the types of {stage.__name__}'s fields cannot be told: {describe(error)}")
+        return None
+    keyed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = {one.name: (hints.get(one.name, Any), one.default) for one in found if one.kind in keyed}
+    if taken := [name for name in RESERVED if name in parameters]:
+        report.add(path, f'{stage.__name__} has a field "{taken[0]}", which is a key of the engine\'s own; rename it')
+        return None
+    return parameters
+
+
+def _value(hint: Any, value: Any, path: KeyPath, report: Report) -> Any:
+    """The value, converted; None where it is wrong, which the report says."""
+    try:
+        converted = _validate(_adapter(hint), value)
+    except ValidationError as error:
+        for place, message in _explain(error, value).items():
+            report.add(path + place, message)
+        return None
+    except Exception as error:  # a type that pydantic cannot check, or a validator of the user's that fails
+        report.add(
+            path, f"the field's type, {describe_type(hint)}, cannot be checked: {describe(error).splitlines()[0]}"
+        )
+        return None
+    try:
+        return json.loads(json.dumps(converted))
+    except TypeError:
+        plain = "strings, numbers, booleans, lists or tables"
+        report.add(path, f"the field's type, {describe_type(hint)}, does not travel to the workers; use {plain}")
+        return None
+
+
+@lru_cache
+def _adapter_of_hashable(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
+
+
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    try:
+        hash(hint)
+    except TypeError:  # Annotated with something that has no hash
+        return TypeAdapter(hint)
+    return _adapter_of_hashable(hint)
+
+
+def _validate(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """Checked as JSON: there a list may become a tuple, and all else is strict. Each turn of the loop converts at least
+    one reference into what the schema asked for."""
+    box = [value]
+    while True:
+        try:
+            return adapter.validate_json(json.dumps(box[0]), strict=True)
+        except ValidationError as error:
+            fed = [_feed(box, found["loc"], found["type"]) for found in error.errors(include_url=False)]
+            if not any(fed):
+                raise
+
+
+def _feed(box: list[Any], location: tuple[int | str, ...], kind: str) -> bool:
+    container, key, _ = _descend(box, location)
+    text = container[key]
+    if not (isinstance(text, Expanded) and text.sole):
+        return False
+    try:
+        match kind:
+            case "int_type":
+                container[key] = int(text)
+            case "float_type":
+                container[key] = float(text)
+            case "bool_type":
+                container[key] = {"true": True, "false": False}[text.lower()]
+            case _:
+                return False
+    except (ValueError, KeyError):
+        return False
+    return True
+
+
+def _descend(box: list[Any], location: tuple[int | str, ...]) -> tuple[Any, Any, KeyPath]:
+    """Container and key of the value an error is about, and its path below ``box[0]``. pydantic's location also names
+    the branches of a union, which are no keys of the data: they are skipped."""
+    container: Any = box
+    key: Any = 0
+    place: KeyPath = ()
+    for part in location:
+        current = container[key]
+        if part in (current if isinstance(current, dict) else range(len(current)) if isinstance(current, list) else ()):
+            container, key = current, part
+            place += (part,)
+    return container, key, place
+
+
+def _explain(error: ValidationError, value: Any) -> dict[KeyPath, str]:
+    """What to say at each place below the key. A union fails once a branch: what was expected is joined, and of two
+    places one inside the other the inner one tells more."""
+    found: dict[KeyPath, tuple[Any, list[str]]] = {}
+    for one in error.errors(include_url=False):
+        container, key, place = _descend([value], one["loc"])
+        found.setdefault(place, (container[key], []))[1].append(describe_error(one))
+    inner = [place for place in found if not any(other[: len(place)] == place != other for other in found)]
+    return {place: _sentence(*found[place]) for place in inner}
+
+
+def _sentence(value: Any, wrong: list[str]) -> str:
+    expected = [one.removeprefix(EXPECTED) for one in wrong if one.startswith(EXPECTED)]
+    others = [one for one in wrong if not one.startswith(EXPECTED)]
+    text = [EXPECTED + " or ".join(dict.fromkeys(expected))] if expected else []
+    hint = ", but the variable holds something else" if expected and isinstance(value, Expanded) and value.sole else ""
+    return f"found {show(value)}, {'; '.join(text + others)}{hint}"

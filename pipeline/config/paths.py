@@ -1,0 +1,65 @@
+"""Paths as the configuration writes them, made absolute: they are relative to the configuration file."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+
+from pipeline.config.model import TailSettings
+from pipeline.config.overlap import can_match
+from pipeline.config.report import Report, show
+
+Ours = tuple[Sequence[str], str]
+"""Templates that make files of ours, and words for them."""
+
+STATE_FILES = ("tailrace.sqlite", "tailrace.sqlite-wal", "tailrace.sqlite-shm")
+
+
+def check_path(path: str) -> None:
+    """ValueError for what the shell would replace and we do not."""
+    if path == "~" or path.startswith("~/"):
+        raise ValueError(f'expected a path; "~" is not expanded: write "${{HOME}}{path[1:]}"')
+    if "\0" in path:
+        raise ValueError("expected a path; it holds a NUL character")
+
+
+def absolute(path: str, directory: str) -> str:
+    """A path that is no pattern."""
+    return os.path.normpath(os.path.join(directory, path))
+
+
+def absolute_glob(pattern: str, directory: str) -> str:
+    """A glob; what the directory's own name holds is no pattern."""
+    return os.path.normpath(os.path.join(glob.escape(directory), pattern))
+
+
+def absolute_template(template: str, directory: str) -> str:
+    """A write stage's path. ``..`` stays in, for the stage to refuse. ValueError: nothing literal comes first."""
+    if template.startswith("{") and not template.startswith("{{"):
+        raise ValueError(f'expected a directory or part of a name before the first placeholder: write "./{template}"')
+    joined = os.path.join(directory.replace("{", "{{").replace("}", "}}"), template)
+    return joined if ".." in template.split("/") else os.path.normpath(joined)
+
+
+def check_loops(config_paths: Sequence[str], source: TailSettings, ours: Sequence[Ours], report: Report) -> None:
+    """A source that would read what we write. ``config_paths`` are ``source.paths`` as the file has them. Files of our
+    own are also skipped when running, so this names only what the patterns themselves make plain."""
+    for index, (written, pattern) in enumerate(zip(config_paths, source.paths, strict=True)):
+        for templates, description in ours:
+            if any(can_match(pattern, one) and not _excluded(one, source) for one in templates):
+                report.add(
+                    ("source", "paths", index),
+                    f"found {show(written)}, which also matches {description}: tailrace would read its own files; "
+                    "use another directory, or a pattern or an exclude that tells them apart",
+                )
+
+
+def _excluded(template: str, source: TailSettings) -> bool:
+    return any(can_match(pattern, _sample(template)) for pattern in source.exclude)
+
+
+def _sample(template: str) -> str:
+    """One of the paths it makes."""
+    return re.sub(r"\{\{|\}\}|\{[^{}]*\}", lambda found: found[0] if found[0] in ("{{", "}}") else "x", template)
