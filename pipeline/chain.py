@@ -156,6 +156,7 @@ class _Run:
         self.made = Made()
         self.parsed: Entries = []
         self.offsets = LineOffsets(piece, start)
+        self.count = 0  # lines that are not empty
 
     def go(self) -> Made:
         tally = self.made.tally
@@ -193,7 +194,7 @@ class _Run:
         text = str(piece, "utf-8", "replace")
         if text.endswith("\n"):
             text = text[:-1]
-        tally.lines = text.count("\n") + 1
+        tally.lines = self.count = text.count("\n") + 1
         if self.start == 0 and text.startswith(BOM):
             text = text[1:]
         if "\r" in text:
@@ -201,6 +202,7 @@ class _Run:
         if "\n\n" in text or text.startswith("\n") or text.endswith("\n") or not text:
             lines = [line for line in text.split("\n") if line]
             self._filtered("source", "empty line", tally.lines - len(lines))
+            self.count = len(lines)
             if not lines:
                 return None
             text = "\n".join(lines)
@@ -210,7 +212,7 @@ class _Run:
         if step.locate:
             step.locate(batch)
         entries = cast(Parse, step.stage).parse(text)
-        expected = text.count("\n") + 1
+        expected = self.count
         if len(entries) != expected:
             raise ValueError(
                 f"{step.label} gave {len(entries)} entries for {expected} lines; it must give one for each"

@@ -230,9 +230,9 @@ class Dispatch:
         self.idle = len(self._free) == len(self._ring.slots)
 
     @property
-    def settling(self) -> bool:
-        """Some worker is still at work, or something waits for one or for its release."""
-        return bool(self._working or self._waiting or self._order)
+    def full(self) -> bool:
+        """No slot is free."""
+        return not self._free
 
     def pending_bytes(self) -> int:
         """Input read and not yet released."""

@@ -181,8 +181,10 @@ class Engine:
         return ending and quiet and self._dispatch.idle and self._commit.settled
 
     def _sleep(self, wait: float) -> None:
-        if wait <= 0 or any(worker.fileno() < 0 and worker.slot is not None for worker in self._dispatch.workers):
-            return
+        if any(worker.fileno() < 0 and worker.slot is not None for worker in self._dispatch.workers):
+            return  # the work inside this process goes on
+        if self._dispatch.full:
+            wait = LONGEST_WAIT  # whatever the source has, only an answer makes room for it
         poll = select.poll()
         poll.register(self._waker.fd, select.POLLIN)
         for worker in self._dispatch.workers:
