@@ -29,6 +29,10 @@ class Entry:
     template: str = ""  # of a write stage: its `path` as the file has it
 
     @property
+    def name(self) -> str:
+        return f"[[stages]] #{self.index + 1} {self.use}"
+
+    @property
     def path(self) -> KeyPath:
         return ("stages", self.index)
 
@@ -160,9 +164,9 @@ def _builds(entry: Entry, options: dict[str, Any], table: dict[str, Any], report
 
 
 def _place_of(message: str, entry: Entry, table: dict[str, Any]) -> KeyPath:
-    """The key a stage's message is about, if it begins with one: the line is that key's then."""
-    first = message.partition(" ")[0].strip("`'\":,")
-    return (*entry.path, first) if first in table else entry.path
+    """The key a stage's message is about, if its first words name one: the line is that key's then."""
+    words = (word.strip("`'\":,") for word in message.split(maxsplit=3)[:3])
+    return next(((*entry.path, word) for word in words if word in table), entry.path)
 
 
 def _check_order(entries: list[Entry], report: Report) -> None:
@@ -195,14 +199,10 @@ def _check_sinks(entries: list[Entry], report: Report) -> None:
             continue
         identity, path = entry.spec.id, entry.spec.options["path"] if entry.template else ""
         if path and path in files:
-            why = f"{_name(files[path])} writes this file too, and two sinks must not share one"
+            why = f"{files[path].name} writes this file too, and two sinks must not share one"
             report.add((*entry.path, "path"), f"found {show(entry.template)}; {why}")
         elif identity in ids:
             why = f"give one of them an id of its own: id = {show(identity + '-2')}"
-            report.add(entry.path, f"its id {show(identity)} is also that of {_name(ids[identity])}; {why}")
+            report.add(entry.path, f"its id {show(identity)} is also that of {ids[identity].name}; {why}")
         files.setdefault(path, entry)
         ids.setdefault(identity, entry)
-
-
-def _name(entry: Entry) -> str:
-    return f"[[stages]] #{entry.index + 1} {entry.use}"

@@ -130,10 +130,7 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
     if not any(entry.role == "write" for entry in entries):
         report.warn(("stages",), "no write stage: `tailrace run` has nowhere to write to; `tailrace replay` works")
     ours: list[Ours] = [
-        (
-            [entry.spec.options["path"]],
-            f"what [[stages]] #{entry.index + 1} {entry.use} writes to {show(entry.template)}",
-        )
+        ([entry.spec.options["path"]], f"what {entry.name} writes to {show(entry.template)}")
         for entry in entries
         if entry.spec and entry.template
     ]

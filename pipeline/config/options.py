@@ -52,7 +52,8 @@ def _unknown_key(key: str, stage: type | Callable[..., Any], own: list[str], com
     if isinstance(stage, type):
         near = difflib.get_close_matches(key, [*own, *common], n=1)
         hint = f'; did you mean "{near[0]}"?' if near else ""
-        return f"unknown key{hint} (known: {', '.join(own) or 'none'}; on every {role_of(stage)} stage: {', '.join(common)})"
+        everywhere = f"on every {role_of(stage)} stage: {', '.join(common)}"
+        return f"unknown key{hint} (known: {', '.join(own) or 'none'}; {everywhere})"
     return f"a function takes no keys of its own; make it a dataclass with a field {show(key)} to give it one"
 
 
@@ -83,9 +84,8 @@ def _value(hint: Any, value: Any, path: KeyPath, report: Report) -> Any:
             report.add(path + place, message)
         return None
     except Exception as error:  # a type that pydantic cannot check, or a validator of the user's that fails
-        report.add(
-            path, f"the field's type, {describe_type(hint)}, cannot be checked: {describe(error).splitlines()[0]}"
-        )
+        why = describe(error).partition("\n")[0]
+        report.add(path, f"the field's type, {describe_type(hint)}, cannot be checked: {why}")
         return None
     try:
         return json.loads(json.dumps(converted))

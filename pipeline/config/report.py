@@ -32,7 +32,8 @@ class Report:
         """A problem. Nothing is said about a value of which something worse is known, see ``broken``."""
         if not any(path == broken or path[: len(broken)] == broken for broken in self._broken):
             self._paths.append(path)
-            self._problems.append((self._line(path), f"{self._place(path)}: {message}"))
+            indented = message.replace("\n", "\n    ")
+            self._problems.append((self._line(path), f"{self._place(path)}: {indented}"))
 
     def broken(self, path: KeyPath, message: str) -> None:
         """A problem that leaves no value to judge: whatever else is found at this place is silenced."""
