@@ -1,0 +1,149 @@
+"""Killed anywhere, any way, under load and rotation: the output is what an uninterrupted run writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from .conftest import Daemon, until
+
+CONFIG = """
+[pipeline]
+state_dir = "state"
+workers = {workers}
+commit_interval = "50ms"
+chunk_bytes = "64KiB"
+[source]
+use = "tail"
+paths = ["logs/app.log*"]
+close_after = "200ms"
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "enrich.set"
+values = {{ env = "test" }}
+[[stages]]
+use = "write.file"
+path = "out/all.ndjson"
+"""
+ROTATE_EVERY = 4_000  # lines
+KEEP = 100  # rotated files: none is deleted before it was read
+
+
+class Writer:
+    """Appends numbered lines, every 50th of them broken, and rotates by rename, until it is told to stop."""
+
+    def __init__(self, logs: Path) -> None:
+        self._path = logs / "app.log"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self.good = 0
+        self.bad: list[bytes] = []
+        self._rotations = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _write(self) -> None:
+        total = 0
+        while not self._stop.is_set():
+            with self._path.open("ab", buffering=0) as file:
+                for _ in range(ROTATE_EVERY // 100):
+                    lines = [self._line(total + n) for n in range(100)]
+                    total += 100
+                    data = b"".join(lines)
+                    middle = len(data) // 2
+                    file.write(data[:middle])  # a half line for a moment
+                    file.write(data[middle:])
+                    if self._stop.wait(0.001):
+                        return
+            self._rotate()
+
+    def _line(self, number: int) -> bytes:
+        if number % 50 == 49:
+            line = b'{"broken": %d' % number
+            self.bad.append(line)
+            return line + b"\n"
+        self.good += 1
+        return json.dumps({"n": number, "text": "x" * (number % 97)}).encode() + b"\n"
+
+    def _rotate(self) -> None:
+        for n in range(self._rotations, 0, -1):
+            os.rename(f"{self._path}.{n}", f"{self._path}.{n + 1}")
+        os.rename(self._path, f"{self._path}.1")
+        self._rotations += 1
+        assert self._rotations < KEEP
+
+
+def kill(daemon: Daemon, how: str, rng: random.Random) -> None:
+    if how == "group":
+        daemon.kill_group()
+    elif how == "parent":
+        daemon.kill_parent()
+    else:
+        workers = daemon.children()
+        if workers:
+            with suppress(ProcessLookupError):
+                os.kill(rng.choice(workers), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_case_052_kills_at_random_moments_lose_and_repeat_nothing(
+    make_daemon: Callable[..., Daemon], seed: int, kills: int
+) -> None:
+    rng = random.Random(seed)
+    daemon = make_daemon(CONFIG.format(workers=2))
+    writer = Writer(daemon.logs)
+    writer.start()
+    pause = threading.Event()
+    try:
+        for _ in range(kills):
+            if daemon.process is None or daemon.process.poll() is not None:
+                daemon.start()
+            pause.wait(rng.uniform(0.05, 0.9))
+            kill(daemon, rng.choice(["group", "parent", "worker"]), rng)
+    finally:
+        writer.stop()
+    daemon.kill_group()
+    until(daemon.group_is_gone, "the killed daemon's processes are gone", 5)
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    until(daemon.group_is_gone, "no process is left behind", 5)
+
+    numbers = [event["n"] for event in daemon.events("all.ndjson")]
+    assert writer.good > 1000
+    assert len(numbers) == len(set(numbers)), "repeated lines"
+    assert sorted(numbers) == [n for n in range(writer.good + len(writer.bad)) if n % 50 != 49], "lost lines"
+    assert [raw for _, _, raw in daemon.dead_letters()] == sorted(writer.bad)
+
+
+def test_case_050_a_single_file_comes_out_byte_for_byte(make_daemon: Callable[..., Daemon]) -> None:
+    rng = random.Random(7)
+    lines = b"".join(
+        b'{"n": %d, "v": "%s"}\n' % (n, b"y" * rng.randrange(200)) if n % 83 else b"broken %d\n" % n
+        for n in range(60_000)
+    )
+    quiet, killed = make_daemon(CONFIG.format(workers=0), "quiet"), make_daemon(CONFIG.format(workers=2), "killed")
+    for daemon in (quiet, killed):
+        (daemon.logs / "app.log").write_bytes(lines)
+    assert quiet.run_to_end() == 0, quiet.stderr()
+    pause = threading.Event()
+    for _ in range(6):
+        killed.start("--until-eof")
+        pause.wait(rng.uniform(0.3, 0.7))
+        killed.kill_group()
+    assert killed.run_to_end() == 0, killed.stderr()
+    assert (killed.out / "all.ndjson").read_bytes() == (quiet.out / "all.ndjson").read_bytes()
+    assert killed.dead_letters() == quiet.dead_letters()
+    assert len(quiet.dead_letters()) == 723
