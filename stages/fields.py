@@ -13,18 +13,20 @@ SHAPE_NAMES = 256  # larger ones are not remembered: logs may bring ever new one
 
 
 class FieldPatterns(dict[Names, Names]):
-    """``patterns[tuple(event)]``: those of the event's fields that are meant. Upper and lower case differ."""
+    """``patterns[tuple(event)]``: those of the event's fields that are meant, or with ``others`` those that are not.
+    Upper and lower case differ."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], others: bool = False) -> None:
         super().__init__()
         if not patterns:
             raise ValueError('`fields` is empty: name at least one field, such as fields = ["user", "http_*"]')
         if "" in patterns:
             raise ValueError("`fields` has an empty name")
         self._expression = re.compile("|".join(map(translate, patterns)))
+        self._others = others
 
     def __missing__(self, names: Names) -> Names:
-        meant = tuple(name for name in names if self._expression.match(name))
+        meant = tuple(name for name in names if bool(self._expression.match(name)) != self._others)
         if len(names) <= SHAPE_NAMES:
             if len(self) >= SHAPES:
                 self.clear()

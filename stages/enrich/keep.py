@@ -15,12 +15,11 @@ class Keep:
     fields: list[str]  # names or globs: "timestamp", "http_*"
 
     def __post_init__(self) -> None:
-        self._patterns = FieldPatterns(self.fields)
+        self._others = FieldPatterns(self.fields, others=True)
 
     def process(self, events: list[Event]) -> list[Event]:
-        meant = self._patterns
+        others = self._others
         for event in events:  # each stays the same dict: by it the engine knows its line
-            kept = [(name, event[name]) for name in meant[tuple(event)]]
-            event.clear()
-            event.update(kept)
+            for name in others[tuple(event)]:
+                del event[name]
         return events

@@ -1,0 +1,171 @@
+"""The file operations of sinks: each change of what is durable is one call here, which tests can count, stop or fail.
+
+Paths are absolute and resolved. They are walked directory by directory with descriptors; no symbolic link is followed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from errno import EINVAL, ELOOP, ENOTDIR
+
+
+def _nothing(operation: str, path: str) -> None:
+    pass
+
+
+before: Callable[[str, str], None] = _nothing  # called ahead of each change with its name and the path; may raise
+
+_DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WALK = _DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)  # O_PATH (Linux): passing through needs no read permission
+_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # O_NONBLOCK: a FIFO put there must not hold us up
+
+
+def open_parent(path: str, *, mode: int | None = None, made: set[str] | None = None) -> int:
+    """A descriptor of the directory that holds ``path``.
+
+    With ``mode``, missing directories are made; ``made`` takes the directories that got a new entry.
+    """
+    names = path.split("/")[1:-1]
+    descriptor = os.open("/", _WALK)
+    try:
+        for depth, name in enumerate(names):
+            here = "/" + "/".join(names[: depth + 1])
+            with _naming(here):
+                try:
+                    inner = os.open(name, _WALK, dir_fd=descriptor)
+                except FileNotFoundError:
+                    if mode is None:
+                        raise
+                    before("mkdir", here)
+                    os.mkdir(name, mode, dir_fd=descriptor)
+                    if made is not None:
+                        made.add(os.path.dirname(here))
+                    inner = os.open(name, _WALK, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_file(path: str) -> int:
+    """A descriptor to read and write a file that is known to be a regular one; FileNotFoundError, other OSErrors."""
+    parent = open_parent(path)
+    try:
+        with _naming(path):
+            return os.open(os.path.basename(path), _FILE, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def create(path: str, mode: int, made: set[str]) -> tuple[int, bool]:
+    """As ``open_file``, but the file and its directories are made where they are missing; whether the file was.
+
+    ``made`` takes the directories that got a new entry: ``sync_directory`` makes them durable.
+    """
+    parent = open_parent(path, mode=mode | (mode & 0o444) >> 2, made=made)  # who may read a file may enter
+    name = os.path.basename(path)
+    try:
+        with _naming(path):
+            while True:
+                try:
+                    return _usable(os.open(name, _FILE, dir_fd=parent), path), False
+                except FileNotFoundError:
+                    before("create", path)
+                    try:
+                        descriptor = os.open(name, _FILE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=parent)
+                    except FileExistsError:  # somebody was faster
+                        continue
+                made.add(os.path.dirname(path))
+                os.fchmod(descriptor, mode)  # as configured, whatever the umask
+                return descriptor, True
+    finally:
+        os.close(parent)
+
+
+def status(path: str) -> os.stat_result:
+    """Of what the name stands for now, a symbolic link itself included; FileNotFoundError, other OSErrors."""
+    parent = open_parent(path)
+    try:
+        with _naming(path):
+            return os.stat(os.path.basename(path), dir_fd=parent, follow_symlinks=False)
+    finally:
+        os.close(parent)
+
+
+def write(descriptor: int, data: memoryview, offset: int, path: str) -> int:
+    before("write", path)
+    with _naming(path):
+        return os.pwrite(descriptor, data, offset)
+
+
+def truncate(descriptor: int, length: int, path: str) -> None:
+    before("truncate", path)
+    with _naming(path):
+        os.ftruncate(descriptor, length)
+
+
+def sync(descriptor: int, path: str) -> None:
+    """Content and length are durable on return."""
+    before("sync", path)
+    with _naming(path):
+        _datasync(descriptor)
+
+
+def sync_directory(path: str) -> None:
+    """The directory's entries are durable on return."""
+    before("sync", path)
+    parent = open_parent(path + "/.")
+    try:
+        with _naming(path):
+            descriptor = os.open(".", os.O_RDONLY | _DIRECTORY, dir_fd=parent)  # O_PATH descriptors cannot be synced
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    finally:
+        os.close(parent)
+
+
+def unlink(path: str) -> None:
+    before("unlink", path)
+    parent = open_parent(path)
+    try:
+        with _naming(path):
+            os.unlink(os.path.basename(path), dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+_datasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has only fsync
+
+
+def _usable(descriptor: int, path: str) -> int:
+    """The descriptor, if it is of a regular file without another name: a hard link must not lead us elsewhere either."""
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    what = "has several hard links" if stat.S_ISREG(status.st_mode) else "is no regular file"
+    raise OSError(EINVAL, f"{what}: not written to", path)
+
+
+class _naming:  # noqa: N801  used like a function
+    """Gives OSErrors the whole path: operations on descriptors know only a part of it, or none."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            error.filename = self._path
+            if error.errno == ELOOP:
+                error.strerror = "a symbolic link, which is not followed here"
+            elif error.errno == ENOTDIR:
+                error.strerror = "no directory (a symbolic link to one is not followed here)"

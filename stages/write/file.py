@@ -1,0 +1,299 @@
+"""``write.file``: one JSON line an event, appended to files; exactly once, whatever crashes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import chain
+from typing import ClassVar
+
+import orjson
+
+from pipeline.batch import Batch, Event
+from pipeline.errors import StateError
+from pipeline.stage import Guarantee, Mark
+from stages import disk
+from stages.template import Template
+
+GONE = "was deleted or replaced: what was not committed is written again, to a new file"
+TAIL_BYTES = 64  # before a mark, that tell whether a file is still the one we wrote
+
+
+@dataclass(slots=True, eq=False)
+class Output:
+    """One file as far as we have written it."""
+
+    destination: str
+    path: str
+    device: int
+    inode: int
+    length: int
+    tail: bytes  # the last up to TAIL_BYTES before `length`
+    ours: bool
+
+    def mark(self) -> Mark:
+        return Mark(self.destination, self.path, self.device, self.inode, self.length, _digest(self.tail), self.ours)
+
+
+@dataclass
+class File:
+    """Append events as NDJSON to the file that ``path`` names: ``out/{source}.ndjson``, ``out/{time:%Y-%m-%d}.ndjson``.
+
+    Missing directories are made. Below the literal directory of ``path`` no symbolic link is followed. An event whose
+    path cannot be told (a missing field, a value with ``/``) or that JSON cannot hold (an integer beyond 64 bits, a
+    lone surrogate) is a dead letter; NaN and infinities are written as null.
+
+    An output that was moved away by others is noticed at the next barrier and a new one begun; what the engine should
+    log about such things stands in ``notices``. A destination is known from ``announce`` on, or from ``recover``,
+    unless its file was not there any more: then it must be announced again, for the new file has no durable mark.
+    """
+
+    path: str  # template, see stages/template.py
+    mode: str = "0640"  # of new files, octal; new directories may be entered by whoever may read
+    max_open_files: int = 256
+
+    guarantee: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
+
+    def __post_init__(self) -> None:
+        problems = []
+        try:
+            self._template = Template(self.path)
+        except ValueError as error:
+            problems.append(str(error))
+        if not re.fullmatch("0?[0-7]{3}", self.mode) or int(self.mode, 8) & 0o600 != 0o600:
+            problems.append(f'mode is {self.mode!r}: expected octal digits that let the owner read and write: "0640"')
+        if self.max_open_files < 1:
+            problems.append(f"max_open_files is {self.max_open_files}: at least one file must be open")
+        if problems:
+            raise ValueError("\n".join(problems))
+        self._source = ""  # of the batch that is encoded; all else belongs to the sink's thread
+        self.notices: list[str] = []  # for the engine to log and clear
+        self._directory: str | None = None  # the literal directory, resolved once
+        self._outputs: dict[str, Output] = {}  # by destination: those whose mark the engine knows
+        self._descriptors: OrderedDict[str, int] = OrderedDict()  # by destination, the one used last at the end
+        self._dirty: dict[str, Output] = {}  # written to since the last barrier
+        self._new_entries: set[str] = set()  # directories to make durable at the next barrier
+        self._lost: OSError | None = None  # why what was delivered cannot become durable: the next barrier raises it
+
+    # In a worker.
+
+    def locate(self, batch: Batch) -> None:
+        self._source = batch.name
+
+    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+        if not events:
+            return []
+        paths = self._template.paths(events, self._source)
+        if isinstance(paths, str):
+            return [(paths, _lines(events))]
+        if paths.count(paths[0]) == len(paths):
+            return [(paths[0], _lines(events))]
+        groups: defaultdict[str, list[Event]] = defaultdict(list)
+        for path, event in zip(paths, events, strict=True):
+            groups[path].append(event)
+        return [(path, _lines(group)) for path, group in groups.items()]
+
+    # In the sink's thread.
+
+    def announce(self, destinations: Sequence[str]) -> list[Mark]:
+        for destination in destinations:
+            if destination not in self._outputs:
+                self._outputs[destination] = self._begin(destination)
+        return [self._outputs[destination].mark() for destination in destinations]
+
+    def deliver(self, destination: str, payload: memoryview) -> None:
+        output = self._outputs.get(destination)
+        if output is None:
+            raise RuntimeError(f"{destination} was not announced: its mark must be durable before it is written to")
+        try:
+            descriptor = self._descriptor(output)
+            self._check_length(output, descriptor)
+        except _Lost as lost:
+            self._lost = lost
+        if self._lost is not None:
+            return  # the next barrier fails, and everything since the last commit comes again
+        self._dirty[destination] = output
+        written = 0
+        try:
+            while written < len(payload):
+                written += disk.write(descriptor, payload[written:], output.length + written, output.path)
+        except OSError:
+            disk.truncate(descriptor, output.length, output.path)
+            raise
+        output.length += written
+        output.tail = (output.tail + bytes(payload[-TAIL_BYTES:]))[-TAIL_BYTES:]
+
+    def barrier(self) -> list[Mark]:
+        if self._lost is not None:
+            raise self._lost
+        for output in list(self._dirty.values()):
+            descriptor = self._descriptors.get(output.destination)
+            if descriptor is not None:
+                self._check_length(output, descriptor)
+            moved = not self._is_in_place(output)
+            if moved and descriptor is None:
+                raise _Lost(errno.ESTALE, GONE, output.path)
+            if descriptor is not None:
+                disk.sync(descriptor, output.path)
+            if moved:
+                self.notices.append(f"{output.path}: was moved away by somebody else; a new file is begun")
+                self._close(output.destination)
+                self._dirty[output.destination] = self._outputs[output.destination] = self._begin(output.destination)
+        for directory in sorted(self._new_entries):
+            disk.sync_directory(directory)
+        if self._lost is not None:  # since then: another file was closed to make room
+            raise self._lost
+        marks = [output.mark() for output in self._dirty.values()]
+        self._new_entries.clear()
+        self._dirty.clear()
+        return marks
+
+    def recover(self, marks: Sequence[Mark]) -> None:
+        """Cut every file to its mark. StateError, before anything is changed, if one has lost what was committed."""
+        self.close()
+        self._outputs.clear()
+        self._dirty.clear()
+        self._new_entries.clear()
+        self._lost = None
+        self._resolve()
+        problems = []
+        known = []
+        for mark in marks:
+            try:
+                output = self._recognise(mark)
+            except _Damaged as damaged:
+                problems.append(str(damaged))
+                continue
+            if output is not None:
+                known.append(output)
+            elif mark.length or not mark.ours:
+                self.notices.append(f"{mark.path}: the file written so far is not there any more; a new one is begun")
+        if problems:
+            raise StateError("\n".join(problems))
+        for output in known:
+            if output.ours and output.length == 0:
+                disk.unlink(output.path)
+                continue
+            self._outputs[output.destination] = output
+            descriptor = self._descriptor(output)
+            if os.fstat(descriptor).st_size > output.length:
+                disk.truncate(descriptor, output.length, output.path)
+
+    def close(self) -> None:
+        for destination in list(self._descriptors):
+            self._close(destination)
+
+    def _resolve(self) -> str:
+        if self._directory is None:
+            self._directory = os.path.realpath(self._template.base)
+        return self._directory
+
+    def _begin(self, destination: str) -> Output:
+        """Open the file the destination names now, or make it."""
+        path = os.path.join(self._resolve(), destination[len(self._template.base) :])
+        self._make_room()
+        descriptor, made = disk.create(path, int(self.mode, 8), self._new_entries)
+        self._descriptors[destination] = descriptor
+        status = os.fstat(descriptor)
+        tail = _tail(descriptor, status.st_size)
+        if tail and not tail.endswith(b"\n"):
+            self.notices.append(f"{path}: was there before and does not end with a newline; appended to as it is")
+        return Output(destination, path, status.st_dev, status.st_ino, status.st_size, tail, made)
+
+    def _descriptor(self, output: Output) -> int:
+        descriptor = self._descriptors.get(output.destination)
+        if descriptor is not None:
+            self._descriptors.move_to_end(output.destination)
+            return descriptor
+        self._make_room()
+        if not self._is_in_place(output):
+            raise _Lost(errno.ESTALE, GONE, output.path)
+        descriptor = self._descriptors[output.destination] = disk.open_file(output.path)
+        return descriptor
+
+    def _make_room(self) -> None:
+        """Close the file that was not used for longest; what was written to it is durable then."""
+        while len(self._descriptors) >= self.max_open_files:
+            destination, descriptor = next(iter(self._descriptors.items()))
+            if destination in self._dirty:
+                try:
+                    disk.sync(descriptor, self._dirty[destination].path)
+                except OSError as error:  # never tried again: what it covered may be gone
+                    self._lost = error
+            self._close(destination)
+
+    def _close(self, destination: str) -> None:
+        os.close(self._descriptors.pop(destination))
+
+    def _is_in_place(self, output: Output) -> bool:
+        try:
+            status = disk.status(output.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return (status.st_dev, status.st_ino) == (output.device, output.inode)
+
+    def _check_length(self, output: Output, descriptor: int) -> None:
+        """Others may have emptied the file: then we go on at its end, not behind a hole. Or deleted it."""
+        status = os.fstat(descriptor)
+        if status.st_nlink == 0:
+            raise _Lost(errno.ESTALE, GONE, output.path)
+        if status.st_size < output.length:
+            self.notices.append(
+                f"{output.path}: was shortened by somebody else from {output.length} to {status.st_size} bytes; "
+                "going on at its end"
+            )
+            output.length = status.st_size
+            output.tail = _tail(descriptor, status.st_size)
+
+    def _recognise(self, mark: Mark) -> Output | None:
+        """The output of a mark, if its file is still there; _Damaged if it lacks what was committed."""
+        try:
+            status = disk.status(mark.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if status.st_ino != mark.inode or not stat.S_ISREG(status.st_mode):
+            return None
+        descriptor = disk.open_file(mark.path)
+        try:
+            tail = _tail(descriptor, mark.length)
+        finally:
+            os.close(descriptor)
+        if status.st_size < mark.length:
+            problem = f"holds {status.st_size} bytes, but {mark.length} were written and committed"
+        elif _digest(tail) != mark.tail:
+            problem = f"holds other bytes before byte {mark.length} than were written and committed"
+        else:
+            return Output(mark.destination, mark.path, status.st_dev, status.st_ino, mark.length, tail, mark.ours)
+        if status.st_dev != mark.device:
+            return None  # another file system, and the inode's number is chance
+        raise _Damaged(
+            f"the output {mark.path} {problem}: somebody else has changed it. Put it back as it was; or, if it is to "
+            "stay so, move it away: then a new file is begun, with the lines that come next"
+        )
+
+
+class _Lost(OSError):
+    """What was delivered cannot become durable where it should: only going back to the last commit helps."""
+
+
+class _Damaged(Exception):
+    """An output is not what its mark says."""
+
+
+def _lines(events: list[Event]) -> bytes:
+    return b"\n".join(chain(map(orjson.dumps, events), (b"",)))
+
+
+def _tail(descriptor: int, length: int) -> bytes:
+    size = min(length, TAIL_BYTES)
+    return os.pread(descriptor, size, length - size)
+
+
+def _digest(tail: bytes) -> str:
+    return blake2b(tail, digest_size=16).hexdigest()

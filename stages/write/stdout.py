@@ -1,0 +1,83 @@
+"""``write.stdout``: one JSON line an event on standard output; at least once."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import ClassVar
+
+import orjson
+
+from pipeline.batch import Event
+from pipeline.errors import Retry
+from pipeline.stage import Guarantee, Mark
+
+DESTINATION = "-"
+NEWLINE = memoryview(b"\n")
+STANDARD_OUTPUT = 1
+PIPE_PORTION = 4096  # PIPE_BUF: what a pipe that polls as writable takes without blocking
+STILL = 0.2  # seconds without any progress after which the engine gets a chance to stop us
+PATIENCE = 5.0  # seconds after which it gets one although there is progress
+
+
+@dataclass
+class Stdout:
+    """Write events as NDJSON to standard output. A crash repeats at most what lay between two commits.
+
+    Standard output stays in blocking mode, since other processes may share it; so a pipe is written in portions and
+    only when it has room. When the reader is gone for good, ``deliver`` raises BrokenPipeError.
+    """
+
+    guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
+
+    def __post_init__(self) -> None:
+        self._written = 0  # bytes of the payload now under way that are out
+        self._midline = False  # the last byte that is out is no newline
+        self._torn = False  # the payload that it belongs to was given up
+
+    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+        return [(DESTINATION, b"\n".join(chain(map(orjson.dumps, events), (b"",))))] if events else []
+
+    def announce(self, destinations: Sequence[str]) -> list[Mark]:  # noqa: ARG002  nothing is to be marked
+        return []
+
+    def deliver(self, destination: str, payload: memoryview) -> None:  # noqa: ARG002  there is only one
+        """``Retry`` when nobody reads. What is out by then stays out: the same payload again goes on from there, so the
+        contract's "nothing of this call counts" holds for the engine, not for the reader."""
+        whole = stat.S_ISREG(os.fstat(STANDARD_OUTPUT).st_mode)
+        room = select.poll()
+        room.register(STANDARD_OUTPUT, select.POLLOUT)
+        deadline = time.monotonic() + PATIENCE
+        while self._torn or self._written < len(payload):
+            if not room.poll(STILL * 1000):
+                raise Retry("standard output is not being read")
+            if time.monotonic() > deadline:
+                raise Retry("standard output is being read slowly")
+            end = len(payload) if whole else self._written + PIPE_PORTION
+            portion = NEWLINE if self._torn else payload[self._written : end]
+            try:
+                count = os.write(STANDARD_OUTPUT, portion)
+            except BlockingIOError:  # somebody else has set it to non-blocking mode, and was faster than we
+                continue
+            if self._torn:
+                self._torn = False
+            else:
+                self._written += count
+            self._midline = portion[count - 1] != NEWLINE[0]
+        self._written = 0
+
+    def barrier(self) -> list[Mark]:
+        return []
+
+    def recover(self, marks: Sequence[Mark]) -> None:  # noqa: ARG002  there are none
+        """What is out cannot be taken back; but a line that was left unfinished is ended before anything follows."""
+        self._written = 0
+        self._torn = self._midline
+
+    def close(self) -> None:
+        pass
