@@ -144,7 +144,7 @@ _datasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS h
 
 
 def _usable(descriptor: int, path: str) -> int:
-    """The descriptor, if it is of a regular file without another name: a hard link must not lead us elsewhere either."""
+    """The descriptor, if it is of a regular file without another name: nor may a hard link lead us elsewhere."""
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
         return descriptor

@@ -14,7 +14,14 @@ ROOT = Path(__file__).parent.parent
 # imports from its own layer and from lower ones.
 LAYERS = [
     ["pipeline", "pipeline.errors", "pipeline.batch", "pipeline.stage"],
-    ["pipeline.clock", "pipeline.telemetry", "pipeline.disk", "pipeline.result", "pipeline.config.model", "stages.expression"],
+    [
+        "pipeline.clock",
+        "pipeline.telemetry",
+        "pipeline.disk",
+        "pipeline.result",
+        "pipeline.config.model",
+        "stages.expression",
+    ],
     ["pipeline.ring", "pipeline.chain", "pipeline.state", "pipeline.source", "pipeline.config"],
     ["pipeline.worker", "pipeline.sink", "pipeline.commit"],
     ["pipeline.dispatch"],
@@ -36,7 +43,8 @@ CONCURRENCY = {
     "concurrent": set(),
     "multiprocessing": set(),
     "queue": {"pipeline.sink", "pipeline.dispatch"},
-    "select": {"pipeline.worker", "pipeline.dispatch", "pipeline.source.streams"},  # streams: has the pipe something?
+    # streams: has the pipe something? stdout: has the pipe room?
+    "select": {"pipeline.worker", "pipeline.dispatch", "pipeline.source.streams", "stages.write.stdout"},
     "selectors": {"pipeline.worker", "pipeline.dispatch"},
     "signal": {"pipeline.worker", "pipeline.chain", "pipeline.dispatch", "pipeline.cli"},  # chain: the time budget
     "socket": {"pipeline.worker", "pipeline.dispatch"},

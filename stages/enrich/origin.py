@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import platform
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Origin:
             raise ValueError("every field is left out: the stage would do nothing")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"several values for one field: {', '.join(twice)}")
-        self._hostname = socket.gethostname()
+        self._hostname = platform.node()
         self._batch: Batch | None = None
 
     def locate(self, batch: Batch) -> None:
