@@ -1,4 +1,4 @@
-"""The benchmark's input files: seeded lines that all differ, written quickly; or a real file repeated up to the size."""
+"""The benchmark's input files: seeded lines that all differ, written quickly, or a real file repeated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,26 @@ BLOCK = 20_000  # lines made at once; columns are drawn by one call each
 LINES_A_SECOND = 200  # of the made-up server: how often the same time stamp comes again
 
 AGENTS = [
-    f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.{version * 37 % 7000}.0 Safari/537.36"
+    f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.{version * 37}.0 Safari/537.36"
     for system in ("X11; Linux x86_64", "Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7")
     for version in range(100, 140)
 ] + ["curl/8.12.1", "-", "Mozilla/5.0 (compatible; ExampleBot/2.1; +http://bot.example/)"]
 STATUSES = [200] * 16 + [301, 304, 304, 404, 500]
-WORDS = "river mill wheel water stone channel race gate flow head pond sluice weir bucket shaft gear".split()
+WORDS = [
+    "river",
+    "mill",
+    "wheel",
+    "water",
+    "stone",
+    "channel",
+    "race",
+    "gate",
+    "flow",
+    "pond",
+    "sluice",
+    "weir",
+    "shaft",
+]
 
 
 def drawn(rng: random.Random, pool: list[str]) -> list[str]:

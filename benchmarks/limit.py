@@ -8,6 +8,7 @@ this interpreter at the least; the distance to it is the price of the engine.
 from __future__ import annotations
 
 import argparse
+import calendar
 import ctypes
 import gc
 import os
@@ -28,8 +29,8 @@ COMBINED = re.compile(
     r'^(?:(\S+) (\S+) (\S+) \[([^\]]*)\] "(\S+) (\S+) ([^"\s]+)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"|(.*))$',
     re.MULTILINE,
 )
-NAMES = "host identity user timestamp method path protocol status size referrer agent".split()
-MONTHS = {name: f"{n:02d}" for n, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+NAMES = ["host", "identity", "user", "timestamp", "method", "path", "protocol", "status", "size", "referrer", "agent"]
+MONTHS = {name: f"{n:02d}" for n, name in enumerate(calendar.month_abbr)}
 
 
 def iso(stamp: str) -> str:

@@ -1,0 +1,106 @@
+"""``make bench``: how fast tailrace is beside what bounds it and what it competes with, in interleaved runs.
+
+Every figure is that of whole processes, their start included. Absolute figures vary with the machine and the hour; the
+ratios at the end are the point.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import contenders, inputs, report
+from benchmarks.measure import Failed
+
+DATA = Path(__file__).parent / "data"
+UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def size(text: str) -> int:
+    found = re.fullmatch(r"(\d+)\s*([KMG]i?B|)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 200MB or 64MiB")
+    return int(found[1]) * UNITS[found[2]]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.bench", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", type=size, default="200MB", help="of each input (default: 200MB)")
+    parser.add_argument("--runs", type=int, default=3, help="of each contender; the median counts (default: 3)")
+    parser.add_argument("--kind", choices=list(inputs.KINDS), action="append", help="only this input; may be repeated")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="repeat this file up to the size; needs one --kind")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there, too")
+    options = parser.parse_args()
+    options.kinds = options.kind or list(inputs.KINDS)
+    if options.input and len(options.kinds) != 1:
+        parser.error("--input needs one --kind to say what the file holds")
+    return options
+
+
+def machine() -> str:
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{os.cpu_count()} x {model[1] if model else platform.machine()}, {python}, orjson {version('orjson')}"
+
+
+def run(row: report.Row, contender: contenders.Contender, source: Path, lines: int) -> None:
+    work = Path(tempfile.mkdtemp(prefix="run-", dir=DATA)).resolve()
+    try:
+        row.runs.append(contender.run(contenders.Job(row.kind, source, lines, work)))
+    except Failed as why:
+        row.failed = row.failed or str(why)
+    finally:
+        shutil.rmtree(work)
+
+
+def main() -> None:
+    options = arguments()
+    here, missing = contenders.find()
+    about = machine()
+    print(about)
+    for name in missing:
+        print(f"{name}: not installed, skipped")
+    DATA.mkdir(exist_ok=True)
+    rows: list[report.Row] = []
+    for kind in options.kinds:
+        source = (
+            inputs.repeat(options.input, options.size, DATA) if options.input else inputs.make(kind, options.size, DATA)
+        )
+        source = source.resolve()
+        lines = inputs.lines_in(source)  # also brings the file into the page cache
+        print(f"{kind}: {source.name}, {source.stat().st_size} bytes, {lines} lines", flush=True)
+        order = [
+            (report.Row(kind, contender.name, source.stat().st_size), contender)
+            for contender in here
+            if kind in contender.kinds
+        ]
+        rows += [row for row, _ in order]
+        for number in range(options.runs):
+            for row, contender in order:
+                print(
+                    f"\r\033[Krun {number + 1} of {options.runs}: {row.contender}", end="", file=sys.stderr, flush=True
+                )
+                run(row, contender, source, lines)
+            order = order[1:] + order[:1]
+        print("\r\033[K", end="", file=sys.stderr)
+    found = list(report.bars(rows))
+    print(f"\nmedians of {options.runs} runs; MB = 10^6 bytes of input; peaks are sums over all processes\n")
+    print(report.table(rows))
+    if found:
+        print(f"\n{report.verdicts(found)}")
+    if options.json:
+        options.json.write_text(json.dumps(report.as_json(about, rows, found), indent=2) + "\n")
+    if any(row.failed for row in rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

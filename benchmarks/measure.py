@@ -1,0 +1,132 @@
+"""One measured run of one command (or several at once): wall time, CPU time and peak memory of the whole process tree.
+
+CPU time is what ``wait4`` reports for the process and those it waited for. Memory is sampled while it runs, from
+``/proc/PID/smaps_rollup``: the sum of all processes' PSS (memory that several share is counted once) and of their RSS
+(counted in each).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.inputs import lines_in
+
+SAMPLE_EVERY = 0.05  # seconds
+QUIET = 1.0  # seconds without growth after which an output may be complete
+GIVE_UP = 900.0  # seconds
+
+
+class Failed(Exception):
+    """A run that does not count, and why."""
+
+
+@dataclass(slots=True)
+class Measured:
+    wall: float  # seconds, start of the process included
+    cpu: float  # seconds, user and system
+    pss: int  # bytes, peak of the sum over all processes
+    rss: int  # bytes
+
+
+class Memory(threading.Thread):
+    """Samples the memory of processes and their descendants until stopped."""
+
+    def __init__(self, roots: Sequence[int]) -> None:
+        super().__init__(daemon=True)
+        self.roots = roots
+        self.pss = self.rss = 0
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(SAMPLE_EVERY):
+            pss = rss = 0
+            for pid in family(self.roots):
+                with suppress(OSError):  # it has just ended
+                    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                        if line.startswith("Pss:"):
+                            pss += int(line.split()[1]) << 10
+                        elif line.startswith("Rss:"):
+                            rss += int(line.split()[1]) << 10
+            self.pss, self.rss = max(self.pss, pss), max(self.rss, rss)
+
+
+def family(roots: Sequence[int]) -> Iterator[int]:
+    """These processes and all below them."""
+    for pid in roots:
+        yield pid
+        with suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                yield from family([int(child) for child in (task / "children").read_text().split()])
+
+
+def measure(
+    commands: Sequence[Sequence[str]],
+    log: Path,
+    *,
+    env: dict[str, str] | None = None,
+    output: Path | None = None,
+    lines: int = 0,
+) -> Measured:
+    """Run the commands at once until all have ended. Raises `Failed` when one does not end with 0.
+
+    With ``output``, for a daemon that does not end by itself: run one command until ``output`` has ``lines`` lines,
+    then end it with SIGTERM. Wall time is then that of the last write. Standard output and error go to ``log``.
+    """
+    with log.open("wb") as messages:
+        began, clock = time.perf_counter(), time.time()
+        started = [
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, env=env)
+            for command in commands
+        ]
+    memory = Memory([process.pid for process in started])
+    memory.start()
+    timer = threading.Timer(GIVE_UP, lambda: [process.kill() for process in started])
+    timer.start()
+    try:
+        if output:
+            last_write = wait_for(started[0], output, lines)
+            started[0].send_signal(signal.SIGTERM)
+        cpu = 0.0
+        for process in started:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            cpu += usage.ru_utime + usage.ru_stime
+        wall = time.perf_counter() - began
+    finally:
+        for process in started:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        timer.cancel()
+        memory.stopped.set()
+        memory.join()
+    for process, command in zip(started, commands, strict=True):
+        if process.returncode:
+            tail = log.read_text(errors="replace")[-2000:]
+            raise Failed(f"{command[0]} ended with {process.returncode}\n{tail}")
+    return Measured(last_write - clock if output else wall, cpu, memory.pss, memory.rss)
+
+
+def wait_for(process: subprocess.Popen[bytes], output: Path, lines: int) -> float:
+    """Wait until ``output`` has grown no more for a while and has all its lines; the time of its last write."""
+    size, since, deadline = -1, time.monotonic(), time.monotonic() + GIVE_UP
+    while time.monotonic() < deadline:
+        if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            raise Failed("ended before its output was complete")
+        now_size = output.stat().st_size if output.exists() else -1
+        if now_size != size:
+            size, since = now_size, time.monotonic()
+        elif size > 0 and time.monotonic() - since >= QUIET:
+            if lines_in(output) >= lines:
+                return output.stat().st_mtime
+            since = time.monotonic()
+        time.sleep(SAMPLE_EVERY)
+    raise Failed(f"{output.name} has {lines_in(output)} of {lines} lines after {GIVE_UP:.0f} s")
