@@ -1,0 +1,149 @@
+"""One JSON object a line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from pipeline.batch import Batch, Event, Fail
+from stages.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
+from stages.times import DEFAULT_FORMATS
+
+_DEEPEST = 200  # orjson reads 1024 levels but writes 254; some are left for what sinks put around an event
+_BOM = "\ufeff"
+
+# A string, or a number. Strings are matched only to be passed over.
+_STRING_OR_NUMBER = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9]++(\.[0-9]++)?+([eE][+-]?[0-9]++)?+', re.DOTALL)
+# No integer beyond 64 bits without 20 digits, or a minus and 19, in a row: after this translation, 20 noughts.
+_DIGITS_TO_NOUGHT = bytes(0x30 if chr(i) in "-0123456789" else i for i in range(256))
+_LONG_NUMBER = b"0" * 20
+_LONG_RUN = re.compile("-[0-9]{19}|[0-9]{20}")
+_STRIDE = 4  # of a run of 20, every fourth byte makes five
+
+
+@dataclass
+class Json:
+    """The object's members are the fields. ``types`` converts top-level fields (see parse.regex).
+
+    - A line that is no object: ``non_object = "error"`` (``no_match``) or ``"wrap"`` (``{"message": the value}``).
+    - An integer beyond 64 bits (-2^63 to 2^64-1), which would lose digits as a float: ``big_int = "string"`` keeps its
+      digits as text, ``"float"`` takes the loss, ``"error"`` fails (``bad_type``). Numbers with a fraction or exponent
+      are floats of 64 bits, as everywhere in JSON.
+    - More than ``max_depth`` levels (the object itself is the first; 1 to 200): ``too_large``.
+    - Of duplicate keys the last wins. A byte order mark before the object is taken off.
+    - NaN, Infinity, a float that overflows, lone surrogates, and all else that is not JSON: ``no_match``.
+    """
+
+    non_object: Literal["error", "wrap"] = "error"
+    big_int: Literal["string", "float", "error"] = "string"
+    max_depth: int = 64
+    types: dict[str, Kind] = field(default_factory=dict)
+    on_bad_type: OnBadType = "error"
+    time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_depth <= _DEEPEST:
+            raise ValueError(f"max_depth must be 1 to {_DEEPEST}: deeper events could not be written")
+        self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
+
+    def locate(self, batch: Batch) -> None:
+        """Times without a year get the one nearest to the batch's now."""
+        self._types.locate(batch)
+
+    def parse(self, text: str) -> list[Event | Fail]:
+        lines = text.split("\n")
+        events: list[Any] = []
+        rest = iter(lines)
+        while True:
+            try:
+                events.extend(map(orjson.loads, rest))
+                break
+            except orjson.JSONDecodeError as error:  # what stands before it in the piece is in the list already
+                events.append(self._unreadable(lines[len(events)], error))
+        if self.big_int != "float" and _may_have_big_int(text):
+            self._mend_big_ints(lines, events)
+        kinds = list(map(type, events))
+        objects = kinds.count(dict)
+        if text.count("{") + text.count("[") - objects >= self.max_depth:  # else no line has so many by itself
+            self._bound(lines, events)
+        if objects != len(events):
+            events = [event if type(event) is dict else self._other(event) for event in events]
+        if self.types:
+            self._types.convert(events)
+        return events
+
+    def _unreadable(self, line: str, error: orjson.JSONDecodeError) -> Any:
+        """What becomes of a line that orjson refuses."""
+        if line.startswith(_BOM):
+            line = line[1:]
+            try:
+                return orjson.loads(line)
+            except orjson.JSONDecodeError as other:
+                error = other
+        if "depth" in error.msg or "ecursion" in error.msg:  # beyond what orjson itself reads
+            return self._too_deep()
+        if "infinity" in error.msg and self.big_int != "float":  # perhaps an integer of more than 308 digits
+            try:
+                return self._mended(line)
+            except orjson.JSONDecodeError as other:
+                error = other
+        return Fail("no_match", f"no JSON: {error.msg} at column {error.colno}: {excerpt(line[error.pos :])}")
+
+    def _mend_big_ints(self, lines: list[str], events: list[Any]) -> None:
+        for i, line in enumerate(lines):
+            if type(events[i]) is not Fail and _LONG_RUN.search(line):
+                events[i] = self._mended(line.removeprefix(_BOM))
+
+    def _mended(self, line: str) -> Any:
+        """The value of the line with its big integers as ``big_int`` has it."""
+        mended = _STRING_OR_NUMBER.sub(_quote_big_int, line)
+        if mended != line and self.big_int == "error":
+            return Fail("bad_type", f"an integer beyond 64 bits, which big_int = 'error' forbids: {excerpt(line)}")
+        return orjson.loads(mended)
+
+    def _bound(self, lines: list[str], events: list[Any]) -> None:
+        for i, line in enumerate(lines):
+            if line.count("{") + line.count("[") > self.max_depth and _is_deeper(events[i], self.max_depth):
+                events[i] = self._too_deep()
+
+    def _too_deep(self) -> Fail:
+        return Fail("too_large", f"nested deeper than max_depth = {self.max_depth}")
+
+    def _other(self, value: Any) -> Event | Fail:
+        if type(value) is Fail:
+            return value
+        if self.non_object == "wrap":
+            return {"message": value}
+        return Fail("no_match", f"JSON, but no object: {excerpt(value)}")
+
+
+def _may_have_big_int(text: str) -> bool:
+    """False for nearly all pieces without one, and never for a piece with one."""
+    data = text.encode()
+    if _LONG_NUMBER[::_STRIDE] not in data[::_STRIDE].translate(_DIGITS_TO_NOUGHT):
+        return False
+    return _LONG_NUMBER in data.translate(_DIGITS_TO_NOUGHT)
+
+
+def _quote_big_int(match: re.Match[str]) -> str:
+    number = match[0]
+    if number[0] == '"' or match[1] or match[2] or len(number) < 19:
+        return number
+    if len(number) <= 20 and INT_MIN <= int(number) <= INT_MAX:
+        return number
+    return f'"{number}"'
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Whether lists and dicts are nested in more than ``limit`` levels. Level by level, as recursion has its limit."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [inner for inner in level if type(inner) is dict or type(inner) is list]
+        if not level:
+            return False
+        level = [inner for outer in level for inner in (outer.values() if type(outer) is dict else outer)]
+    return True

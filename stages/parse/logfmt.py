@@ -1,0 +1,99 @@
+"""Lines of ``key=value`` pairs: ``level=info msg="it works" debug``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.batch import Batch, Event, Fail
+from stages.conversion import Kind, OnBadType, Types, excerpt
+from stages.times import DEFAULT_FORMATS
+
+# Key, "=", quoted value, plain value; or a character that begins none of these. Nothing is given back, so it is linear.
+_PAIRS = re.compile(
+    r'[ \t]*+(?:([^ \t="]++)(?:(=)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^ \t"][^ \t]*+)?+))?+(?=[ \t]|\Z)|(.))',
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})(?:\\u([Dd][C-Fc-f][0-9A-Fa-f]{2}))?|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f"}
+
+
+@dataclass
+class Logfmt:
+    """Each pair becomes a field, a string unless ``types`` (see parse.regex) converts it.
+
+    A key alone is true, ``key=`` is the empty string. A quoted value may hold blanks and the escapes of JSON and Go
+    (``\\"``, ``\\n``, ``\\u00e9``, ``\\xe9``); others stay as they are. A plain value ends at a blank or tab.
+    ``duplicates``: the values of a repeated key as an array, or only the last or the first.
+
+    Fails: ``no_match`` (no pair at all, an unclosed quote, text behind a closing quote), ``too_large`` (more than
+    ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
+    """
+
+    duplicates: Literal["array", "last", "first"] = "array"
+    max_keys: int = 256
+    types: dict[str, Kind] = field(default_factory=dict)
+    on_bad_type: OnBadType = "error"
+    time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.max_keys < 1:
+            raise ValueError("max_keys must be at least 1")
+        self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
+
+    def locate(self, batch: Batch) -> None:
+        """Times without a year get the one nearest to the batch's now."""
+        self._types.locate(batch)
+
+    def parse(self, text: str) -> list[Event | Fail]:
+        events = [self._line(line) for line in text.split("\n")]
+        if self.types:
+            self._types.convert(events)
+        return events
+
+    def _line(self, line: str) -> Event | Fail:
+        found = _PAIRS.findall(line.rstrip(" \t"))
+        if "\\" in line:
+            found = [(key, equals, _unescape(quoted), plain, junk) for key, equals, quoted, plain, junk in found]
+        pairs = [(key, quoted or plain if equals else True) for key, equals, quoted, plain, _ in found]
+        event: Event = dict(pairs)
+        if "" in event:
+            return Fail("no_match", _complaint(line))
+        if "=" not in line:
+            return Fail("no_match", f"no key=value pair: {excerpt(line)}")
+        if len(event) > self.max_keys:
+            return Fail("too_large", f"{len(event)} keys, max_keys is {self.max_keys}")
+        return event if len(event) == len(pairs) or self.duplicates == "last" else self._repeated(pairs)
+
+    def _repeated(self, pairs: list[tuple[str, str | bool]]) -> Event:
+        values: dict[str, list[str | bool]] = {}
+        for key, value in pairs:
+            values.setdefault(key, []).append(value)
+        if self.duplicates == "first":
+            return {key: found[0] for key, found in values.items()}
+        return {key: found if len(found) > 1 else found[0] for key, found in values.items()}
+
+
+def _complaint(line: str) -> str:
+    """What is wrong with a line that does not consist of pairs."""
+    position = next(match.start(5) for match in _PAIRS.finditer(line) if match[5])
+    before = max(line.rfind(" ", 0, position), line.rfind("\t", 0, position)) + 1
+    return f'not key=value or key="value" from column {before + 1} on: {excerpt(line[before:])}'
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(_character, text)
+
+
+def _character(match: re.Match[str]) -> str:
+    code, low, byte, other = match.groups()
+    if other is not None:
+        return _ESCAPED.get(other, match[0])
+    if byte is not None:
+        return chr(int(byte, 16))
+    first = int(code, 16)
+    if 0xD800 <= first < 0xDC00 and low:
+        return chr(0x10000 + ((first - 0xD800) << 10) + int(low, 16) - 0xDC00)
+    return "\ufffd" if 0xD800 <= first < 0xE000 else chr(first) + (_unescape(rf"\u{low}") if low else "")

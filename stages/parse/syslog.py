@@ -1,0 +1,195 @@
+"""Lines of syslog: RFC 3164 as daemons write it to files, and RFC 5424, told apart line by line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.batch import Batch, Event, Fail
+from stages.conversion import Column, excerpt
+from stages.patterns import Row
+from stages.times import BAD_TIMESTAMP, Times
+
+_PRI = "(?:<(19[01]|1[0-8][0-9]|[1-9]?[0-9])>)?"  # 0 to 191
+_ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.,]{5,30}(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+
+# RFC 3164 with a host and a tag. Bounded, as sets of one excluded character may run across a newline (they are much
+# faster than sets of two): then there are fewer rows than lines.
+_USUAL_3164 = (
+    rf"^(?:{_PRI}([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9:]{{8}}|{_ISO}) "
+    r"([^ ]{0,254}[^ :]) ([^ :\[\n]{1,255})(?:\[([^\]]{1,128})\])?: ?(.*)|.*)$"
+)
+_BATCH = re.compile(_USUAL_3164, re.MULTILINE).findall
+_LINE = re.compile(_USUAL_3164).findall
+
+# The rest: no host, no tag, years in front or behind, blanks, fractions, a leading octet count.
+_COUNT = re.compile(r"[0-9]{1,10} (?=<)")
+_ANY_PRI = re.compile(r"<([0-9]{1,10})>")
+_ANY_TIME = re.compile(
+    rf"({_ISO}|(?:[0-9]{{4}} )?[A-Z][a-z]{{2}} {{1,2}}[0-9]{{1,2}}(?: [0-9]{{4}})? [0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}"
+    r"(?:\.[0-9]{1,9})?(?: [0-9]{4}(?= ))?)(?::? +|\Z)"
+)
+_HOST = re.compile(r"([^ ]{0,254}[^ :]) ")
+_TAG = re.compile(r"([^ :\[]{1,255})(?:\[([^\]]{1,128})\])?:(?: |\Z)")
+
+# RFC 5424, section 6: <PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA [MSG]
+_VERSION = re.compile(r"1 ")
+_HEADER_5424 = re.compile(r"([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ")
+_PARAM = r'([^ =\]"]++)="([^"\\\]]*+(?:\\.[^"\\\]]*+)*+)"'
+_ELEMENT = re.compile(rf'\[([^ =\]"]++)((?: {_PARAM})*+) *\]', re.DOTALL)
+_PARAMS = re.compile(_PARAM, re.DOTALL).findall
+_SD_ESCAPE = re.compile(r'\\(["\\\]])')
+
+_YEARLESS = ("%b %d %H:%M:%S", "rfc3339")
+_RARE = ("%b %d %H:%M:%S.%f", "%Y %b %d %H:%M:%S", "%b %d %Y %H:%M:%S", "%b %d %H:%M:%S %Y")
+_NIL = "-"
+
+
+@dataclass
+class Syslog:
+    """RFC 3164: ``timestamp host app pid message``; RFC 5424: also ``msgid`` and ``sd``. With a PRI in front both have
+    ``facility`` (0 to 23) and ``severity`` (0, emergency, to 7, debug); files often lack it, and
+    then so does the event.
+
+    ``timestamp`` is RFC 3339 in UTC. The classic form tells no year and no zone: it is taken to be in ``timezone``,
+    and in the year that puts it nearest to now (in replay: to the time the file was last written). ISO times
+    (rsyslog's file format) and a year before or behind are understood. ``app`` is the tag; ``pid`` is an integer, or
+    text where the log has text. A missing part and RFC 5424's ``-`` are null. ``sd`` is ``{id: {name: value}}``, a
+    repeated name having an array.
+
+    Fails: ``no_match`` (also a PRI above 191), ``bad_timestamp`` (such as 30 February).
+    """
+
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        self._convert = Times([*_YEARLESS, *_RARE], self.timezone)
+        self._times = Column(self._convert, BAD_TIMESTAMP)
+        self._pids = Column(_pid)
+
+    def locate(self, batch: Batch) -> None:
+        """The year missing in a time is the one nearest to the batch's now."""
+        if self._convert.set_now(batch.now):
+            self._times.clear()
+
+    def parse(self, text: str) -> list[Event | Fail]:
+        rows: list[Row] = _BATCH(text)
+        if len(rows) != text.count("\n") + 1:
+            rows = [row for line in text.split("\n") for row in _LINE(line)]
+        times, pids = self._times, self._pids
+        events: list[Any] = [
+            {"timestamp": times[time], "host": host, "app": app, "pid": pids[pid], "message": message}
+            if not pri
+            else {
+                "timestamp": times[time],
+                "host": host,
+                "app": app,
+                "pid": pids[pid],
+                "facility": int(pri) >> 3,
+                "severity": int(pri) & 7,
+                "message": message,
+            }
+            for pri, time, host, app, pid, message in rows
+        ]
+        if times.take_failed():  # also at the empty time of a line that has not the usual form
+            lines = text.split("\n")
+            for i, event in enumerate(events):
+                if type(event["timestamp"]) is Fail:
+                    events[i] = self._unusual(lines[i])
+        return events
+
+    def _unusual(self, line: str) -> Event | Fail:
+        position = match.end() if (match := _COUNT.match(line)) else 0
+        pri: dict[str, int] = {}
+        if match := _ANY_PRI.match(line, position):
+            number = int(match[1])
+            if number > 191:
+                return Fail("no_match", f"PRI {number} is above 191: {excerpt(line)}")
+            pri = {"facility": number >> 3, "severity": number & 7}
+            position = match.end()
+        if match := _VERSION.match(line, position):
+            return self._rfc5424(line, match.end(), pri)
+        return self._rfc3164(line, position, pri)
+
+    def _rfc3164(self, line: str, position: int, pri: dict[str, int]) -> Event | Fail:
+        match = _ANY_TIME.match(line, position)
+        if match is None:
+            return Fail(
+                "no_match",
+                f"expected a time such as 'Mar 27 13:06:56' or '2015-03-27T13:06:56Z' at column {position + 1}: "
+                + excerpt(line[position:]),
+            )
+        time = self._times[match[1]]
+        if self._times.take_failed():
+            return Fail(BAD_TIMESTAMP, time.why)
+        position = match.end()
+        host = app = pid = None
+        if match := _HOST.match(line, position):
+            host = match[1]
+            position = match.end()
+        if match := _TAG.match(line, position):
+            app, pid = match.groups("")
+            position = match.end()
+        return {
+            "timestamp": time,
+            "host": host,
+            "app": app,
+            "pid": self._pids[pid or ""],
+            **pri,
+            "message": line[position:],
+        }
+
+    def _rfc5424(self, line: str, position: int, pri: dict[str, int]) -> Event | Fail:
+        header = _HEADER_5424.match(line + " ", position)
+        if header is None:
+            return Fail("no_match", f"an RFC 5424 header has five parts before its structured data: {excerpt(line)}")
+        time, host, app, pid, msgid = (None if part == _NIL else part for part in header.groups())
+        if time is not None:
+            time = self._times[time]
+            if self._times.take_failed():
+                return Fail(BAD_TIMESTAMP, time.why)
+        position = header.end()
+        sd: dict[str, dict[str, Any]] | None = None
+        if line.startswith(_NIL, position):
+            position += 1
+        else:
+            sd = {}
+            while match := _ELEMENT.match(line, position):
+                _add_params(sd.setdefault(match[1], {}), _PARAMS(match[2]))
+                position = match.end()
+        if (position < len(line) and line[position] != " ") or sd == {}:
+            return Fail(
+                "no_match",
+                f'expected structured data, - or [id name="value"], at column {position + 1}: '
+                + excerpt(line[position:]),
+            )
+        message = line[position + 1 :].removeprefix("\ufeff")
+        return {
+            "timestamp": time,
+            "host": host,
+            "app": app,
+            "pid": self._pids[pid or ""],
+            "msgid": msgid,
+            **pri,
+            "sd": sd,
+            "message": message or None,
+        }
+
+
+def _pid(text: str) -> int | str | None:
+    """The process id: an integer where that loses nothing."""
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text else text
+
+
+def _add_params(element: dict[str, Any], params: list[tuple[str, str]]) -> None:
+    for name, escaped in params:
+        value = _SD_ESCAPE.sub(r"\1", escaped)
+        if name not in element:
+            element[name] = value
+        elif type(element[name]) is list:
+            element[name].append(value)
+        else:
+            element[name] = [element[name], value]

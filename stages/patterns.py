@@ -1,0 +1,65 @@
+"""A regular expression applied to each line of a piece by itself, in one call for the whole piece where that is safe.
+
+The batch form is ``^(?:.*?(?:PATTERN).*|(.+))$`` over the whole piece: one row a line, the last group telling a line
+that does not match. It is used only when the pattern can't tell lines in a piece from lines alone: no look-around, no
+``\\A`` or ``\\Z``, no flags, nothing atomic or possessive. What is left that can see a neighbour are sets such as
+``[^"]`` or ``\\s`` that match a newline. They may be tried across it; if such a match *succeeds* it swallows a line,
+there are fewer rows than lines, and the piece is taken line by line; if it fails, the search goes on exactly as it
+would have at the end of the line.
+"""
+
+from __future__ import annotations
+
+import re
+
+Row = tuple[str, ...]
+"""The groups of a match ('' for one that took no part) and '' at the end; or '' for each group and then the line."""
+
+_TOKEN = re.compile(
+    r"""
+    \\(?P<escape>.)                       # outside of a set
+    | \[\^?\]?(?:\\.|[^\]\\])*\]          # a set
+    | \(\?(?!P<|:)(?P<special>.)          # look-around, flags, atomic, conditional, comment, back-reference
+    | [*+?}](?P<possessive>\+)
+    | (?P<or>\|)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SENSITIVE_ESCAPES = frozenset("AZzB123456789")
+
+
+class LinePattern:
+    """``rows(text)`` is one row for each line of ``text``. ``pattern`` has groups and is searched for anywhere in the
+    line; ``re.error`` when it can't be compiled."""
+
+    def __init__(self, pattern: str) -> None:
+        compiled = re.compile(pattern)
+        self._search = compiled.search
+        self._nothing = ("",) * compiled.groups
+        self._batch = None
+        if can_batch(pattern):
+            before = "" if _is_anchored(pattern) else ".*?"
+            self._batch = re.compile(f"^(?:{before}(?:{pattern}).*|(.+))$", re.MULTILINE).findall
+
+    def rows(self, text: str) -> list[Row]:
+        """One a line."""
+        if self._batch is not None:
+            rows: list[Row] = self._batch(text)
+            if len(rows) == text.count("\n") + 1:
+                return rows
+        return [
+            (*match.groups(""), "") if (match := self._search(line)) is not None else (*self._nothing, line)
+            for line in text.split("\n")
+        ]
+
+
+def can_batch(pattern: str) -> bool:
+    """Whether the batch form gives what line by line gives. Errs on the side of no."""
+    for token in _TOKEN.finditer(pattern):
+        if token["special"] or token["possessive"] or token["escape"] in _SENSITIVE_ESCAPES:
+            return False
+    return True
+
+
+def _is_anchored(pattern: str) -> bool:
+    return pattern.startswith("^") and not any(token["or"] for token in _TOKEN.finditer(pattern))

@@ -1,0 +1,262 @@
+"""Timestamps: text in one of several formats to RFC 3339 in UTC, ``2015-05-17T10:05:03Z``.
+
+Names of months are English whatever ``LC_TIME`` says. Digits of a fraction are kept as they stand, also beyond the
+microseconds of ``datetime``. A second 60 becomes 59.999999. A time without a zone is in the zone given; in the hour a
+clock change repeats or leaves out, the offset before the change is taken. A time without a year gets the year that
+puts it nearest to the day of ``now``; 29 February gets the nearest leap year.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+BAD_TIMESTAMP = "bad_timestamp"
+CLF = "%d/%b/%Y:%H:%M:%S %z"  # the Common Log Format of Apache and nginx
+DEFAULT_FORMATS = ("rfc3339", "unix", CLF)
+
+_LONGEST = 64  # characters; no time is longer
+_CACHED_MINUTES = 4096
+_SHOWN_FORMATS = 3  # in messages
+_EPOCH_DAY = date(1970, 1, 1)
+_FAR_DAYS = 700_000  # some 1900 years
+_ZONE = r"(?P<z>[Zz]|[+-][0-9]{2}(?::?[0-9]{2}){0,2})"
+_RFC3339 = rf"%Y-%m-%d[Tt ]%H:%M:%S(?:[.,]%f)? ?(?:{_ZONE}|(?P<Z>UTC|GMT))?"
+
+_DIRECTIVES = {
+    "Y": r"(?P<Y>[0-9]{4})",
+    "y": r"(?P<y>[0-9]{2})",
+    "m": r"(?P<m>[0-9]{1,2})",
+    "b": r"(?P<b>[A-Za-z]{3,9})",
+    "d": r"(?P<d> ?[0-9]{1,2})",
+    "j": r"(?P<j>[0-9]{1,3})",
+    "H": r"(?P<H>[0-9]{1,2})",
+    "I": r"(?P<I>[0-9]{1,2})",
+    "p": r"(?P<p>[AaPp][Mm])",
+    "M": r"(?P<M>[0-9]{1,2})",
+    "S": r"(?P<S>[0-9]{1,2})",
+    "f": r"(?P<f>[0-9]+)",
+    "z": _ZONE,
+    "Z": r"(?P<Z>UTC|GMT)",
+    "a": r"[A-Za-z]{3,9}",
+    "%": "%",
+}
+_DIRECTIVES |= {"B": _DIRECTIVES["b"], "h": _DIRECTIVES["b"], "e": _DIRECTIVES["d"], "A": _DIRECTIVES["a"]}
+_SHORTHANDS = {"%T": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d", "%D": "%m/%d/%y"}
+
+_NAMES = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_MONTHS = {name: i for i, name in enumerate(_NAMES, 1)} | {name[:3]: i for i, name in enumerate(_NAMES, 1)}
+_SECONDS = {f"{i:02}": f"{i:02}" for i in range(60)} | {str(i): f"{i:02}" for i in range(10)}
+
+_UNIX = re.compile(r"([0-9]{1,11})(?:\.([0-9]+))?|(-?[0-9]{1,20})")
+_UNIX_DIGITS = ((11, 0), (14, 3), (17, 6), (20, 9))  # up to so many digits: seconds with so many decimals
+
+
+class Times:
+    """A callable: the text of a time to RFC 3339 in UTC; ValueError when no format fits.
+
+    ``formats`` are tried in order: ``rfc3339`` (also with a blank for the T, or without a zone), ``unix`` (seconds,
+    milli-, micro- or nanoseconds, told apart by the number of digits), or directives of ``strptime`` (``%f`` takes
+    any number of digits). ``timezone`` is the name of a zone, for times that tell none.
+    """
+
+    def __init__(self, formats: Sequence[str] = DEFAULT_FORMATS, timezone: str = "UTC") -> None:
+        if not formats:
+            raise ValueError("give at least one time format")
+        self._formats = [(name, None if name == "unix" else _compile(name)) for name in formats]
+        self._yearless = any(form is not None and not {"Y", "y"} & form.groupindex.keys() for _, form in self._formats)
+        self._zone = _zone(timezone)
+        self._minutes: dict[tuple[object, ...], tuple[datetime, str]] = {}
+        self._today = 0
+        self.set_now(time.time())
+
+    def set_now(self, now: float) -> bool:
+        """The moment that decides about missing years (seconds since the epoch; its day counts). True: earlier
+        results may no longer hold."""
+        days = min(max(now // 86400, -_FAR_DAYS), _FAR_DAYS)  # a file's mtime may be anything
+        today = _EPOCH_DAY.toordinal() + int(days)
+        if today == self._today:
+            return False
+        self._today = today
+        if self._yearless:
+            self._minutes.clear()
+        return self._yearless
+
+    def __call__(self, text: str) -> str:
+        if len(text) <= _LONGEST:
+            for name, form in self._formats:
+                try:
+                    if form is None:
+                        return _unix(text)
+                    if (match := form.fullmatch(text)) is not None:
+                        return self._convert(name, match)
+                except (ValueError, OverflowError):
+                    continue  # the next format may fit
+        names = " or ".join(name for name, _ in self._formats[:_SHOWN_FORMATS])
+        if len(self._formats) > _SHOWN_FORMATS:
+            names += f" or {len(self._formats) - _SHOWN_FORMATS} more"
+        shown = repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+        raise ValueError(f"{shown} is no time in the format {names}")
+
+    def _convert(self, name: str, match: re.Match[str]) -> str:
+        parts = match.groupdict()
+        second = parts.pop("S", None) or "00"
+        fraction = parts.pop("f", None)
+        if second == "60":
+            second, fraction = "59", "999999"
+        second = _SECONDS.get(second, "")
+        if not second:
+            raise ValueError("no such second")
+        key = (name, *parts.values())
+        known = self._minutes.get(key)
+        if known is None:
+            known = self._minute(parts)
+            if len(self._minutes) >= _CACHED_MINUTES:
+                self._minutes.clear()
+            self._minutes[key] = known
+        start, prefix = known
+        moment = f"{prefix}:{second}"
+        if start.second:  # an offset with seconds, as zones had before about 1900
+            moment = (start + timedelta(seconds=int(second))).isoformat()
+        return f"{moment}.{fraction}Z" if fraction else f"{moment}Z"
+
+    def _minute(self, parts: dict[str, str | None]) -> tuple[datetime, str]:
+        """The start of the minute in UTC (naive), and its text."""
+        hour = _hour(parts)
+        minute = int(parts.get("M") or 0)
+        day = self._date(parts)
+        local = datetime(day.year, day.month, day.day, hour, minute)
+        if text := parts.get("z"):
+            aware = local.replace(tzinfo=_offset(text))
+        else:
+            aware = local.replace(tzinfo=UTC if parts.get("Z") else self._zone)
+        start = aware.astimezone(UTC).replace(tzinfo=None)
+        return start, start.isoformat()[:16]
+
+    def _date(self, parts: dict[str, str | None]) -> date:
+        year = _year(parts)
+        if (text := parts.get("j")) is not None:
+            number = int(text)
+            return self._nearest([_day_of_year(y, number) for y in self._years(year)])
+        name = parts.get("b")
+        month = _MONTHS.get(name.lower(), 0) if name else int(parts.get("m") or 0)
+        day = int(parts.get("d") or 0)
+        if not (1 <= month <= 12 and 1 <= day <= 31):
+            raise ValueError("no such day")
+        return self._nearest([_valid(y, month, day) for y in self._years(year)])
+
+    def _years(self, year: int | None) -> Sequence[int]:
+        if year is not None:
+            return (year,)
+        here = date.fromordinal(self._today).year
+        return range(max(1, here - 8), min(9999, here + 8) + 1)  # leap years are at most eight years apart
+
+    def _nearest(self, days: list[date | None]) -> date:
+        """The one nearest to today, of two equally near the earlier one."""
+        found = [day for day in days if day is not None]
+        if not found:
+            raise ValueError("no such day")
+        return min(found, key=lambda day: abs(day.toordinal() - self._today))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"timezone {name!r} is unknown here; expected a name such as 'UTC' or 'Europe/Berlin' "
+            "(systems without a zone database need the package tzdata)"
+        ) from None
+
+
+def _compile(name: str) -> re.Pattern[str]:
+    if name == "rfc3339":
+        source, literal = _RFC3339, False
+    elif "%" in name:
+        source, literal = name, True
+        for short, meaning in _SHORTHANDS.items():
+            source = source.replace(short, meaning)
+    else:
+        raise ValueError(f"time format {name!r}: expected 'rfc3339', 'unix' or directives such as '{CLF}'")
+    pattern = ""
+    for part in re.findall(r"%.?|\s+|[^%\s]+", source, re.DOTALL):
+        if part[0] == "%":
+            if part[1:] not in _DIRECTIVES:
+                raise ValueError(f"time format {name!r}: {part!r} is not known; known: %{' %'.join(_DIRECTIVES)}")
+            pattern += _DIRECTIVES[part[1:]]
+        elif literal:
+            pattern += " +" if part.isspace() else re.escape(part)
+        else:
+            pattern += part
+    try:
+        form = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"time format {name!r}: a directive stands twice ({error.msg})") from None
+    groups = form.groupindex.keys()
+    if not ("j" in groups or ("d" in groups and {"m", "b"} & groups)):
+        raise ValueError(f"time format {name!r} tells no day: expected %d with %m or %b, or %j")
+    if ("I" in groups) != ("p" in groups):
+        raise ValueError(f"time format {name!r}: %I and %p belong together")
+    return form
+
+
+def _hour(parts: dict[str, str | None]) -> int:
+    if text := parts.get("I"):
+        hour = int(text)
+        if not 1 <= hour <= 12:
+            raise ValueError("no such hour")
+        return hour % 12 + (12 if str(parts["p"]).lower() == "pm" else 0)
+    return int(parts.get("H") or 0)
+
+
+def _year(parts: dict[str, str | None]) -> int | None:
+    if text := parts.get("Y"):
+        return int(text)
+    if text := parts.get("y"):
+        return int(text) + (1900 if int(text) >= 69 else 2000)  # as POSIX has it
+    return None
+
+
+def _valid(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _day_of_year(year: int, number: int) -> date | None:
+    day = date.fromordinal(date(year, 1, 1).toordinal() + number - 1)
+    return day if day.year == year else None
+
+
+def _offset(text: str) -> timezone:
+    if text in ("Z", "z"):
+        return UTC
+    digits = text[1:].replace(":", "")
+    hours, minutes, seconds = int(digits[:2]), int(digits[2:4] or 0), int(digits[4:6] or 0)
+    if hours > 23 or minutes > 59 or seconds > 59:
+        raise ValueError("no such offset")
+    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def _unix(text: str) -> str:
+    match = _UNIX.fullmatch(text)
+    if match is None:
+        raise ValueError("no number")
+    seconds, fraction, number = match.groups()
+    if seconds is None:
+        digits = len(number.lstrip("-"))
+        decimals = next(decimals for limit, decimals in _UNIX_DIGITS if digits <= limit)
+        whole, rest = divmod(int(number), 10**decimals)
+        fraction = f"{rest:0{decimals}}" if decimals else None
+    else:
+        whole = int(seconds)
+    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=whole)).isoformat()[:19]
+    return f"{moment}.{fraction}Z" if fraction else f"{moment}Z"
