@@ -220,10 +220,14 @@ def _no_such_stage(use: str) -> ConfigError:
 
 
 def _near_stage(use: str) -> str:
-    """Also for ``json`` or ``filter.json``, where only the family is wrong."""
-    known = built_in()
-    same_name = [name for name in known if name.partition(".")[2] in use.split(".")]
-    return f'; did you mean "{same_name[0]}"?' if same_name else _did_you_mean(use, known)
+    """By the name alone: every stage of a family begins alike. Also for ``json`` and ``filter.json``."""
+    family = use.partition(".")[0]
+    ours_first = sorted(built_in(), key=lambda name: name.partition(".")[0] != family)
+    for part in reversed(use.split(".")):
+        names = {name.partition(".")[2]: name for name in reversed(ours_first)}
+        if near := difflib.get_close_matches(part, names, n=1):
+            return f'; did you mean "{names[near[0]]}"?'
+    return ""
 
 
 def _import(module_name: str, directory: str = "") -> ModuleType:

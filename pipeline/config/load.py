@@ -169,7 +169,7 @@ def _source(values: dict[str, Any], directory: str, report: Report) -> TailSetti
                 report.add(("source", key, index), f"found {show(pattern)}, {wrong}")
         globs[key] = tuple(absolute_glob(pattern, directory) for pattern in values.get(key, []))
     settings = TailSettings(**{**values, **globs})
-    if not settings.paths and not report.has_problem(("source", "paths")):
+    if not settings.paths and not report.has_problem(("source",)):
         report.add(("source",), 'needs at least one path, for example  paths = ["/var/log/app/*.log"]')
     return settings
 

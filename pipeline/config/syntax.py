@@ -17,7 +17,7 @@ _BETTER = {
     "Illegal character '\\n'": "this string has no closing quote on its line",
     "Unterminated string": "this string is never closed",
     "Unclosed array": 'this list is never closed, or lacks a comma: expected "," or "]"',
-    "Unclosed inline table": 'this table is never closed, or lacks a comma: expected "," or "}"',
+    "Unclosed inline table": 'this table is not closed on its line, or lacks a comma: expected "," or "}"',
     "Cannot overwrite a value": "this key already has a value",
     "Cannot mutate immutable namespace": "this table was given in full above and cannot be added to",
     "Unescaped '\\' in a string": r"a single backslash; write \\, or use 'single quotes', which take it as it is",
@@ -46,6 +46,10 @@ def _message(message: str, source: str, at: int, *, ended: bool) -> str:
     if twice := re.match(r"Cannot declare \((.*?),?\) twice", message):
         table = ".".join(part.strip("'\"") for part in twice[1].split(", "))
         return f"[{escape(table)}] stands in the file already; put its keys there"
+    if message == "Invalid initial character for a key part":
+        if at >= len(source.rstrip()) and "{" in source:
+            return "a table in braces stands on one line; a longer one is written as [its.name] with its keys below"
+        return f"expected a key, found {_found(source, at, ended=ended)}"
     bare = _BARE.match(source, at)
     if message == "Invalid value":
         if not bare:
