@@ -53,6 +53,7 @@ class Recorded:
         self._chunk_bytes = chunk_bytes
         self._wall = wall
         self._stdin = stdin
+        self._examined = False
         self._waiting: list[_File] = []
         self._file: _File | None = None
         self._reader: LineReader | None = None
@@ -60,9 +61,10 @@ class Recorded:
         self._finished_bytes = 0
         self._total_bytes: int | None = None
 
-    def open(self, positions: Sequence[Position] = (), now: float = 0.0) -> None:  # noqa: ARG002 - no state, no clock
+    def examine(self) -> None:
         """Look at every path before anything starts. TailraceError names all that cannot be read, and why."""
         problems = []
+        self._examined = True
         for number, path in enumerate(self._paths, start=1):
             try:
                 self._waiting.append(self._examine(number, path))
@@ -74,6 +76,10 @@ class Recorded:
             raise TailraceError("\n".join(problems))
         if not any(file.pipe for file in self._waiting):
             self._total_bytes = sum(file.size for file in self._waiting)
+
+    def open(self, positions: Sequence[Position] = (), now: float = 0.0) -> None:  # noqa: ARG002 - no state, no clock
+        if not self._examined:
+            self.examine()
 
     def poll(self, now: float) -> float:  # noqa: ARG002 - waits for pipes only
         return 0.0 if self._reader is None or self._reader.stream.ready() else _PIPE_WAIT

@@ -1,0 +1,142 @@
+"""The dead letters of a state file, read only: safe beside a running daemon, and nothing is ever changed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.errors import TailraceError
+from pipeline.telemetry.escape import escape
+
+FILE_NAME = "tailrace.sqlite"
+_SELECT = """
+SELECT id, time, stage, error, why, attempts, file_id, file, path, offset, length, event_id, raw, event, trace, sink,
+    config
+FROM dead_letters
+"""
+_WANTED = (
+    "(:stage IS NULL OR stage = :stage) AND (:error IS NULL OR error = :error) AND (:since IS NULL OR time >= :since)"
+)
+_COUNT = f"SELECT count(*) FROM dead_letters WHERE {_WANTED}"  # noqa: S608 - only constants are put together
+_NEWEST = f"WHERE {_WANTED} ORDER BY id DESC LIMIT :limit"
+_OLDEST = f"WHERE id > :last AND {_WANTED} ORDER BY id LIMIT :limit"
+_STATS = f"""
+SELECT stage, error, count(*), sum(length(raw)), min(time), max(time) FROM dead_letters WHERE {_WANTED}
+GROUP BY stage, error ORDER BY count(*) DESC, stage, error
+"""  # noqa: S608 - only constants are put together
+_AT_ONCE = 100  # rows of one read: a long read would keep the daemon from shortening its write-ahead log
+
+
+@dataclass(slots=True, frozen=True)
+class Letter:
+    """One row of the table ``dead_letters``."""
+
+    id: int
+    time: float  # seconds since the epoch
+    stage: str
+    error: str
+    why: str
+    attempts: int
+    file_id: int
+    file: str
+    path: str
+    offset: int
+    length: int  # of the line in the file, without its newline
+    event_id: str
+    raw: bytes  # the line; less of it where it was cut
+    event: str | None  # JSON: the fields at the time
+    trace: str | None
+    sink: str | None  # the sink's own words
+    config: str
+
+    @property
+    def cut(self) -> bool:
+        return len(self.raw) < self.length
+
+    @property
+    def when(self) -> str:
+        return rfc3339(self.time)
+
+    def text(self) -> str | None:
+        """The line, if it is UTF-8."""
+        try:
+            return self.raw.decode()
+        except UnicodeDecodeError:
+            return None
+
+
+@dataclass(slots=True, frozen=True)
+class Filter:
+    """Which letters are meant; None: all."""
+
+    stage: str | None = None
+    error: str | None = None
+    since: float | None = None  # seconds since the epoch
+
+
+class Letters:
+    """Those of one state directory. TailraceError says why they cannot be read."""
+
+    def __init__(self, state_dir: str) -> None:
+        self.path = os.path.join(state_dir, FILE_NAME)
+
+    def count(self, wanted: Filter) -> int:
+        ((count,),) = self._select(_COUNT, asdict(wanted))
+        return int(count)
+
+    def newest(self, wanted: Filter, limit: int | None) -> list[Letter]:
+        values = {**asdict(wanted), "limit": -1 if limit is None else limit}
+        return [Letter(*row) for row in self._select(_SELECT + _NEWEST, values)]
+
+    def oldest_first(self, wanted: Filter, limit: int | None) -> Iterator[Letter]:
+        """One by one: they may be more than fit into memory."""
+        values = {**asdict(wanted), "last": 0}
+        left = limit
+        while left is None or left > 0:
+            values["limit"] = _AT_ONCE if left is None else min(left, _AT_ONCE)
+            rows = self._select(_SELECT + _OLDEST, values)
+            if not rows:
+                return
+            for row in rows:
+                yield Letter(*row)
+            values["last"] = rows[-1][0]
+            left = None if left is None else left - len(rows)
+
+    def get(self, number: int) -> Letter | None:
+        rows = self._select(_SELECT + "WHERE id = :id", {"id": number})
+        return Letter(*rows[0]) if rows else None
+
+    def stats(self, wanted: Filter) -> list[tuple[str, str, int, int, float, float]]:
+        """(stage, error, letters, bytes of lines, time of the first, of the last), the most frequent first."""
+        return self._select(_STATS, asdict(wanted))
+
+    def _select(self, query: str, values: dict[str, Any]) -> list[Any]:
+        if not os.path.exists(self.path):
+            raise TailraceError(
+                f"{escape(self.path)}: there is no state file; nothing was run with this configuration yet, "
+                "or pipeline.state_dir is another place"
+            )
+        try:
+            with closing(self._connect()) as database:
+                return database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise TailraceError(
+                f"{escape(self.path)}: the dead letters cannot be read: {error}. Is this the state file of this "
+                "tailrace, whole, and readable by this user? Nothing was changed"
+            ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        address = f"file:{quote(os.path.abspath(self.path))}?mode=ro"
+        if not os.access(os.path.dirname(self.path), os.W_OK) and not os.path.exists(self.path + "-wal"):
+            address += "&immutable=1"  # no daemon has it open, and SQLite could not make its side files here
+        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
+
+
+def rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

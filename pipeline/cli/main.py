@@ -1,0 +1,128 @@
+"""The command ``tailrace``: which subcommand, and what its end means for the caller."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from pipeline import __version__
+from pipeline.cli.usage import UsageError
+from pipeline.errors import ConfigError, TailraceError
+
+TYPE_CHECKING = False  # typing's own takes time to import, and this module is in the way of everything
+if TYPE_CHECKING:
+    from typing import IO
+
+DONE, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
+
+COMMANDS = {
+    "run": "tail files and process them, until told to stop",
+    "replay": "run recorded files through the chain, touching no state",
+    "check": "check a configuration and show what it does",
+    "dlq": "look at dead letters: lines that could not be processed",
+}
+"""Each is the module of this package that defines its arguments and executes it; imported only when it is called."""
+
+_DESCRIPTION = "Tails log files, parses, enriches and writes them in batches; each line exactly once."
+_EPILOG = """\
+exit codes:
+  0 done    1 failed    2 wrong use    3 done, but lines were dead-lettered and --strict was given
+  78 the configuration cannot be used
+
+environment:
+  TAILRACE_CONFIG, TAILRACE_LOG_LEVEL, TAILRACE_LOG_FORMAT; NO_COLOR
+
+Data goes to standard output, logs and progress to standard error.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Mistakes of users end in a message, never in a traceback."""
+    _hold_standard_streams()
+    try:
+        return _execute(argv)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _settle(stream)
+
+
+def _execute(argv: Sequence[str] | None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        arguments = make_parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+        code: int = arguments.execute(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a closed pipe shows here
+    except ConfigError as error:
+        _complain(error.problems)
+        return CONFIGURATION
+    except TailraceError as error:
+        _complain(str(error).splitlines())
+        return USAGE if isinstance(error, UsageError) else FAILED
+    except BrokenPipeError:  # the reader has seen enough: `| head`
+        return DONE
+    except KeyboardInterrupt:
+        return FAILED
+    return code
+
+
+def make_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser, with the arguments of those commands that are named in ``argv``."""
+    parser = argparse.ArgumentParser(
+        "tailrace", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"tailrace {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name in argv:
+            import_module(f"pipeline.cli.{name}").define(command)
+    return parser
+
+
+def _hold_standard_streams() -> None:
+    """Put nothing where a standard stream was closed: else the next file that is opened would take its number, and
+    somebody's message would end up in it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+
+
+def _complain(messages: Sequence[str]) -> None:
+    """Say what is wrong, one message a line (or block of lines, where the configuration is shown)."""
+    from pipeline.telemetry.escape import escape
+
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError, ValueError):  # the exit code still tells it
+        for message in messages:
+            for number, line in enumerate(message.splitlines()):
+                shown = "\t".join(map(escape, line.split("\t")))  # tabs stay: a mark below may depend on them
+                sys.stderr.write(f"tailrace: {shown}\n" if number == 0 else f"{shown}\n")
+        sys.stderr.flush()
+
+
+def _settle(stream: IO[str] | None) -> None:
+    """Write out what is left; where nobody takes it, drop it now, or the interpreter's own last flush would complain
+    and change the exit code."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

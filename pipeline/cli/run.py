@@ -1,0 +1,67 @@
+"""``tailrace run``: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipeline.cli.options import add_config_argument, add_log_options, describe, load_config, log_settings
+
+_EXAMPLES = """\
+  tailrace run                                  tail what ./config.toml says, until Ctrl-C
+  tailrace run --until-eof /etc/tailrace.toml   read what is there now, commit, end
+  TAILRACE_LOG_FORMAT=json tailrace run -v      for a log collector, with more detail
+"""
+
+
+def define(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    describe(parser, "Tail files and process them, until told to stop.", _EXAMPLES)
+    add_config_argument(parser)
+    parser.add_argument(
+        "--until-eof", action="store_true", help="read each file to the size found at the start, commit and end"
+    )
+    add_log_options(parser)
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> int:
+    from pipeline.build import run_daemon
+    from pipeline.cli import signals
+    from pipeline.cli.outcome import exit_code
+    from pipeline.telemetry import log
+    from pipeline.telemetry.counters import Counters
+    from pipeline.telemetry.progress import Progress
+    from pipeline.telemetry.report import report
+    from pipeline.telemetry.summary import Summary
+
+    config = load_config(arguments.config)
+    log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
+    logger = log.get_logger("run")
+    for warning in config.warnings:
+        logger.warning(warning)
+    counters = Counters()
+    summary = Summary(counters)
+    progress = Progress(counters, lambda: (int(counters.total("bytes_read")), None)) if arguments.until_eof else None
+
+    def on_turn(now: float) -> None:
+        summary.tick(now)
+        if progress:
+            progress.tick(now)
+
+    try:
+        outcome = run_daemon(
+            config,
+            log=log.get_logger("engine"),
+            counters=counters,
+            until_eof=arguments.until_eof,
+            configure=lambda engine: signals.connect(engine.stop),
+            on_turn=on_turn,
+        )
+    finally:
+        if progress:
+            progress.stop()
+        log.flush()
+    if arguments.until_eof:
+        report(sys.stderr, outcome.counters, config.stages, outcome.seconds)
+    return exit_code(outcome, strict=False)

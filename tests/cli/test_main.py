@@ -1,0 +1,150 @@
+"""The command's frame: exit codes, messages instead of tracebacks, environment, closed pipes, quick start."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import __version__
+from pipeline.cli import dlq, main, options
+from pipeline.cli.usage import UsageError
+from pipeline.config.model import LogSettings
+from pipeline.errors import TailraceError
+
+Run = Callable[..., tuple[int, str, str]]
+COMMAND = [sys.executable, "-c", "import sys; from pipeline.cli.main import main; sys.exit(main())"]
+
+
+def test_version_is_told_without_importing_anything_heavy() -> None:
+    code = (
+        "import sys\nfrom pipeline.cli.main import main\n"
+        "try:\n    main(['--version'])\nexcept SystemExit: pass\n"
+        "heavy = {'structlog', 'rich', 'pydantic', 'sqlite3', 'orjson', 'json', 'dataclasses', 'pipeline.build'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    # -S: without site-packages' own start files, which a developer's installation has and a user's has not
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"tailrace {__version__}\n[]\n"
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_has_help_with_examples(tailrace: Run, name: str) -> None:
+    code, out, _ = tailrace(name, "--help")
+    assert code == 0
+    assert f"examples:\n  tailrace {name}" in out
+    assert name in tailrace("--help")[1]
+
+
+def test_wrong_use_is_exit_code_2(tailrace: Run) -> None:
+    assert tailrace()[0] == 2
+    assert tailrace("fly")[0] == 2
+    assert tailrace("run", "--no-such-option")[0] == 2
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("check",), ("dlq", "list"), ("replay", "a.log")])
+def test_a_missing_configuration_is_exit_code_78(
+    tailrace: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TAILRACE_CONFIG", raising=False)
+    code, out, err = tailrace(*arguments)
+    assert (code, out) == (78, "")
+    assert err == f"tailrace: config.toml: there is no such file (looked for {tmp_path}/config.toml)\n"
+
+
+def test_all_problems_of_a_configuration_are_told(tailrace: Run, config: Path) -> None:
+    config.write_text('[pipeline]\nworkers = "x"\nnam = 1\n[[stages]]\nuse = "parse.raw"\n')
+    code, _, err = tailrace("check")
+    assert code == 78
+    assert len([line for line in err.splitlines() if line.startswith("tailrace: config.toml:")]) >= 2
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def execute(_arguments: argparse.Namespace) -> int:
+        raise error
+
+    monkeypatch.setattr(dlq, "define", lambda parser: parser.set_defaults(execute=execute))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (
+            TailraceError("state: locked\nby \x1b[1m another"),
+            1,
+            "tailrace: state: locked\ntailrace: by \\x1b[1m another\n",
+        ),
+        (UsageError("no"), 2, "tailrace: no\n"),
+        (BrokenPipeError(), 0, ""),
+        (KeyboardInterrupt(), 1, ""),
+    ],
+)
+def test_errors_become_messages_and_codes(
+    tailrace: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
+) -> None:
+    failing(monkeypatch, error)
+    assert tailrace("dlq") == (code, "", message)
+
+
+def test_our_own_mistakes_keep_their_traceback(tailrace: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        tailrace("dlq")
+
+
+def test_the_configuration_comes_from_the_environment_unless_given(
+    tailrace: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = config.with_name("other.toml")
+    config.rename(other)
+    assert tailrace("dlq", "list")[0] == 78
+    monkeypatch.setenv("TAILRACE_CONFIG", str(other))
+    assert "there is no state file" in tailrace("dlq", "list")[2]
+    assert tailrace("dlq", "list", "-c", "missing.toml")[0] == 78
+
+
+def test_log_settings_come_from_the_environment_and_the_options() -> None:
+    given = LogSettings(level="warning", format="console")
+
+    def settings(verbose: int = 0, quiet: int = 0, **environ: str) -> tuple[str, str]:
+        found = options.log_settings(given, verbose, quiet, environ)
+        return found.level, found.format
+
+    assert settings() == ("warning", "console")
+    assert settings(TAILRACE_LOG_LEVEL="info", TAILRACE_LOG_FORMAT="json") == ("info", "json")
+    assert settings(verbose=1) == ("info", "console")
+    assert settings(verbose=9) == ("debug", "console")
+    assert settings(quiet=1, TAILRACE_LOG_LEVEL="info") == ("warning", "console")
+    assert settings(quiet=9) == ("error", "console")
+    with pytest.raises(UsageError, match=r"TAILRACE_LOG_LEVEL is 'loud'; expected one of: debug, info"):
+        settings(TAILRACE_LOG_LEVEL="loud")
+
+
+def test_a_closed_pipe_ends_quietly(put: Callable[..., None], config: Path) -> None:
+    for _ in range(200):
+        put(raw=b"x" * 4000)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*COMMAND, "dlq", "export", "-c", config], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_standard_error_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "check", tmp_path / "missing"], stderr=full, check=False)
+    assert done.returncode == 78
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_standard_streams_do_no_harm(tmp_path: Path, closed: str) -> None:
+    line = f'"$@" {closed}'
+    done = subprocess.run(["sh", "-c", line, "sh", *COMMAND, "check", tmp_path / "missing"], check=False)
+    assert done.returncode == 78
