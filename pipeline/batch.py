@@ -34,6 +34,8 @@ class Batch:
     file_id: int  # of this generation
     now: float  # seconds since the epoch: the wall clock in `run`, the file's mtime in `replay`; guides missing years
     offsets: Sequence[int]  # byte offset in the file of each line, aligned with what the stage is given next
+    text: str = ""  # what the parse stage is given next, and the same as lines: splitting again is a tenth of parsing
+    lines: Sequence[str] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -156,7 +156,7 @@ class _Run:
         self.made = Made()
         self.parsed: Entries = []
         self.offsets = LineOffsets(piece, start)
-        self.count = 0  # lines that are not empty
+        self.lines: list[str] = []  # those that are not empty
 
     def go(self) -> Made:
         tally = self.made.tally
@@ -164,6 +164,7 @@ class _Run:
         if text is None:
             return self.made
         batch = self.batch_of(self.offsets)
+        batch.text, batch.lines = text, self.lines
         events: list[Event] = []
         chain = self.chain
         routed: set[int] = set()
@@ -194,25 +195,25 @@ class _Run:
         text = str(piece, "utf-8", "replace")
         if text.endswith("\n"):
             text = text[:-1]
-        tally.lines = self.count = text.count("\n") + 1
         if self.start == 0 and text.startswith(BOM):
             text = text[1:]
         if "\r" in text:
             text = text.replace("\r\n", "\n").removesuffix("\r")
-        if "\n\n" in text or text.startswith("\n") or text.endswith("\n") or not text:
-            lines = [line for line in text.split("\n") if line]
-            self._filtered("source", "empty line", tally.lines - len(lines))
-            self.count = len(lines)
-            if not lines:
+        self.lines = lines = text.split("\n")  # the one time that a good piece is searched for newlines
+        tally.lines = len(lines)
+        if "" in lines:
+            self.lines = [line for line in lines if line]
+            self._filtered("source", "empty line", len(lines) - len(self.lines))
+            if not self.lines:
                 return None
-            text = "\n".join(lines)
+            text = "\n".join(self.lines)
         return text
 
     def _parse(self, step: Step, text: str, batch: Batch) -> list[Event]:
         if step.locate:
             step.locate(batch)
         entries = cast(Parse, step.stage).parse(text)
-        expected = self.count
+        expected = len(self.lines)
         if len(entries) != expected:
             raise ValueError(
                 f"{step.label} gave {len(entries)} entries for {expected} lines; it must give one for each"
@@ -220,12 +221,11 @@ class _Run:
         self.parsed = entries
         if Fail not in set(map(type, entries)):
             return cast(list[Event], entries)
-        lines = text.split("\n")
         kept: list[Event] = []
         offsets: list[int] = []
         for index, entry in enumerate(entries):
             if isinstance(entry, Fail):
-                entry.event = {"message": lines[index]} if step.on_error == "keep" else None
+                entry.event = {"message": self.lines[index]} if step.on_error == "keep" else None
                 event = self._fail(step, entry, index)
                 if event is None:
                     continue

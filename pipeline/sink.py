@@ -203,7 +203,7 @@ class SinkThread:
 
     def _recover(self, marks: Sequence[Mark]) -> None:
         self._abandon.clear()
-        self._announced = {mark.destination for mark in marks}
+        self._announced.clear()  # what is used again is announced again: its file may be another one now
         try:
             self.write.recover(marks)
         except OSError as error:
