@@ -24,7 +24,7 @@ DATA = Path(__file__).parent / "data"
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
-def size(text: str) -> int:
+def parse_size(text: str) -> int:
     found = re.fullmatch(r"(\d+)\s*([KMG]i?B|)", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write 200MB or 64MiB")
@@ -33,7 +33,7 @@ def size(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.bench", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--size", type=size, default="200MB", help="of each input (default: 200MB)")
+    parser.add_argument("--size", type=parse_size, default="200MB", help="of each input (default: 200MB)")
     parser.add_argument("--runs", type=int, default=3, help="of each contender; the median counts (default: 3)")
     parser.add_argument("--kind", choices=list(inputs.KINDS), action="append", help="only this input; may be repeated")
     parser.add_argument("--input", type=Path, metavar="FILE", help="repeat this file up to the size; needs one --kind")
@@ -56,9 +56,32 @@ def run(row: report.Row, contender: contenders.Contender, source: Path, lines: i
     try:
         row.runs.append(contender.run(contenders.Job(row.kind, source, lines, work)))
     except Failed as why:
-        row.failed = row.failed or str(why)
+        if not row.failed:
+            print(f"\n{contender.name}: {why}", file=sys.stderr)
+        row.failed = str(why)
     finally:
         shutil.rmtree(work)
+
+
+def progress(text: str) -> None:
+    """One line that is written over, on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def rounds(kind: str, source: Path, here: list[contenders.Contender], runs: int) -> list[report.Row]:
+    """Every contender in turn, ``runs`` times, each round beginning with the next one."""
+    size, lines = source.stat().st_size, inputs.lines_in(source)  # also brings the file into the page cache
+    print(f"{kind}: {source.name}, {size} bytes, {lines} lines", flush=True)
+    order = [(report.Row(kind, each.name, size), each) for each in here if kind in each.kinds]
+    rows = [row for row, _ in order]
+    for number in range(1, runs + 1):
+        for row, contender in order:
+            progress(f"run {number} of {runs}: {contender.name}")
+            run(row, contender, source, lines)
+        order = order[1:] + order[:1]
+    progress("")
+    return rows
 
 
 def main() -> None:
@@ -71,26 +94,9 @@ def main() -> None:
     DATA.mkdir(exist_ok=True)
     rows: list[report.Row] = []
     for kind in options.kinds:
-        source = (
-            inputs.repeat(options.input, options.size, DATA) if options.input else inputs.make(kind, options.size, DATA)
-        )
-        source = source.resolve()
-        lines = inputs.lines_in(source)  # also brings the file into the page cache
-        print(f"{kind}: {source.name}, {source.stat().st_size} bytes, {lines} lines", flush=True)
-        order = [
-            (report.Row(kind, contender.name, source.stat().st_size), contender)
-            for contender in here
-            if kind in contender.kinds
-        ]
-        rows += [row for row, _ in order]
-        for number in range(options.runs):
-            for row, contender in order:
-                print(
-                    f"\r\033[Krun {number + 1} of {options.runs}: {row.contender}", end="", file=sys.stderr, flush=True
-                )
-                run(row, contender, source, lines)
-            order = order[1:] + order[:1]
-        print("\r\033[K", end="", file=sys.stderr)
+        original, size = options.input, options.size
+        source = inputs.repeat(original, size, DATA) if original else inputs.make(kind, size, DATA)
+        rows += rounds(kind, source.resolve(), here, options.runs)
     found = list(report.bars(rows))
     print(f"\nmedians of {options.runs} runs; MB = 10^6 bytes of input; peaks are sums over all processes\n")
     print(report.table(rows))

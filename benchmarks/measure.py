@@ -88,7 +88,7 @@ def measure(
         ]
     memory = Memory([process.pid for process in started])
     memory.start()
-    timer = threading.Timer(GIVE_UP, lambda: [process.kill() for process in started])
+    timer = threading.Timer(GIVE_UP, kill, [started])
     timer.start()
     try:
         if output:
@@ -110,9 +110,14 @@ def measure(
         memory.join()
     for process, command in zip(started, commands, strict=True):
         if process.returncode:
-            tail = log.read_text(errors="replace")[-2000:]
-            raise Failed(f"{command[0]} ended with {process.returncode}\n{tail}")
+            tail = log.read_text(errors="replace")[-2000:].strip()
+            raise Failed(f"{command[0]} ended with {process.returncode}: {tail}")
     return Measured(last_write - clock if output else wall, cpu, memory.pss, memory.rss)
+
+
+def kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.kill()
 
 
 def wait_for(process: subprocess.Popen[bytes], output: Path, lines: int) -> float:

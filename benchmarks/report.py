@@ -80,7 +80,7 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         name = f"{row.kind:10}{row.contender:26}"
         if row.failed:
-            lines.append(f"{name}failed: {row.failed}")
+            lines.append(f"{name}failed: {row.failed.strip().splitlines()[-1]}")
             continue
         each = "  ".join(f"{row.size / MB / run.wall:.1f}" for run in row.runs)
         lines.append(f"{name}{row.speed:8.1f}{row.thrift:10.1f}{row.pss:7.0f} MB{row.rss:7.0f} MB   {each}")
