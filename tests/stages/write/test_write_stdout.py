@@ -1,0 +1,125 @@
+"""Standard output as a sink: a reader that is slow, or gone, or somebody else's mode."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import Retry
+from pipeline.stage import Guarantee, Write
+from stages.write import stdout as module
+from stages.write.stdout import Stdout
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """(reading end, writing end); the sink writes to the latter and loses patience at once."""
+    reader, writer = os.pipe()
+    monkeypatch.setattr(module, "STANDARD_OUTPUT", writer)
+    monkeypatch.setattr(module, "STILL", 0.001)
+    yield reader, writer
+    os.close(writer)
+    with suppress(OSError):  # a test may have closed it
+        os.close(reader)
+
+
+def drain(reader: int) -> bytes:
+    os.set_blocking(reader, False)
+    data = b""
+    try:
+        while more := os.read(reader, 1 << 20):
+            data += more
+    except BlockingIOError:
+        pass
+    return data
+
+
+def test_sink_fits_the_protocol() -> None:
+    sink = Stdout()
+    assert isinstance(sink, Write)
+    assert sink.guarantee is Guarantee.AT_LEAST_ONCE
+    assert sink.announce(["-"]) == sink.barrier() == []
+
+
+def test_events_are_one_json_line_each() -> None:
+    assert list(Stdout().encode([{"a": 1}, {"b": "x\ny"}])) == [("-", b'{"a":1}\n{"b":"x\\ny"}\n')]
+    assert list(Stdout().encode([])) == []
+
+
+def test_payload_goes_out_whole(pipe: tuple[int, int]) -> None:
+    sink = Stdout()
+    sink.deliver("-", memoryview(b"x" * 10_000 + b"\n"))
+    sink.deliver("-", memoryview(b"y\n"))
+    assert drain(pipe[0]) == b"x" * 10_000 + b"\ny\n"
+
+
+def test_reader_that_stands_still_gives_a_retry_and_the_same_payload_goes_on_from_there(pipe: tuple[int, int]) -> None:
+    sink = Stdout()
+    payload = b"".join(b"%d\n" % number for number in range(100_000))
+    out = b""
+    retries = 0
+    while True:
+        try:
+            sink.deliver("-", memoryview(payload))
+            break
+        except Retry as retry:
+            assert "not being read" in str(retry)
+            assert os.get_blocking(pipe[1])
+            retries += 1
+            out += drain(pipe[0])
+    out += drain(pipe[0])
+    sink.deliver("-", memoryview(b"next\n"))
+    assert retries > 3
+    assert out + drain(pipe[0]) == payload + b"next\n"
+
+
+def test_slow_reader_gives_a_chance_to_stop_too(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", -1.0)
+    with pytest.raises(Retry, match="slowly"):
+        Stdout().deliver("-", memoryview(b"x\n"))
+    assert drain(pipe[0]) == b""
+
+
+def test_line_that_was_given_up_is_ended_before_anything_follows(pipe: tuple[int, int]) -> None:
+    sink = Stdout()
+    with pytest.raises(Retry):
+        sink.deliver("-", memoryview(b"x" * 1_000_000 + b"\n"))
+    torn = drain(pipe[0])
+    sink.recover([])
+    sink.deliver("-", memoryview(b"again\n"))
+    assert drain(pipe[0]) == b"\nagain\n"
+    assert set(torn) == {ord("x")}
+    sink.recover([])
+    sink.deliver("-", memoryview(b"again\n"))
+    assert drain(pipe[0]) == b"again\n"
+
+
+def test_reader_that_is_gone_is_a_broken_pipe(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    with pytest.raises(BrokenPipeError):
+        Stdout().deliver("-", memoryview(b"x\n"))
+
+
+def test_somebody_elses_non_blocking_mode_does_no_harm(pipe: tuple[int, int]) -> None:
+    os.set_blocking(pipe[1], False)
+    sink = Stdout()
+    payload = memoryview(b"x" * 300_000 + b"\n")
+    with pytest.raises(Retry):
+        sink.deliver("-", payload)
+    out = drain(pipe[0])
+    while len(out) < len(payload):
+        with suppress(Retry):
+            sink.deliver("-", payload)
+        out += drain(pipe[0])
+    assert out == payload
+
+
+def test_file_takes_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "out").open("wb") as file:
+        monkeypatch.setattr(module, "STANDARD_OUTPUT", file.fileno())
+        Stdout().deliver("-", memoryview(b"x" * 100_000 + b"\n"))
+    assert (tmp_path / "out").read_bytes() == b"x" * 100_000 + b"\n"
