@@ -36,11 +36,13 @@ def _execute(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config)
     colour = use_colour(sys.stdout)
+    failed = False
     for mark, line in _lines(config):
+        failed |= mark == _NO
         tint = _COLOURS.get(mark, "") if colour else ""
         reset = "\x1b[0m" if tint else ""
         sys.stdout.write(f"{tint}{mark}{reset} {escape(line)}\n" if mark else f"  {escape(line)}\n")
-    return 0
+    return 1 if failed else 0
 
 
 def _lines(config: Config) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.options import add_config_option, describe, load_config
@@ -56,17 +56,27 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from pipeline.cli.letters import rfc3339
+
     letters, wanted = _open(arguments), _filter(arguments)
     count = letters.count(wanted)
     if _nothing(count):
         return 0
     found = letters.newest(wanted, _limit(arguments, _LISTED))
-    rows = [
-        (str(one.id), one.when, one.stage, one.error, one.file, str(one.offset), str(one.length), one.why[:_WHY_SHOWN])
+    rows: list[Sequence[str]] = [
+        (
+            str(one.id),
+            rfc3339(one.time, "seconds"),
+            one.stage,
+            one.error,
+            one.file,
+            str(one.offset),
+            one.why[:_WHY_SHOWN],
+        )
         for one in found
     ]
-    columns = ("id", "time", "stage", "error", "file", "offset", "length", "why")
-    show(Table(columns, [*rows], right=frozenset({"id", "offset", "length"})), sys.stdout)
+    columns = ("id", "time", "stage", "error", "file", "offset", "why")
+    show(Table(columns, rows, right=frozenset({"id", "offset"}), gives="why"), sys.stdout)
     if len(found) < count:
         print(f"{len(found)} of {count:,} shown, the newest; --limit 0 shows all", file=sys.stderr)
     return 0
@@ -78,13 +88,13 @@ def _stats(arguments: argparse.Namespace) -> int:
     rows = _open(arguments).stats(_filter(arguments))
     if _nothing(len(rows)):
         return 0
-    cells: list[tuple[str, ...]] = [
+    cells: list[Sequence[str]] = [
         (stage, error, f"{count:,}", f"{size:,}", rfc3339(first), rfc3339(last))
         for stage, error, count, size, first, last in rows
     ]
     cells.append(("all", "", f"{sum(row[2] for row in rows):,}", f"{sum(row[3] for row in rows):,}", "", ""))
     columns = ("stage", "error", "letters", "bytes", "first", "last")
-    show(Table(columns, [*cells], right=frozenset({"letters", "bytes"})), sys.stdout)
+    show(Table(columns, cells, right=frozenset({"letters", "bytes"}), gives="stage"), sys.stdout)
     return 0
 
 

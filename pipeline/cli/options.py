@@ -39,7 +39,7 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="log more (default: $TAILRACE_LOG_LEVEL, else log.level)"
     )
-    parser.add_argument("-q", "--quiet", action="count", default=0, help="log less; twice: errors only")
+    parser.add_argument("-q", "--quiet", action="count", default=0, help="log less, and no summary at the end")
 
 
 def load_config(given: str | None, environ: Mapping[str, str] = os.environ) -> Config:

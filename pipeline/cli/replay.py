@@ -68,8 +68,9 @@ def _execute(arguments: argparse.Namespace) -> int:
         log.flush()
     if outcome.closed:
         return 0  # the reader has seen enough: `| head`
-    end = None if arguments.keep_sinks else "standard output"
-    report(sys.stderr, outcome.counters, config.stages, outcome.seconds, end)
+    if not arguments.quiet:
+        end = None if arguments.keep_sinks else "standard output"
+        report(sys.stderr, outcome.counters, config.stages, outcome.seconds, end)
     code = exit_code(outcome, strict=arguments.strict)
     if source.errors:
         raise TailraceError("\n".join(source.errors))

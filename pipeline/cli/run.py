@@ -62,6 +62,6 @@ def _execute(arguments: argparse.Namespace) -> int:
         if progress:
             progress.stop()
         log.flush()
-    if arguments.until_eof:
+    if arguments.until_eof and not arguments.quiet:
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds)
     return exit_code(outcome, strict=False)

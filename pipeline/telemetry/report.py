@@ -40,7 +40,9 @@ def _flow(counters: Counters, written: dict[str, int], seconds: float) -> Table:
     rows += _rows(counters, "worker restarts", "worker_restarts", "reason")
     rows.append(("pending", "", "", f"{counters.total('lines_pending'):,.0f}"))
     rate = f", {size / 1e6:,.1f} MB, {size / seconds / 1e6:,.1f} MB/s" if seconds > 0 and size else ""
-    return Table(("what", "where", "why", "count"), rows, f"{seconds:,.2f} s{rate}", frozenset({"count"}))
+    return Table(
+        ("what", "where", "why", "count"), rows, f"{seconds:,.2f} s{rate}", frozenset({"count"}), gives="where"
+    )
 
 
 def _rows(counters: Counters, what: str, name: str, *labels: str) -> list[tuple[str, str, str, str]]:
@@ -61,4 +63,4 @@ def _times(counters: Counters) -> Table:
         (stage, f"{value:,.2f} s", f"{value / whole:.0%}")
         for (stage,), value in sorted(seconds.items(), key=lambda item: -item[1])
     ]
-    return Table(("stage", "time", "share"), rows, "time in the workers", frozenset({"time", "share"}))
+    return Table(("stage", "time", "share"), rows, "time in the workers", frozenset({"time", "share"}), gives="stage")

@@ -11,12 +11,13 @@ from pipeline.telemetry.escape import escape
 
 @dataclass(slots=True)
 class Table:
-    """Cells are escaped when shown; numbers in ``right`` columns."""
+    """Cells are escaped when shown. On a terminal that is too narrow, the column ``gives`` is cut first."""
 
     columns: Sequence[str]
     rows: list[Sequence[str]]
     title: str = ""
     right: frozenset[str] = field(default_factory=frozenset)  # columns aligned to the right
+    gives: str = ""
 
 
 def show(table: Table, stream: IO[str]) -> None:
@@ -44,7 +45,6 @@ def plain(table: Table) -> str:
 
 
 def _show_rich(table: Table, stream: IO[str]) -> None:
-    from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -53,12 +53,13 @@ def _show_rich(table: Table, stream: IO[str]) -> None:
         title=Text(escape(table.title)) if table.title else None,
         title_justify="left",
         title_style="bold",
-        box=box.SIMPLE,
+        box=None,
+        padding=(0, 2, 0, 0),
         show_header=any(table.columns),
-        show_edge=False,
+        header_style="bold underline",
     )
     for name in table.columns:
-        rich_table.add_column(name, justify="right" if name in table.right else "left", overflow="fold")
-    for row in table.rows:
-        rich_table.add_row(*(Text(escape(cell)) for cell in row))  # Text: brackets in a cell are no markup
+        rich_table.add_column(name, justify="right" if name in table.right else "left", no_wrap=name != table.gives)
+    for row in table.rows:  # Text: brackets in a cell are no markup
+        rich_table.add_row(*(Text(escape(cell), no_wrap=True, overflow="ellipsis") for cell in row))
     Console(file=stream).print(rich_table)

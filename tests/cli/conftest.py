@@ -53,8 +53,9 @@ def put(state: sqlite3.Connection) -> Put:
     def put(**columns: Any) -> None:
         letter: dict[str, Any] = {
             "time": 1_600_000_000.5, "stage": "parse.combined", "error": "no_match", "why": "does not fit",
-            "attempts": 1, "file_id": 3, "file": "access.log", "path": "/var/log/access.log", "offset": 1234, "length": 9,
-            "event_id": "3:1234", "raw": b"some line", "event": None, "trace": None, "sink": None, "config": "abc",
+            "attempts": 1, "file_id": 3, "file": "access.log", "path": "/var/log/access.log", "offset": 1234,
+            "length": 9, "event_id": "3:1234", "raw": b"some line",
+            "event": None, "trace": None, "sink": None, "config": "abc",
             "size": 300, **columns,
         }  # fmt: skip
         names = ", ".join(letter)

@@ -1,0 +1,177 @@
+"""The commands over the whole: replay, check and run, as a user calls them."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import signals
+
+Run = Callable[..., tuple[int, str, str]]
+COMMAND = [sys.executable, "-c", "import sys; from pipeline.cli.main import main; sys.exit(main())"]
+
+CONFIG = """
+[pipeline]
+state_dir = "state"
+workers = 0
+[source]
+paths = ["*.log"]
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "enrich.filter"
+drop = "n == 3"
+[[stages]]
+use = "write.file"
+path = "out/{source}.ndjson"
+"""
+
+
+@pytest.fixture
+def home(config: Path) -> Path:
+    """A directory with a configuration and a log of ten lines, of which one is no JSON."""
+    config.write_text(CONFIG)
+    lines = [json.dumps({"n": n}) for n in range(10)]
+    lines[7] = "no json"
+    (config.parent / "app.log").write_text("\n".join(lines))  # the last one lacks its newline
+    return config.parent
+
+
+EVENTS = [{"n": n} for n in (0, 1, 2, 4, 5, 6, 8, 9)]
+
+
+def events(text: str) -> list[object]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_replay_puts_events_on_standard_output_and_the_summary_beside_it(home: Path, tailrace: Run) -> None:
+    code, out, err = tailrace("replay", "app.log")
+    assert code == 0
+    assert events(out) == EVENTS
+    law = "standard output: 10 read + 0 made = 8 written + 1 filtered + 1 dead-lettered + 0 pending"
+    assert law in err.splitlines()
+    assert sorted(path.name for path in home.iterdir()) == ["app.log", "config.toml"], "no state, no outputs"
+
+
+def test_replay_reads_packed_files_and_standard_input(home: Path) -> None:
+    data = (home / "app.log").read_bytes()
+    (home / "app.log.gz").write_bytes(gzip.compress(data + b"\n"))
+    done = subprocess.run([*COMMAND, "replay", "-q", "app.log.gz", "-"], input=data, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert events(done.stdout.decode()) == EVENTS * 2
+
+
+def test_replay_is_strict_about_dead_letters_only_when_asked(home: Path, tailrace: Run) -> None:
+    assert tailrace("replay", "--strict", "app.log")[0] == 3
+    (home / "app.log").write_text('{"n": 1}\n')
+    assert tailrace("replay", "--strict", "app.log")[0] == 0
+
+
+def test_replay_of_a_damaged_file_gives_its_lines_and_fails(home: Path, tailrace: Run) -> None:
+    packed = bytearray(gzip.compress((home / "app.log").read_bytes() + b"\n"))
+    packed[-6] ^= 0xFF
+    (home / "app.log.gz").write_bytes(packed)
+    code, out, err = tailrace("replay", "app.log.gz")
+    assert code == 1
+    assert events(out) == EVENTS
+    assert err.splitlines()[-1] == "tailrace: app.log.gz: the gzip data is damaged (incorrect data check)"
+
+
+def test_replay_of_what_cannot_be_read_says_so_before_anything_starts(home: Path, tailrace: Run) -> None:
+    code, out, err = tailrace("replay", "app.log", "missing.log", home)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[0] == "tailrace: missing.log: there is no such file"
+    assert len(err.splitlines()) == 2
+
+
+def test_replay_keeps_the_sinks_when_asked(home: Path, tailrace: Run) -> None:
+    code, out, err = tailrace("replay", "--keep-sinks", "--as", "other.log", "app.log")
+    assert (code, out) == (0, "")
+    assert events((home / "out" / "other.log.ndjson").read_text()) == EVENTS
+    assert "10 read + 0 made = 8 written" in err
+
+
+def test_replay_into_a_reader_that_has_seen_enough_ends_quietly(home: Path) -> None:
+    (home / "big.log").write_text('{"n": 1, "text": "' + "x" * 1000 + '"}\n' * 1 + '{"n": 2}\n' * 200_000)
+    with subprocess.Popen([*COMMAND, "replay", "big.log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_run_until_eof_writes_commits_and_shows_its_proof(home: Path, tailrace: Run) -> None:
+    code, out, err = tailrace("run", "--until-eof")
+    assert (code, out) == (0, "")
+    assert events((home / "out" / "app.log.ndjson").read_text()) == EVENTS[:-1], "the unterminated line waits"
+    assert "9 read + 0 made = 7 written + 1 filtered + 1 dead-lettered + 0 pending" in err
+    code, out, _ = tailrace("dlq", "export")
+    (letter,) = events(out)
+    assert isinstance(letter, dict)
+    assert (letter["raw"], letter["offset"], letter["cut"]) == ("no json", 63, False)
+
+
+def test_run_stops_in_order_at_a_signal(home: Path) -> None:
+    process = subprocess.Popen([*COMMAND, "run"], stderr=subprocess.DEVNULL)
+    output = home / "out" / "app.log.ndjson"
+    deadline = time.monotonic() + 20
+    try:
+        while not (output.exists() and output.stat().st_size):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)  # another process: its output is the condition
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_second_signal_leaves_at_once() -> None:
+    code = (
+        "import os, signal, time\nfrom pipeline.cli import signals\n"
+        "signals.connect(lambda: print('stopping', flush=True))\n"
+        "os.kill(os.getpid(), signal.SIGINT)\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "stopping\n", "")
+    assert signals.ENDING == (signal.SIGTERM, signal.SIGINT)
+
+
+def test_check_shows_the_chain_the_files_the_promises_and_the_ceiling(home: Path, tailrace: Run) -> None:
+    (home / "odd\x1b\n.log").touch()
+    code, out, _ = tailrace("check")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == f"✓ configuration: {home}/config.toml"
+    assert "✓ 2 files match now:" in lines
+    assert f"  {home}/odd\\x1b\\n.log" in lines
+    assert "✓ the chain, 3 stages:" in lines
+    assert [line for line in lines if "write.file" in line and line.endswith(": exactly once")]
+    assert [line for line in lines if line.startswith("✓ memory ceiling: ")]
+    assert [line for line in lines if line.startswith("! workers = 0")]
+
+
+def test_check_of_a_bad_configuration_tells_it_all_and_shows_nothing(home: Path, tailrace: Run) -> None:
+    (home / "config.toml").write_text(CONFIG.replace("drop", "dorp").replace("workers = 0", 'workers = "x"'))
+    code, out, err = tailrace("check")
+    assert (code, out) == (78, "")
+    assert "dorp" in err
+    assert "workers" in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_check_fails_where_a_file_may_not_be_read(home: Path, tailrace: Run) -> None:
+    (home / "app.log").chmod(0)
+    code, out, _ = tailrace("check")
+    assert code == 1
+    assert f"✗ {home}/app.log: may not be read by this user" in out.splitlines()
