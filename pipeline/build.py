@@ -83,7 +83,7 @@ def run_daemon(
     on_turn: Callable[[float], None],
 ) -> Outcome:
     """Run the configuration until it is stopped (or, ``until_eof``, until all that is there is done)."""
-    from pipeline.source.tail import Tail
+    from pipeline.source.tail import Tail, watched
     from pipeline.source.watch import Hints
 
     _raise_file_limit()
@@ -99,10 +99,15 @@ def run_daemon(
         steps = build_steps(config)
         _let_go_of_old_outputs(state, steps)
         waker = Waker()
-        hints = None if until_eof else Hints(config.source.paths, waker, log)
-        outputs = _Outputs(config, state)
+        hints = None if until_eof else Hints(watched(config.source), waker, log)
         source = Tail(
-            config.source, state.register, ours=outputs, log=log, counters=counters, hints=hints, until_eof=until_eof
+            config.source,
+            state.register,
+            ours=_ours(config, state),
+            log=log,
+            counters=counters,
+            hints=hints,
+            until_eof=until_eof,
         )
     except BaseException:
         state.close()
@@ -196,19 +201,15 @@ def _run(
         ring.close()
 
 
-class _Outputs:
-    """Whether a path is one of our own outputs or state files, by what the state and the file system say now."""
+def _ours(config: Config, state: State) -> Callable[[bytes], bool]:
+    """Whether a path is one of our own outputs or state files."""
+    state_dir = os.path.realpath(os.fsencode(config.pipeline.state_dir)) + b"/"
 
-    def __init__(self, config: Config, state: State) -> None:
-        self._state_dir = os.path.realpath(os.fsencode(config.pipeline.state_dir))
-        self._state = state
-
-    def __call__(self, path: bytes) -> bool:
+    def ours(path: bytes) -> bool:
         real = os.path.realpath(path)
-        return real.startswith(self._state_dir + b"/") or real in self._paths()
+        return real.startswith(state_dir) or os.fsdecode(real) in state.outputs
 
-    def _paths(self) -> set[bytes]:
-        return {os.fsencode(mark.path) for marks in self._state.marks().values() for mark in marks}
+    return ours
 
 
 def _let_go_of_old_outputs(state: State, steps: Sequence[Step]) -> None:

@@ -67,6 +67,7 @@ class Committer:
         self._last = float("-inf")
         self._bytes = self._dead_bytes = 0  # released since the cut
         self._letters: list[DeadLetter] = []
+        self._retired: list[int] = []  # rows that go with the next commit that succeeds
         self._dirty = False
         self.cut: Cut | None = None
         self.committed: dict[Key, float] = {}  # the counters of this run as of the last commit
@@ -99,6 +100,7 @@ class Committer:
 
     def _make(self, now: float) -> None:
         self._numbers += 1
+        self._retired += self._source.retired()
         missing = {sink.number for sink in self._sinks}
         self.cut = Cut(self._numbers, self._source.cut(), self._letters, dict(self._counters.values), missing)
         self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
@@ -119,13 +121,14 @@ class Committer:
     def _write(self, cut: Cut, now: float) -> None:
         totals = {key: self._durable.get(key, 0) + value for key, value in cut.counters.items()}
         try:
-            self._store.commit(Commit(cut.positions, cut.marks, cut.letters, totals))
+            self._store.commit(Commit(cut.positions, cut.marks, cut.letters, totals, self._retired))
         except DeadLettersFullError as error:
             self.full = error
             cut.try_again = now + FULL_RETRY
             return
         self.full = None
         self.cut = None
+        self._retired = []
         self.committed = cut.counters
         self._source.committed(cut.positions)
         self._counters.add("commits")

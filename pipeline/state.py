@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -65,6 +65,7 @@ class State:
     ) -> None:
         self._directory = Path(directory)
         self._max_bytes, self._when_full, self._config = max_bytes, when_full, config
+        self.outputs: set[str] = set()  # paths that sinks write to: never read as a source
         self.dropped = 0  # dead letters that made room for newer ones
 
     def open(self) -> None:
@@ -79,6 +80,7 @@ class State:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+            self.outputs = {mark.path for marks in self.marks().values() for mark in marks}
             self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
         except (sqlite3.Error, OSError) as error:
             raise self._refusal(path, str(error)) from error
@@ -182,7 +184,7 @@ class State:
         with self._transaction():
             return [self._insert(position) for position in positions]
 
-    def announce(self, sink: str, marks: Iterable[Mark]) -> None:
+    def announce(self, sink: str, marks: Sequence[Mark]) -> None:
         """The first marks of new destinations; durable on return."""
         with self._transaction():
             self._write_marks(sink, marks)
@@ -231,7 +233,8 @@ class State:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def _write_marks(self, sink: str, marks: Iterable[Mark]) -> None:
+    def _write_marks(self, sink: str, marks: Sequence[Mark]) -> None:
+        self.outputs.update(mark.path for mark in marks)
         self._db.executemany(
             "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -41,6 +41,10 @@ class Source(Protocol):
         """These rows of an earlier ``cut`` are durable now."""
         ...
 
+    def retired(self) -> list[int]:
+        """File ids that nothing is read under any more, since the last call: their rows may go with the next commit."""
+        ...
+
     def rewind(self) -> None:
         """Forget everything read after the committed positions; descriptors stay open, so that nothing is lost."""
         ...

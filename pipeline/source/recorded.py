@@ -110,6 +110,9 @@ class Recorded:
     def committed(self, rows: Sequence[Position]) -> None:
         """Nothing is kept about what is done."""
 
+    def retired(self) -> list[int]:
+        return []
+
     def rewind(self) -> None:
         """A replay has nothing to go back to."""
         raise TailraceError("a sink failed, and a replay keeps no positions to go back to: run it again")
