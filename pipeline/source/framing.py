@@ -1,0 +1,48 @@
+"""Where lines end in a buffer: searches that copy and look at as little of it as they can."""
+
+from __future__ import annotations
+
+import re
+
+NEWLINE = re.compile(rb"\n")
+NOT_NUL = re.compile(rb"[^\0]")
+_WINDOW = 4096  # bytes looked at first; the next windows are larger
+
+
+def last_newline(view: memoryview, start: int, stop: int) -> int:
+    """Its index in ``view[start:stop]``; -1: there is none."""
+    window = _WINDOW
+    while stop > start:
+        low = max(start, stop - window)
+        at = bytes(view[low:stop]).rfind(b"\n")
+        if at >= 0:
+            return low + at
+        stop = low
+        window = min(window * 8, 1 << 20)
+    return -1
+
+
+def first_newline(view: memoryview, start: int = 0) -> int:
+    """Its index in ``view[start:]``; -1: there is none."""
+    found = NEWLINE.search(view, start)
+    return found.start() if found else -1
+
+
+def leading_nuls(view: memoryview) -> int:
+    """How many NUL bytes it begins with."""
+    found = NOT_NUL.search(view)
+    return found.start() if found else len(view)
+
+
+def fitting_lines(view: memoryview, stop: int, longest: int) -> int:
+    """``view[:stop]`` ends with a newline: how much of it lies before the first line of more than ``longest`` bytes.
+
+    Hops from the last newline within a line's reach to the next such one, not from line to line.
+    """
+    start = 0
+    while stop - start > longest + 1:
+        newline = last_newline(view, start, start + longest + 1)
+        if newline < 0:
+            return start
+        start = newline + 1
+    return stop

@@ -1,0 +1,173 @@
+"""The tailer: many growing files as one source of chunks, in fair turns."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from pipeline.batch import Chunk, Position
+from pipeline.config.model import TailSettings
+from pipeline.source import Register
+from pipeline.source.census import Census
+from pipeline.source.descriptors import Descriptors, allowance
+from pipeline.source.ended import Log
+from pipeline.source.finder import Finder
+from pipeline.source.identity import Changed
+from pipeline.source.reader import File
+from pipeline.source.watch import Hints
+from pipeline.telemetry.counters import Counters
+
+SCAN_INTERVAL = 1.0  # seconds between two scans, hints or no hints
+SOONEST = 0.02  # seconds between two scans when a hint asks for one
+SCAN_COST = 1e-4  # seconds more of that for each file: twenty times what it costs to look at one
+
+
+class Tail:
+    """See ``Source``. Each file that has data gets a turn, a turn is one buffer of one file.
+
+    ``ours`` tells which paths are our own outputs or state, which are never read. ``until_eof``: each file is read to
+    the size that the first scan finds.
+    """
+
+    def __init__(
+        self,
+        settings: TailSettings,
+        register: Register,
+        *,
+        ours: Callable[[bytes], bool],
+        log: Log,
+        counters: Counters,
+        hints: Hints | None = None,
+        until_eof: bool = False,
+        wall: Callable[[], float] = time.time,
+        max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
+    ) -> None:
+        self._max_line = settings.max_line_bytes
+        self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
+        self._descriptors = Descriptors(allowance() if max_open is None else max_open)
+        self._census = Census(settings, register, ours, log, counters, self._descriptors, self._offer, until_eof)
+        self._ready: deque[File] = deque()
+        self._stalled = False  # those that are ready may all have no further slot now
+        self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
+        self._scanned_at = self._next_scan = 0.0
+        self._scan_wanted = False
+
+    def open(self, positions: Sequence[Position], now: float) -> None:
+        self._census.open(positions, now)
+        self._scanned_at, self._next_scan = now, now + SCAN_INTERVAL
+
+    def poll(self, now: float) -> float:
+        if self._hints is not None:
+            for path in self._hints.take():
+                if self._census.look(path, now):
+                    self._scan_soon(now)
+        if now >= self._next_scan:
+            if self._hints is not None:
+                self._hints.check()
+            self._scanned_at, self._next_scan = now, now + SCAN_INTERVAL
+            self._census.scan(now)
+        else:
+            self._census.enroll()
+        if self._ready and not self._stalled:
+            return 0.0
+        return max(0.0, self._next_scan - now)
+
+    def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
+        for _ in range(len(self._ready)):
+            file = self._ready.popleft()
+            file.queued = False
+            if file.ended or not file.has_data:
+                continue
+            if skip(file.file_id):
+                self._offer(file, awake=False)
+                continue
+            searched = file.scanned.offset
+            chunk = self._read_file(file, buffer, now)
+            if chunk is not None:
+                file.quiet_since = now
+                self._offer(file)
+                return chunk
+            if file.ended or file.scanned.offset <= searched:
+                continue  # nothing was there: the next hint or scan will tell
+            self._offer(file)
+            if file.scanned.offset - searched >= len(buffer) // 2:
+                return None  # a long line's end was looked for: that was a turn
+        self._stalled = True
+        return None
+
+    def _read_file(self, file: File, buffer: memoryview, now: float) -> Chunk | None:
+        try:
+            self._descriptors.open(file)
+            if not file.checked:
+                file.verify()
+            return file.next_chunk(buffer, self._max_line, self._wall())
+        except Changed:
+            if file.fd >= 0:
+                self._census.replaced(file, file.path, now)
+            self._scan_soon(now)
+        except OSError as error:
+            self._census.trouble(file, error)
+        return None
+
+    def _offer(self, file: File, *, awake: bool = True) -> None:
+        """It may have something to be read."""
+        if file.has_data and file.file_id and not (file.queued or file.failed or file.ended):
+            file.queued = True
+            self._ready.append(file)
+            if awake:
+                self._stalled = False
+
+    def _scan_soon(self, now: float) -> None:
+        soon = self._scanned_at + SOONEST + SCAN_COST * self._census.found
+        self._next_scan = min(self._next_scan, max(now, soon))
+
+    def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
+        read, skipped = self._census.by_id[chunk.file_id].release(chunk, done, data)
+        self._counters.add("bytes_read", read)
+        if skipped:
+            self._counters.add("bytes_skipped", skipped, reason="nul")
+        self._census.dirty.add(chunk.file_id)
+        self._stalled = False
+
+    def cut(self) -> list[Position]:
+        self._in_flight = self._census.dirty
+        self._census.dirty = set()
+        by_id = self._census.by_id
+        return [by_id[file_id].row() for file_id in sorted(self._in_flight) if file_id in by_id]
+
+    def committed(self, rows: Sequence[Position]) -> None:
+        for row in rows:
+            file = self._census.by_id.get(row.file_id)
+            if file is not None:
+                file.commit(row)
+        self._in_flight = set()
+
+    def retired(self) -> list[int]:
+        """File ids that are done with since the last call: their rows may be removed in the next commit."""
+        retired, self._census.retired = self._census.retired, []
+        return retired
+
+    def rewind(self) -> None:
+        self._census.dirty |= self._in_flight
+        self._in_flight = set()
+        self._census.rewind()
+        self._stalled = False
+
+    @property
+    def exhausted(self) -> bool:
+        if not self._until_eof or self._ready or self._census.unsure:
+            return False
+        return not any(
+            file.has_data and not file.failed and file.gone_since is None for file in self._census.living.values()
+        )
+
+    def close(self) -> None:
+        if self._hints is not None:
+            self._hints.stop()
+        self._census.close()
+
+
+def watched(settings: TailSettings) -> list[tuple[bytes, bool]]:
+    """The directories for ``Hints``, each with: directories below it too?"""
+    return Finder(settings.paths, settings.exclude).bases()
