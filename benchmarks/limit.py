@@ -29,7 +29,7 @@ COMBINED = re.compile(
     r'^(?:(\S+) (\S+) (\S+) \[([^\]]*)\] "(\S+) (\S+) ([^"\s]+)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"|(.*))$',
     re.MULTILINE,
 )
-NAMES = ["host", "identity", "user", "timestamp", "method", "path", "protocol", "status", "size", "referrer", "agent"]
+NAMES = ["host", "ident", "user", "time", "method", "path", "proto", "status", "size", "referer", "agent"]
 MONTHS = {name: f"{n:02d}" for n, name in enumerate(calendar.month_abbr)}
 
 

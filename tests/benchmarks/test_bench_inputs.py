@@ -58,15 +58,15 @@ def test_limit_types_the_fields_of_a_combined_line(tmp_path: Path) -> None:
     source.write_text('::1 - ada [14/Mar/2026:09:00:00 +0130] "GET /a HTTP/1.1" 304 - "-" "curl/8"\n')
     assert orjson.loads(run_limit("combined", source, tmp_path / "out")) == {
         "host": "::1",
-        "identity": None,
+        "ident": None,
         "user": "ada",
-        "timestamp": "2026-03-14T09:00:00+01:30",
+        "time": "2026-03-14T09:00:00+01:30",
         "method": "GET",
         "path": "/a",
-        "protocol": "HTTP/1.1",
+        "proto": "HTTP/1.1",
         "status": 304,
         "size": None,
-        "referrer": None,
+        "referer": None,
         "agent": "curl/8",
         "env": "bench",
     }
