@@ -26,7 +26,9 @@ Condition = Callable[[list[Event]], list[Any]]
 """An expression over each event of a list; raises when it fails for one of them."""
 
 WHY_LIMIT, TRACE_LIMIT, FIELDS_LIMIT = 2_000, 8_000, 65_536  # characters kept in a dead letter
+CODE_LIMIT = 64
 BOM = "\ufeff"
+PARSER = 0  # index of the parse stage in every chain
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class LineOffsets(Sequence[int]):
     def _offsets(self) -> list[int]:
         if self._known is None:
             lines = self._piece.split(b"\n")
-            begins = accumulate((len(line) + 1 for line in lines), initial=self._start)
+            begins = list(accumulate((len(line) + 1 for line in lines), initial=self._start))
             if self._start == 0:
                 lines[0] = lines[0].removeprefix(BOM.encode())
             self._known = [at for at, line in zip(begins, lines, strict=False) if line not in (b"", b"\r")]
@@ -101,26 +103,29 @@ class Chain:
     def at(self, index: int) -> None:
         self.marker[0] = index
 
-    def run(self, piece: bytes, batch_of: Callable[[Sequence[int]], Batch], start: int, base: int) -> Made:
+    def run(
+        self, piece: bytes, batch_of: Callable[[Sequence[int]], Batch], start: int, base: int, single: bool = False
+    ) -> Made:
         """All lines of ``piece``, which begins at file offset ``start`` and slot offset ``base``; raises TimeBudget.
 
-        Stages that raise are run again event by event; if the line is still not known, ``LostTrackError``.
+        Stages that raise are run again event by event; if the line is still not known, ``LostTrackError``. ``single``:
+        the piece is one line, so what the parser raises is its fault.
         """
-        alone: set[int] = set()
+        alone: set[int] = {PARSER} if single else set()
         while True:
             try:
                 return _Run(self, piece, batch_of, start, base, alone).go()
             except (LostTrackError, TimeBudget):
                 raise
             except BaseException as error:  # also SystemExit: a stage must not end the worker
-                if self.steps[self.at].role == "parse" or self.at in alone:
+                if self.at == PARSER or self.at in alone:
                     raise LostTrackError from error
                 alone.add(self.at)
 
     def run_line(self, line: bytes, batch_of: Callable[[Sequence[int]], Batch], start: int, base: int) -> Made:
         """One line, whatever happens: an exception makes it a dead letter. Only TimeBudget comes out."""
         try:
-            return self.run(line, batch_of, start, base)
+            return self.run(line, batch_of, start, base, single=True)
         except LostTrackError as error:
             cause = error.__cause__ or error
             return self.condemn(line, base, *blame(cause))
@@ -212,15 +217,13 @@ class _Run:
     def _parse(self, step: Step, text: str, batch: Batch) -> list[Event]:
         if step.locate:
             step.locate(batch)
-        entries = cast(Parse, step.stage).parse(text)
-        expected = len(self.lines)
-        if len(entries) != expected:
-            raise ValueError(
-                f"{step.label} gave {len(entries)} entries for {expected} lines; it must give one for each"
-            )
+        if PARSER in self.alone:
+            entries = one(lambda _: self._entries(step, text), {})
+        else:
+            entries = self._entries(step, text)
         self.parsed = entries
         if Fail not in set(map(type, entries)):
-            return cast(list[Event], entries)
+            return cast(list[Event], entries.copy())  # a stage may change the list it is given
         kept: list[Event] = []
         offsets: list[int] = []
         for index, entry in enumerate(entries):
@@ -236,6 +239,14 @@ class _Run:
             offsets.append(self.offsets[index])
         batch.offsets = offsets
         return kept
+
+    def _entries(self, step: Step, text: str) -> Entries:
+        entries = cast(Parse, step.stage).parse(text)
+        if len(entries) != len(self.lines):
+            raise ValueError(
+                f"{step.label} gave {len(entries)} entries for {len(self.lines)} lines; it must give one for each"
+            )
+        return entries
 
     def _enrich(self, step: Step, events: list[Event], batch: Batch) -> list[Event]:
         entries: Entries
@@ -261,18 +272,25 @@ class _Run:
         if self.chain.at not in self.alone:
             if step.locate:
                 step.locate(batch)
-            entries = cast(Enrich, step.stage).process(events)
+            entries = self._processed(step, events)
         else:
             entries = []
             for index, event in enumerate(events):
                 if step.locate:
                     place = batch.offsets[index : index + 1]
                     step.locate(Batch(batch.name, batch.path, batch.file_id, batch.now, place))
-                entries += one(cast(Enrich, step.stage).process, event)
+                entries += one(partial(self._processed, step), event)
         if len(entries) < before:
             self._filtered(step.label, "dropped", before - len(entries))
         elif len(entries) > before:
             self.made.tally.made[step.label] = self.made.tally.made.get(step.label, 0) + len(entries) - before
+        return entries
+
+    @staticmethod
+    def _processed(step: Step, events: list[Event]) -> Entries:
+        entries = cast(Enrich, step.stage).process(events)
+        if not isinstance(entries, list):
+            raise TypeError(f"{step.label} returned {type(entries).__name__}; it must return a list of events")
         return entries
 
     def _write(self, step: Step, events: list[Event], batch: Batch, routed: set[int]) -> list[Event]:
@@ -313,6 +331,7 @@ class _Run:
         if Fail not in set(map(type, entries)):
             return cast(list[Event], entries)
         lineage = {id(event): index for index, event in enumerate(self.parsed)}
+        unique = len(lineage) == len(self.parsed)
         kept: list[Event] = []
         for entry in entries:
             if not isinstance(entry, Fail):
@@ -320,7 +339,7 @@ class _Run:
                 continue
             if len(self.parsed) == 1:
                 index = 0
-            elif id(entry.event) in lineage:
+            elif unique and id(entry.event) in lineage:
                 index = lineage[id(entry.event)]
             else:
                 raise LostTrackError
@@ -331,12 +350,13 @@ class _Run:
 
     def _fail(self, step: Step, fail: Fail, index: int) -> Event | None:
         """Book a failed entry of the ``index``-th line; the event that goes on in its place, if any."""
+        code = clean(str(fail.code)[:CODE_LIMIT])
         if step.on_error == "drop":
-            self._filtered(step.label, fail.code, 1)
+            self._filtered(step.label, code, 1)
             return None
         if step.on_error == "keep":
             event = fail.event if fail.event is not None else {}
-            event["error"] = clean(f"{step.label}: {fail.code}: {fail.why}"[:WHY_LIMIT])
+            event["error"] = clean(f"{step.label}: {code}: {fail.why}"[:WHY_LIMIT])
             return event
         start = self.offsets[index] - self.start
         end = self.piece.find(b"\n", start)
@@ -345,8 +365,8 @@ class _Run:
         if fields is not None and len(fields) > FIELDS_LIMIT:
             fields = None
         trace = clean(fail.trace[-TRACE_LIMIT:]) if fail.trace else None
-        why = clean(fail.why[:WHY_LIMIT])
-        self.made.dead.append(DeadLine(self.base + start, length, step.label, fail.code, why, trace, fields))
+        why = clean(str(fail.why)[:WHY_LIMIT])
+        self.made.dead.append(DeadLine(self.base + start, length, step.label, code, why, trace, fields))
         return None
 
     def _filtered(self, label: str, reason: str, count: int) -> None:
@@ -370,7 +390,10 @@ def _encoded(stage: Write, events: list[Event]) -> Entries:
 
 
 def _joined(sink: int, pairs: list[tuple[str, bytes]]) -> list[Payload]:
-    """Payloads with the neighbours of one destination put together."""
+    """Payloads with the neighbours of one destination put together. TypeError: the sink encodes to something else."""
+    for destination, data in pairs:
+        if not isinstance(destination, str) or not isinstance(data, bytes):
+            raise TypeError(f"encode gave ({destination!r}, {type(data).__name__}); it must give (text, bytes)")
     payloads = []
     for destination, run in groupby(pairs, lambda pair: pair[0]):
         datas = [data for _, data in run]

@@ -1,0 +1,28 @@
+"""The engine's tests run its parts in this process: what they set for a whole process is put back after each test."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:  # the time budget needs SIGALRM, so the tests' own limit must do without
+            item.add_marker(pytest.mark.timeout(60, method="thread"))
+
+
+@pytest.fixture(autouse=True)
+def _own_process() -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGALRM)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, handler)
+    gc.unfreeze()
+    gc.enable()

@@ -1,0 +1,535 @@
+"""One piece through the stages: what goes out, which line is to blame, and that the numbers add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from engine_kit import (
+    Each,
+    Entries,
+    Json,
+    Lines,
+    Moody,
+    batch,
+    brief,
+    by_line,
+    errors,
+    events,
+    lines_of,
+    messages,
+    output,
+    raws,
+    run,
+    steps,
+    to_sink,
+    together,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.batch import Batch, Event, Fail
+from pipeline.chain import Chain, LineOffsets, LostTrackError, Step
+from pipeline.errors import TimeBudget
+from pipeline.result import Made
+
+
+def chain(*stages: Any, name: str = "a.log") -> Chain:
+    return Chain(steps(*stages), name)
+
+
+def enrich(stage: Any, **options: Any) -> Step:
+    return Step("enrich.it", "enrich", stage, **options)
+
+
+def balance(made: Made, sink: str = "out") -> tuple[int, int]:
+    """Both sides of the conservation law: lines_read + made, written + filtered + dead letters."""
+    tally = made.tally
+    return (
+        tally.lines + sum(tally.made.values()),
+        tally.written.get(sink, 0) + sum(tally.filtered.values()) + len(made.dead),
+    )
+
+
+def test_events_reach_the_sink_in_the_order_of_their_lines() -> None:
+    made = run(chain(), b"one\ntwo\nthree\n")
+    assert messages(made) == ["one", "two", "three"]
+    assert made.tally.lines == 3
+    assert made.tally.written == {"out": 3}
+
+
+def test_payloads_of_one_destination_are_joined() -> None:
+    assert len(run(chain(), b"one\ntwo\n").payloads) == 1
+
+
+# Lines.
+
+
+def test_empty_lines_are_filtered_and_keep_the_offsets_right() -> None:
+    data = b"\n\r\nok\n\nparse-fail\n\n"
+    made = run(chain(), data)
+    assert messages(made) == ["ok"]
+    assert raws(made, data) == [b"parse-fail"]
+    assert made.tally.filtered == {"source\0empty line": 4}
+    assert balance(made) == (6, 6)
+
+
+def test_a_piece_of_empty_lines_is_all_filtered() -> None:
+    made = run(chain(), b"\n\n\r\n")
+    assert (made.tally.lines, made.tally.filtered, made.payloads) == (3, {"source\0empty line": 3}, [])
+
+
+def test_a_carriage_return_before_the_newline_is_no_part_of_the_line_but_of_the_dead_letter() -> None:
+    data = b"one\r\nparse-fail\r\nlast\r"
+    made = run(chain(), data)
+    assert messages(made) == ["one", "last"]
+    assert raws(made, data) == [b"parse-fail\r"]
+
+
+def test_a_lone_carriage_return_stays_in_its_line() -> None:
+    assert messages(run(chain(), b"a\rb\n")) == ["a\rb"]
+
+
+def test_a_byte_order_mark_is_removed_at_the_start_of_the_file_only() -> None:
+    data = b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n"
+    assert messages(run(chain(), data, start=0)) == ["one", "\ufefftwo"]
+    assert messages(run(chain(), data, start=4096)) == ["\ufeffone", "\ufefftwo"]
+
+
+def test_a_first_line_of_a_byte_order_mark_alone_is_empty_and_shifts_nothing() -> None:
+    data = b"\xef\xbb\xbf\nok\nparse-fail\n"
+    made = run(chain(), data)
+    assert raws(made, data) == [b"parse-fail"]
+    assert made.tally.filtered == {"source\0empty line": 1}
+
+
+def test_invalid_utf8_is_replaced_in_the_event_and_kept_in_the_dead_letter() -> None:
+    data = b"caf\xe9\ncut \xe2\x82\nparse-fail \xff\n"
+    made = run(chain(), data)
+    assert messages(made) == ["caf\ufffd", "cut \ufffd"]
+    assert raws(made, data) == [b"parse-fail \xff"]
+
+
+def test_the_offsets_of_lines_are_those_of_the_file() -> None:
+    piece = b"one\n\ntwo\r\n\r\nthree"
+    assert list(LineOffsets(piece, 100)) == [100, 105, 112]
+    assert LineOffsets(piece, 100)[1] == 105
+    assert len(LineOffsets(piece, 100)) == 3
+
+
+def test_dead_letters_point_into_the_slot_wherever_the_piece_begins() -> None:
+    made = run(chain(), b"ok\nparse-fail\n", start=9000, base=500)
+    assert brief(made.dead[0]) == (503, 10, "parse.lines", "no_match")
+
+
+# Parse.
+
+
+def test_a_parser_that_raises_for_one_line_costs_that_line_alone() -> None:
+    data = b"one\nparse-raise\nthree\n"
+    made = run(chain(), data)
+    assert messages(made) == ["one", "three"]
+    assert raws(made, data) == [b"parse-raise"]
+    assert made.dead[0].error == "raised"
+    assert "ValueError: parse raised" in made.dead[0].why
+    assert "parse raised" in str(made.dead[0].trace)
+
+
+def test_a_parser_that_loses_a_line_is_found_out() -> None:
+    class Short(Lines):
+        def parse(self, text: str) -> Entries:
+            return [entry for entry in super().parse(text) if isinstance(entry, dict) and entry["message"] != "lost"]
+
+    short = [Step("parse.short", "parse", Short()), to_sink(0)]
+    data = b"one\nlost\nthree\n"
+    made = run(Chain(short, "a.log"), data)
+    assert messages(made) == ["one", "three"]
+    assert raws(made, data) == [b"lost"]
+    assert "0 entries for 1 lines" in made.dead[0].why
+
+
+@pytest.mark.parametrize("word", ["parse-fail", "parse-raise"])
+def test_on_error_keep_passes_on_the_line_as_message_with_the_error(word: str) -> None:
+    keep = [Step("parse.lines", "parse", Lines(), on_error="keep"), to_sink(0)]
+    made = run(Chain(keep, "a.log"), b"one\n" + word.encode() + b"\ntwo\n")
+    assert messages(made) == ["one", word, "two"]
+    assert "parse.lines" in events(made)[1]["error"]
+    assert made.dead == []
+    assert balance(made) == (3, 3)
+
+
+@pytest.mark.parametrize("word", ["parse-fail", "parse-raise"])
+def test_on_error_drop_filters_the_line_a_parser_fails_on(word: str) -> None:
+    drop = [Step("parse.lines", "parse", Lines(), on_error="drop"), to_sink(0)]
+    made = run(Chain(drop, "a.log"), b"one\n" + word.encode() + b"\ntwo\n")
+    assert messages(made) == ["one", "two"]
+    assert made.dead == []
+    assert balance(made) == (3, 3)
+
+
+def test_the_first_parse_stage_that_fits_the_name_is_used() -> None:
+    class Tagged(Lines):
+        def __init__(self, tag: str) -> None:
+            self.tag = tag
+
+        def parse(self, text: str) -> Entries:
+            return [{"message": self.tag} for _ in text.split("\n")]
+
+    some = [
+        Step("parse.a", "parse", Tagged("a"), only=("access*",)),
+        Step("parse.b", "parse", Tagged("b"), only=("*.err", "*.log")),
+        Step("parse.c", "parse", Tagged("c")),
+        to_sink(0),
+    ]
+    for name, tag in (("access.log", "a"), ("other.log", "b"), ("Access.log", "b"), ("data", "c")):
+        assert messages(run(Chain(some, name), b"x\n")) == [tag]
+
+
+# Enrich.
+
+
+@pytest.mark.parametrize("word", ["raise", "exit", "interrupt"])
+def test_a_stage_that_raises_anything_costs_the_line_alone_and_names_it(word: str) -> None:
+    data = b"one\n" + word.encode() + b"\nthree\n"
+    made = run(chain(Moody()), data)
+    assert messages(made) == ["one", "three"]
+    assert raws(made, data) == [word.encode()]
+    assert brief(made.dead[0])[2:] == ("stage0", "raised")
+    assert made.dead[0].event == '{"message":"' + word + '"}'
+
+
+def test_a_raising_stage_is_found_without_running_line_by_line() -> None:
+    made = chain(Moody()).run(b"one\nraise\nthree\n", batch, 0, 0)  # would raise LostTrackError otherwise
+    assert messages(made) == ["one", "three"]
+
+
+def test_two_stages_that_raise_for_different_lines_of_one_piece() -> None:
+    def second(event: Event) -> Event:
+        if "other" in event["message"]:
+            raise LookupError("second")
+        return event
+
+    data = b"one\nother\nraise\nfour\n"
+    made = run(chain(Moody(), Each(second)), data)
+    assert messages(made) == ["one", "four"]
+    assert sorted(brief(dead)[2] for dead in made.dead) == ["stage0", "stage1"]
+    assert sorted(raws(made, data)) == [b"other", b"raise"]
+
+
+def test_a_stage_that_raises_had_no_effect_on_the_events_before_it() -> None:
+    """The piece is run again from its raw bytes: what was done twice in place must not show."""
+
+    class Count:
+        def process(self, events: list[Event]) -> list[Event]:
+            for event in events:
+                event["seen"] = event.get("seen", 0) + 1
+                if event["message"] == "raise":
+                    raise ValueError
+            return events
+
+    made = run(chain(Count()), b"one\nraise\nthree\n")
+    assert events(made) == [{"message": "one", "seen": 1}, {"message": "three", "seen": 1}]
+
+
+def test_failed_events_are_told_apart_from_dropped_ones() -> None:
+    data = b"ok\nfail\ndrop\nfail\r\n"
+    made = run(chain(Moody()), data)
+    assert messages(made) == ["ok"]
+    assert raws(made, data) == [b"fail", b"fail\r"]
+    assert made.tally.filtered == {"stage0\0dropped": 1}
+
+
+def test_a_stage_that_fails_new_dicts_is_run_line_by_line() -> None:
+    data = b"one\nfail-new\nthree\n"
+    with pytest.raises(LostTrackError):
+        chain(Moody()).run(data, batch, 0, 0)
+    made = run(chain(Moody()), data)
+    assert messages(made) == ["one", "three"]
+    assert raws(made, data) == [b"fail-new"]
+
+
+def test_a_stage_that_empties_its_own_list_does_not_move_the_blame() -> None:
+    class InPlace:
+        def process(self, events: list[Event]) -> Any:
+            del events[0]  # allowed: "may change events in place and return the list it was given"
+            events[-1] = Fail("bad", "the last one", event=events[-1])  # type: ignore[call-overload]
+            return events
+
+    data = b"one\ntwo\nthree\n"
+    made = run(chain(InPlace()), data)
+    assert raws(made, data) == [b"three"]
+
+
+def test_one_dict_for_all_lines_is_not_blamed_on_the_last_line() -> None:
+    shared = {"message": "x"}
+
+    class Same(Lines):
+        def parse(self, text: str) -> Entries:
+            return [shared for _ in text.split("\n")]
+
+    class FailFirst:
+        def process(self, events: list[Event]) -> Entries:
+            return [Fail("bad", "no", event=event) for event in events]
+
+    some = [Step("parse.same", "parse", Same()), Step("fail", "enrich", FailFirst()), to_sink(0)]
+    data = b"one\ntwo\n"
+    assert raws(run(Chain(some, "a.log"), data), data) == [b"one", b"two"]
+
+
+def test_fan_out_is_booked_as_made() -> None:
+    made = run(chain(Moody()), b"one\ndup\n")
+    assert messages(made) == ["one", "dup", "dup"]
+    assert made.tally.made == {"stage0": 1}
+    assert balance(made) == (3, 3)
+
+
+@pytest.mark.parametrize(("on_error", "kept"), [("keep", ["one", "raise", "fail"]), ("drop", ["one"])])
+def test_on_error_of_an_enrich_stage_holds_for_raising_and_for_failing(on_error: Any, kept: list[str]) -> None:
+    made = run(chain(enrich(Moody(), on_error=on_error)), b"one\nraise\nfail\n")
+    assert messages(made) == kept
+    assert made.dead == []
+    assert balance(made) == (3, 3)
+
+
+def test_a_stage_that_forgets_to_return_names_itself_in_the_dead_letters() -> None:
+    class Forgets:
+        def process(self, events: list[Event]) -> None:
+            pass
+
+    data = b"one\ntwo\n"
+    made = run(chain(Forgets()), data)
+    assert raws(made, data) == [b"one", b"two"]
+    assert {dead.stage for dead in made.dead} == {"stage0"}
+    assert "list" in made.dead[0].why
+
+
+def test_a_fail_of_the_wrong_types_costs_its_line_alone() -> None:
+    class Odd:
+        def process(self, events: list[Event]) -> Entries:
+            odd: Any = {"code": None, "surrogate": "\ud800", "why": ValueError("x")}
+            out: Entries = []
+            for event in events:
+                word = event["message"]
+                fails = {
+                    "code": Fail(odd["code"], "why", event=event),
+                    "surrogate": Fail(odd["surrogate"], odd["surrogate"], event=event, trace=odd["surrogate"]),
+                    "why": Fail("bad", odd["why"], event=event),
+                }
+                out.append(fails.get(word, event))
+            return out
+
+    data = b"ok\ncode\nsurrogate\nwhy\nlast\n"
+    made = run(chain(Odd()), data)
+    assert messages(made) == ["ok", "last"]
+    assert raws(made, data) == [b"code", b"surrogate", b"why"]
+    assert all(isinstance(dead.error, str) for dead in made.dead)
+    assert all(text.encode() for dead in made.dead for text in (dead.error, dead.why, dead.trace or "-"))
+
+
+def test_the_time_budget_passes_through_every_layer() -> None:
+    def out_of_time(event: Event) -> Event:
+        raise TimeBudget("now")
+
+    for stages in ([Each(out_of_time)], [Moody(), Each(out_of_time)]):
+        with pytest.raises(TimeBudget):
+            chain(*stages).run(b"one\nraise\n", batch, 0, 0)
+
+
+# Conditions.
+
+
+def long(events: list[Event]) -> list[Any]:
+    return [len(event["message"]) > 3 for event in events]
+
+
+def test_a_stage_with_a_condition_keeps_the_order_of_all_events() -> None:
+    class Mark:
+        def process(self, events: list[Event]) -> Entries:
+            out: Entries = []
+            for event in events:
+                if "drop" not in event["message"]:
+                    event["marked"] = True
+                    out.append(event)
+                if "dupl" in event["message"]:
+                    out.append({**event})
+            return out
+
+    made = run(chain(enrich(Mark(), when=long)), b"a\nlong1\nlong2\nb\nlong drop\nlong dupl\nc\nlong3\n")
+    assert [(event["message"], "marked" in event) for event in events(made)] == [
+        ("a", False),
+        ("long1", True),
+        ("long2", True),
+        ("b", False),
+        ("long dupl", True),
+        ("long dupl", True),
+        ("c", False),
+        ("long3", True),
+    ]
+    assert balance(made) == (8, 8)
+
+
+def test_a_condition_that_raises_for_one_event_costs_that_line_alone() -> None:
+    def picky(events: list[Event]) -> list[Any]:
+        if any(event["message"] == "picky" for event in events):
+            raise ZeroDivisionError
+        return [True] * len(events)
+
+    data = b"one\npicky\nthree\n"
+    for step in (enrich(Moody(), when=picky), to_sink(0, when=picky)):
+        some = steps(step, sink=False) if step.role == "write" else steps(step)
+        made = run(Chain(some, "a.log"), data)
+        assert messages(made) == ["one", "three"]
+        assert raws(made, data) == [b"picky"]
+        assert made.dead[0].stage == step.label
+
+
+def test_events_that_no_sink_wants_are_filtered_as_having_no_route() -> None:
+    some = steps(to_sink(0, when=long), to_sink(1, when=lambda some: [e["message"] == "a" for e in some]), sink=False)
+    made = run(Chain(some, "a.log"), b"a\nlong\nb\n")
+    assert (messages(made), messages(made, sink=1)) == (["long"], ["a"])
+    assert made.tally.filtered == {"end of the chain\0no route": 1}
+
+
+def test_a_chain_without_a_sink_filters_everything() -> None:
+    made = run(Chain(steps(sink=False), "a.log"), b"a\nb\n")
+    assert made.tally.filtered == {"end of the chain\0no route": 2}
+
+
+def test_a_file_whose_name_no_sink_fits_is_filtered() -> None:
+    made = run(Chain(steps(to_sink(0, only=("*.txt",)), sink=False), "a.log"), b"a\n")
+    assert made.tally.filtered == {"end of the chain\0no route": 1}
+
+
+# Write.
+
+
+def test_an_event_that_cannot_be_encoded_is_a_dead_letter_of_the_sink() -> None:
+    data = b"one\nbad-encode\nthree\n"
+    made = run(chain(), data)
+    assert messages(made) == ["one", "three"]
+    assert raws(made, data) == [b"bad-encode"]
+    assert brief(made.dead[0])[2:] == ("write.out", "raised")
+    assert balance(made) == (3, 3)
+
+
+def test_a_sink_gets_the_events_as_they_are_at_its_place() -> None:
+    late = Each(lambda event: {**event, "late": True})
+    some = steps(to_sink(0), Step("late", "enrich", late), to_sink(1), sink=False)
+    made = run(Chain(some, "a.log"), b"one\n")
+    assert (events(made, 0), events(made, 1)) == ([{"message": "one"}], [{"message": "one", "late": True}])
+
+
+@pytest.mark.parametrize("pair", [("out", "text"), ("out", None), (None, b"bytes"), "ab", 7])
+def test_a_sink_that_encodes_to_something_else_than_bytes_kills_nobody(pair: Any) -> None:
+    class Wrong(Json):
+        def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+            return [pair]
+
+    data = b"one\n"
+    made = run(Chain(steps(to_sink(0, Wrong()), sink=False), "a.log"), data)
+    assert (made.payloads, raws(made, data), made.dead[0].stage) == ([], [b"one"], "write.out")
+
+
+# Located stages.
+
+
+class Origin:
+    """Gives each event its line's offset."""
+
+    def locate(self, batch: Batch) -> None:
+        self._offsets = batch.offsets
+
+    def process(self, events: list[Event]) -> list[Event]:
+        for event, offset in zip(events, self._offsets, strict=True):
+            event["offset"] = offset
+            if event["message"] == "raise":
+                raise ValueError
+        return events
+
+
+@pytest.mark.parametrize("when", [None, long])
+def test_a_located_stage_is_given_the_offset_of_each_of_its_events(when: Any) -> None:
+    data = b"first\n\nparse-fail\nno\nraise\nlast\n"
+    made = run(chain(enrich(Origin(), when=when)), data, start=1000)
+    found = {event["message"]: event.get("offset") for event in events(made)}
+    assert found == {"first": 1000, "no": None if when else 1018, "last": 1027}
+    assert raws(made, data) == [b"parse-fail", b"raise"]
+
+
+# All of it at once.
+
+WORDS = [
+    "ok", "raise", "drop", "dup", "fail", "fail-new", "new", "exit", "parse-fail", "parse-raise", "bad-encode", "long",
+    "dup raise2", "dup drop2", "dup fail2", "new raise2", "new fail2", "",
+]  # fmt: skip
+ENDS = [b"\n", b"\r\n"]
+
+
+class Second:
+    """Works on what Moody made: the second copy of an event misbehaves alone."""
+
+    def process(self, events: list[Event]) -> Entries:
+        out: Entries = []
+        for event in events:
+            second = event.get("copy") or "new" in event["message"]
+            if second and "raise2" in event["message"]:
+                raise LookupError("second stage")
+            if second and "fail2" in event["message"]:
+                out.append(Fail("bad2", "second stage", event=event))
+            elif not (second and "drop2" in event["message"]):
+                event["stage2"] = True
+                out.append(event)
+        return out
+
+
+def moody_chain() -> Chain:
+    return Chain(
+        [
+            Step("parse.lines", "parse", Lines()),
+            Step("moody", "enrich", Moody()),
+            Step("second", "enrich", Second(), when=long),
+            to_sink(0),
+            to_sink(1, when=long),
+        ],
+        "a.log",
+    )
+
+
+def line_bytes() -> st.SearchStrategy[bytes]:
+    text = st.builds(
+        lambda word, tail: word.encode() + tail, st.sampled_from(WORDS), st.sampled_from([b"", b" \xff", b"\r"])
+    )
+    return st.builds(lambda body, end: body + end, text, st.sampled_from(ENDS))
+
+
+@given(st.lists(line_bytes(), min_size=1, max_size=25), st.lists(st.integers(1, 24), max_size=4), st.booleans())
+def test_any_split_into_pieces_equals_line_by_line_and_nothing_is_lost(
+    lines: list[bytes], cuts: list[int], bom: bool
+) -> None:
+    if bom:
+        lines[0] = b"\xef\xbb\xbf" + lines[0]
+    data = b"".join(lines)
+    borders = sorted({0, len(lines), *(cut for cut in cuts if cut < len(lines))})
+    pieces = [b"".join(lines[a:b]) for a, b in zip(borders, borders[1:], strict=False)]
+    moody = moody_chain()
+    at, parts = 0, []
+    for piece in pieces:
+        parts.append(run(moody, piece, at, at))
+        at += len(piece)
+    split, single = together(parts), by_line(moody, data)
+
+    assert output(split) == output(single)
+    assert output(split, sink=1) == output(single, sink=1)
+    assert sorted(map(brief, split.dead)) == sorted(map(brief, single.dead))
+    begins = {offset: len(line) - 1 for offset, line in lines_of(data)}
+    assert all(begins[dead.offset] == dead.length for dead in split.dead)
+    assert split.tally.written == single.tally.written
+    for made in (split, single):
+        assert made.tally.lines == len(lines)
+        left, right = balance(made)
+        assert left == right, made.tally
+
+
+def test_errors_are_known_by_their_code() -> None:
+    assert errors(run(chain(Moody()), b"raise\nfail\nparse-fail\n")) == ["no_match", "raised", "bad"]
