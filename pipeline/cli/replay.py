@@ -29,6 +29,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, also .gz or .zst; - is standard input")
     add_config_option(parser)
     parser.add_argument("--as", dest="name", metavar="NAME", help="the file name that `only` and {source} see")
+    parser.add_argument("--speed", choices=("max",), default="max", help="as fast as it can; nothing else is built yet")
     parser.add_argument("--strict", action="store_true", help="exit 3 if lines were dead-lettered")
     parser.add_argument("--keep-sinks", action="store_true", help="write to the configured sinks instead")
     add_log_options(parser)
@@ -47,10 +48,12 @@ def _execute(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
-    source = Recorded(arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes)
+    counters = Counters()
+    source = Recorded(
+        arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters
+    )
     source.examine()
     _, size = source.progress()
-    counters = Counters()
     progress = Progress(counters, source.progress)
     try:
         outcome = run_replay(

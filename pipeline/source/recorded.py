@@ -13,6 +13,7 @@ from pipeline.batch import Chunk, Position
 from pipeline.errors import TailraceError
 from pipeline.source.lines import LineReader
 from pipeline.source.streams import Gzip, Plain, Stream, Zstd, import_zstandard
+from pipeline.telemetry.counters import Counters
 from pipeline.telemetry.escape import escape
 from pipeline.telemetry.log import get_logger
 
@@ -43,6 +44,7 @@ class Recorded:
         name_as: str | None = None,  # the name of every file, for `only` and {source}
         max_line_bytes: int = 1 << 20,
         chunk_bytes: int = 1 << 20,
+        counters: Counters | None = None,
         wall: Callable[[], float] = time.time,
         stdin: int = 0,
     ) -> None:
@@ -51,6 +53,7 @@ class Recorded:
         self._name_as = name_as
         self._max_line_bytes = max_line_bytes
         self._chunk_bytes = chunk_bytes
+        self._counters = counters or Counters()
         self._wall = wall
         self._stdin = stdin
         self._examined = False
@@ -96,6 +99,7 @@ class Recorded:
                 self._close_file()
             if lines is not None:
                 start, length, end, oversize = lines
+                self._counters.add("bytes_read", end - start)
                 return Chunk(file.file_id, file.name, _printable(file.path), start, length, end, self._now, oversize)
             if self._file is not None:
                 return None  # a pipe has nothing, or an over-long line is being passed over
@@ -188,7 +192,7 @@ class Recorded:
 
     def _fail(self, file: _File, why: str) -> None:
         self.errors.append(f"{_printable(file.path)}: {why}")
-        log.error("file not read to its end", path=_printable(file.path), why=why)
+        log.error("file.damaged", path=_printable(file.path), why=why)
 
 
 def _name(path: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 Fields = dict[str, Any]
 
-_KEY_FIELDS = ("file", "path", "sink", "stage", "worker")  # what a warning is about; other fields are details
+# What a warning is about; other fields are details.
+_KEY_FIELDS = ("file", "path", "directory", "sink", "notice", "stage")
 
 
 @dataclass(slots=True)

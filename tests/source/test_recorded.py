@@ -21,6 +21,7 @@ from pipeline.source import Source, streams
 from pipeline.source.lines import BOM, OVERSIZE_KEPT, LineReader, Lines
 from pipeline.source.recorded import Recorded
 from pipeline.source.streams import Damaged
+from pipeline.telemetry.counters import Counters
 
 LINES = b"".join(b"line %d of a file that packs well enough\n" % number for number in range(20_000))
 
@@ -196,6 +197,14 @@ def test_as_names_every_file_and_packing_is_no_part_of_a_name(tmp_path: Path) ->
     assert chunk.name == "access.log"
     ((chunk, _),) = drain(opened(tmp_path / "access.log.gz", name_as="other.log"))
     assert chunk.name == "other.log"
+
+
+def test_bytes_are_counted_as_they_are_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n" + b"x" * 5000 + b"\n")
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(LINES))
+    counters = Counters()
+    drain(opened(tmp_path / "a.log", tmp_path / "b.log.gz", counters=counters, max_line_bytes=1000))
+    assert counters.total("bytes_read") == 5005 + len(LINES)
 
 
 def test_progress_counts_bytes_on_the_disk(tmp_path: Path) -> None:
