@@ -7,12 +7,14 @@ cd "$(dirname "$0")/.."
 tailrace=${VENV:-.venv}/bin/tailrace
 stamp=build/demo.stamp
 
-sums() { find state out -type f -exec cksum {} + 2>/dev/null | sort; }
+# The lock and SQLite's -shm tell nothing about what was read.
+sums() { find state out -type f ! -name lock ! -name '*-shm' -exec cksum {} + 2>/dev/null | sort; }
+running() { kill -0 "$(cat state/lock 2>/dev/null)" 2>/dev/null; }
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
 
 if [ -e state ] || [ -e out ]; then
-    if [ -e "$stamp" ] && [ "$(sums)" = "$(cat "$stamp")" ]; then
+    if [ -e "$stamp" ] && [ "$(sums)" = "$(cat "$stamp")" ] && ! running; then
         rm -rf state out
     else
         say "state/ and out/ are not from a demo: this run goes on from there and reads only what is new."

@@ -14,19 +14,19 @@ ROOT = Path(__file__).parent.parent
 # imports from its own layer and from lower ones.
 LAYERS = [
     ["pipeline", "pipeline.errors", "pipeline.batch", "pipeline.stage"],
-    [
-        "pipeline.clock",
-        "pipeline.telemetry",
-        "pipeline.disk",
-        "pipeline.result",
-        "pipeline.config.model",
-        "stages.expression",
-    ],
-    ["pipeline.ring", "pipeline.chain", "pipeline.state", "pipeline.source", "pipeline.config"],
-    ["pipeline.worker", "pipeline.sink", "pipeline.commit"],
+    ["pipeline.config.model", "pipeline.dead_letters", "pipeline.result"],
+    ["pipeline.telemetry"],
+    ["pipeline.loader"],
+    ["pipeline.config"],
+    ["pipeline.chain", "pipeline.ring", "pipeline.source", "pipeline.state"],
+    ["pipeline.steps"],
+    ["pipeline.worker"],
+    ["pipeline.process"],
     ["pipeline.dispatch"],
+    ["pipeline.sink"],
+    ["pipeline.commit"],
     ["pipeline.engine"],
-    ["pipeline.build"],
+    ["pipeline.build", "pipeline.testing"],
     ["pipeline.cli"],
 ]
 
@@ -35,22 +35,25 @@ STAGES_MAY_IMPORT = {"pipeline.batch", "pipeline.errors", "pipeline.stage"}
 
 # What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
 # asks for it.
-ENGINE_MAY_IMPORT = {"stages.expression": {"pipeline.build", "pipeline.chain", "pipeline.config"}}
+ENGINE_MAY_IMPORT = {
+    "stages.expression": {"pipeline.build", "pipeline.config", "pipeline.steps"},  # `when`
+    "stages.parse.raw": {"pipeline.steps"},  # takes the files that no parse stage is for
+    "stages.write.file": {"pipeline.build"},  # takes back what sinks wrote that are gone from the configuration
+}
 
 # Who may import what makes things happen at the same time, or from outside.
+PROCESSES = {"pipeline.worker", "pipeline.process", "pipeline.dispatch"}
+THREADS = {"pipeline.sink", "pipeline.dispatch"}
 CONCURRENCY = {
+    "_thread": set(),
     "asyncio": set(),
     "concurrent": set(),
     "multiprocessing": set(),
-    "queue": {"pipeline.sink", "pipeline.dispatch"},
-    # streams: has the pipe something? stdout: has the pipe room?
-    "select": {"pipeline.worker", "pipeline.dispatch", "pipeline.source.streams", "stages.write.stdout"},
-    "selectors": {"pipeline.worker", "pipeline.dispatch"},
-    "signal": {"pipeline.worker", "pipeline.chain", "pipeline.dispatch", "pipeline.cli"},  # chain: the time budget
-    "socket": {"pipeline.worker", "pipeline.dispatch"},
-    "subprocess": {"pipeline.worker", "pipeline.dispatch"},
-    "threading": {"pipeline.sink", "pipeline.dispatch", "pipeline.telemetry.log"},  # log: a lock
-    "_thread": set(),
+    "queue": THREADS | {"pipeline.engine"},  # where the sinks' answers arrive
+    "signal": PROCESSES | {"pipeline.cli"},
+    "socket": PROCESSES,
+    "subprocess": PROCESSES,
+    "threading": THREADS | {"pipeline.telemetry.log"},  # sinks log, too: a lock, no thread
     "watchdog": {"pipeline.source.watch"},  # has threads of its own
 }
 
