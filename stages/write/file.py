@@ -147,8 +147,6 @@ class File:
                 self._dirty[output.destination] = self._outputs[output.destination] = self._begin(output.destination)
         for directory in sorted(self._new_entries):
             disk.sync_directory(directory)
-        if self._lost is not None:  # since then: another file was closed to make room
-            raise self._lost
         marks = [output.mark() for output in self._dirty.values()]
         self._new_entries.clear()
         self._dirty.clear()

@@ -77,6 +77,13 @@ def test_reader_that_stands_still_gives_a_retry_and_the_same_payload_goes_on_fro
     assert out + drain(pipe[0]) == payload + b"next\n"
 
 
+def test_short_writes_lose_nothing(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:3]))
+    Stdout().deliver("-", memoryview(b"0123456789\n"))
+    assert drain(pipe[0]) == b"0123456789\n"
+
+
 def test_slow_reader_gives_a_chance_to_stop_too(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", -1.0)
     with pytest.raises(Retry, match="slowly"):
