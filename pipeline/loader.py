@@ -144,8 +144,8 @@ def _events(result: Any) -> list[Event] | Fail:
         return []
     if not isinstance(result, list):
         found = type(result).__name__
-    elif strange := next((item for item in result if not isinstance(item, dict)), None):
-        found = f"a list with {type(strange).__name__} in it"
+    elif strange := [type(item).__name__ for item in result if not isinstance(item, dict)]:
+        found = f"a list with {strange[0]} in it"
     else:
         return result
     return Fail("bad_result", f"the function returned {found}; expected an event (a dict), a list of events or None")

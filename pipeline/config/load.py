@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.config.environment import expand
 from pipeline.config.locate import KeyPath, locate
 from pipeline.config.model import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
-from pipeline.config.paths import STATE_FILES, Ours, absolute, absolute_glob, check_loops, check_path
+from pipeline.config.paths import STATE_FILES, Ours, absolute, absolute_exclude, absolute_glob, check_loops, check_path
 from pipeline.config.report import Report, show
 from pipeline.config.syntax import describe_syntax_error
 from pipeline.config.tables import TABLES, load_table, unknown_table
@@ -161,13 +161,13 @@ def _pipeline(values: dict[str, Any], directory: str, report: Report) -> Pipelin
 
 def _source(values: dict[str, Any], directory: str, report: Report) -> TailSettings:
     globs = {}
-    for key in ("paths", "exclude"):
+    for key, make_absolute in (("paths", absolute_glob), ("exclude", absolute_exclude)):
         for index, pattern in enumerate(values.get(key, [])):
             try:
                 check_path(pattern)
             except ValueError as wrong:
                 report.add(("source", key, index), f"found {show(pattern)}, {wrong}")
-        globs[key] = tuple(absolute_glob(pattern, directory) for pattern in values.get(key, []))
+        globs[key] = tuple(make_absolute(pattern, directory) for pattern in values.get(key, []))
     settings = TailSettings(**{**values, **globs})
     if not settings.paths and not report.has_problem(("source",)):
         report.add(("source",), 'needs at least one path, for example  paths = ["/var/log/app/*.log"]')

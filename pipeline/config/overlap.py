@@ -1,112 +1,95 @@
-"""Whether a source's glob can match a file that one of our own templates can make: two small automata, run together."""
+"""Whether a source's glob can match a file that one of our own templates can make, whatever the placeholders hold.
+
+The glob's rules are those of the source: ``*``, ``?`` and ``[...]`` stay inside one name and leave names with a
+leading dot alone, ``**`` is any number of directories. An exclude hits a path and all below it; without a slash, a name
+anywhere.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
+from functools import cache
 
-Accepts = Callable[[str | None], bool]
-"""Does an edge accept this character? None stands for "any character but a slash" that a placeholder may hold."""
+Name = tuple[str | None, ...]
+"""The characters of a file's or directory's name; None for a placeholder, which holds one character or more."""
 
-_GLOB = re.compile(r"\*\*(/|$)|\*+|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+_GLOB = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{time:([^{}]*)\}|\{[^{}]*\}|.", re.DOTALL)
-_TIME = re.compile(r"%-?.|.", re.DOTALL)
+_TIME = re.compile(r"%.|.", re.DOTALL)
 
 
 def can_match(pattern: str, template: str) -> bool:
-    """``pattern`` is an absolute glob (``**/`` means any depth), ``template`` an absolute path with placeholders."""
-    glob = _Automaton(pattern)
-    made = _template(template)
-    pending = [(0, frozenset(glob.closure({0})))]  # how far in `made`, and the states the glob may be in
-    seen: set[tuple[int, frozenset[int]]] = set()
-    while pending:
-        place, now = pending.pop()
-        if not now or (place, now) in seen:
-            continue
-        seen.add((place, now))
-        if place == len(made):
-            if glob.end in now:
+    """``pattern`` is an absolute glob, ``template`` an absolute path with placeholders."""
+    return _paths_meet(_parts(pattern), _names(template), hidden=False)
+
+
+def is_excluded(patterns: Iterable[str], template: str) -> bool:
+    """Whether a typical path that the template makes is excluded: one where each placeholder holds an ``x``."""
+    names = tuple(tuple(character or "x" for character in name) for name in _names(template))
+    for pattern in patterns:
+        if "/" not in pattern:
+            if any(_names_meet(pattern, name, hidden=True) for name in names):
                 return True
-            continue
-        character = made[place]
-        after = frozenset(glob.step(now, character))
-        pending.append((place + 1, after))
-        if character is None:  # a placeholder holds one character or more
-            pending.append((place, after))
+        elif any(_paths_meet(_parts(pattern), names[:depth], hidden=True) for depth in range(len(names) + 1)):
+            return True
     return False
 
 
-def _template(template: str) -> list[str | None]:
-    """Its characters; None for a placeholder."""
-    made: list[str | None] = []
+def _parts(pattern: str) -> tuple[str, ...]:
+    parts = tuple(pattern.split("/"))
+    return (*parts, "*") if parts[-1] == "**" else parts
+
+
+def _names(template: str) -> tuple[Name, ...]:
+    characters: list[str | None] = []
     for found in _TEMPLATE.finditer(template):
         if found[1] is not None:
-            made += (None if part[0][0] == "%" and len(part[0]) > 1 else part[0] for part in _TIME.finditer(found[1]))
+            characters += (part if len(part) == 1 else None for part in _TIME.findall(found[1]))
         elif found[0] in ("{{", "}}"):
-            made.append(found[0][0])
+            characters.append(found[0][0])
         else:
-            made.append(found[0] if len(found[0]) == 1 else None)
-    return made
-
-
-class _Automaton:
-    """A glob as states from 0 to ``end``, with edges that accept characters and edges that are free."""
-
-    def __init__(self, pattern: str) -> None:
-        self.end = 0
-        self._edges: dict[int, list[tuple[Accepts, int]]] = {}
-        self._free: dict[int, int] = {}
-        for found in _GLOB.finditer(pattern):
-            self._add(found[0], deep=found[1] is not None)
-
-    def _add(self, part: str, *, deep: bool) -> None:
-        state = self.end
-        if deep:
-            self._deep(state, part)
-        elif part[0] == "*":
-            self._edge(state, _inside, state)
+            characters.append(found[0] if len(found[0]) == 1 else None)
+    names: list[list[str | None]] = [[]]
+    for character in characters:
+        if character == "/":
+            names.append([])
         else:
-            self.end += 1
-            self._edge(state, _one(part), self.end)
-
-    def _deep(self, state: int, part: str) -> None:
-        """``**/``: nothing, or directories; ``**`` at the end: any depth."""
-        within, self.end = state + 1, state + 2
-        self._free[state] = self.end
-        self._edge(state, _anything, within)
-        self._edge(within, _anything, within)
-        if part == "**":
-            self._free[within] = self.end
-        else:
-            self._edge(within, _one("/"), self.end)
-
-    def _edge(self, state: int, accepts: Accepts, after: int) -> None:
-        self._edges.setdefault(state, []).append((accepts, after))
-
-    def closure(self, states: set[int]) -> set[int]:
-        reached = set(states)
-        while more := {self._free[state] for state in reached if state in self._free} - reached:
-            reached |= more
-        return reached
-
-    def step(self, states: frozenset[int], character: str | None) -> set[int]:
-        edges = (edge for state in states for edge in self._edges.get(state, ()))
-        return self.closure({after for accepts, after in edges if accepts(character)})
+            names[-1].append(character)
+    return tuple(map(tuple, names))
 
 
-def _anything(_: str | None) -> bool:
-    return True
+def _paths_meet(parts: tuple[str, ...], names: tuple[Name, ...], *, hidden: bool) -> bool:
+    if not parts or not names:
+        return not parts and not names
+    if parts[0] == "**":
+        enter = hidden or names[0][:1] != (".",)
+        return _paths_meet(parts[1:], names, hidden=hidden) or (enter and _paths_meet(parts, names[1:], hidden=hidden))
+    return _names_meet(parts[0], names[0], hidden=hidden) and _paths_meet(parts[1:], names[1:], hidden=hidden)
 
 
-def _inside(character: str | None) -> bool:
-    return character != "/"
+def _names_meet(pattern: str, name: Name, *, hidden: bool) -> bool:
+    if not hidden and name[:1] == (".",) and pattern[:1] in ("*", "?", "["):
+        return False
+    parts = _GLOB.findall(pattern)
+
+    @cache
+    def meet(i: int, j: int) -> bool:
+        if i == len(parts):
+            return j == len(name)
+        if parts[i][0] == "*":
+            return meet(i + 1, j) or (j < len(name) and meet(i, j + 1))
+        if j == len(name) or not _accepts(parts[i], name[j]):
+            return False
+        return meet(i + 1, j + 1) or (name[j] is None and meet(i + 1, j))
+
+    return meet(0, 0)
 
 
-def _one(part: str) -> Accepts:
-    if part == "?":
-        return _inside
-    if len(part) > 1:
-        in_class = re.compile(fnmatch.translate(part)).match
-        return lambda character: character is None or (character != "/" and bool(in_class(character)))
-    return lambda character: (character is None and part != "/") or character == part
+@cache
+def _accepts(part: str, character: str | None) -> bool:
+    """One character of a glob and one of a name."""
+    if character is None or part == "?":
+        return True
+    return bool(re.match(fnmatch.translate(part), character)) if len(part) > 1 else part == character

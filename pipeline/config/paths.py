@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Sequence
 
 from pipeline.config.model import TailSettings
-from pipeline.config.overlap import can_match
+from pipeline.config.overlap import can_match, is_excluded
 from pipeline.config.report import Report, show
 
 Ours = tuple[Sequence[str], str]
@@ -35,6 +34,11 @@ def absolute_glob(pattern: str, directory: str) -> str:
     return os.path.normpath(os.path.join(glob.escape(directory), pattern))
 
 
+def absolute_exclude(pattern: str, directory: str) -> str:
+    """Without a slash it is about names, wherever they are."""
+    return absolute_glob(pattern, directory) if "/" in pattern else pattern
+
+
 def absolute_template(template: str, directory: str) -> str:
     """A write stage's path. ``..`` stays in, for the stage to refuse. ValueError: nothing literal comes first."""
     if template.startswith("{") and not template.startswith("{{"):
@@ -48,18 +52,9 @@ def check_loops(config_paths: Sequence[str], source: TailSettings, ours: Sequenc
     own are also skipped when running, so this names only what the patterns themselves make plain."""
     for index, (written, pattern) in enumerate(zip(config_paths, source.paths, strict=True)):
         for templates, description in ours:
-            if any(can_match(pattern, one) and not _excluded(one, source) for one in templates):
+            if any(can_match(pattern, one) and not is_excluded(source.exclude, one) for one in templates):
                 report.add(
                     ("source", "paths", index),
                     f"found {show(written)}, which also matches {description}: tailrace would read its own files; "
                     "use another directory, or a pattern or an exclude that tells them apart",
                 )
-
-
-def _excluded(template: str, source: TailSettings) -> bool:
-    return any(can_match(pattern, _sample(template)) for pattern in source.exclude)
-
-
-def _sample(template: str) -> str:
-    """One of the paths it makes."""
-    return re.sub(r"\{\{|\}\}|\{[^{}]*\}", lambda found: found[0] if found[0] in ("{{", "}}") else "x", template)

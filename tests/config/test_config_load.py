@@ -1,4 +1,5 @@
 """A right configuration as values; a wrong one as problems, each with its place, what was found and what to write."""
+# ruff: noqa: E501 - messages stand here as they are shown
 
 from __future__ import annotations
 

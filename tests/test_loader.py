@@ -1,0 +1,272 @@
+"""Stages are found by name, a user's mistakes are told, and a function of one event becomes a stage."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.batch import Event, Fail
+from pipeline.config.model import StageSpec
+from pipeline.errors import ConfigError, TimeBudget
+from pipeline.loader import Lifted, build, built_in, resolve, role_of
+from pipeline.stage import Enrich
+from stages.enrich.set import Set
+
+Resolve = Callable[[str], Any]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Resolve]:
+    """Writes a module of the user's and resolves from it; import state is as before afterwards."""
+    modules, path = set(sys.modules), list(sys.path)
+    names = iter(f"own_module_{number}" for number in range(100))
+
+    def resolve_from(text: str, name: str = "Name") -> Any:
+        module = next(names)
+        (tmp_path / f"{module}.py").write_text(text)
+        return resolve(f"{module}:{name}", tmp_path)
+
+    yield resolve_from
+    sys.path[:] = path
+    for module in set(sys.modules) - modules:
+        if module.startswith("own_module_"):
+            del sys.modules[module]
+
+
+def problem_of(function: Callable[..., Any], *arguments: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        function(*arguments)
+    (problem,) = caught.value.problems
+    return problem
+
+
+def test_a_built_in_stage_is_the_class_of_its_file() -> None:
+    assert resolve("enrich.set", "/nowhere") is Set
+    assert "enrich.set" in built_in()
+    for use in built_in():
+        assert role_of(resolve(use, "/nowhere")) == use.partition(".")[0]
+
+
+def test_a_stage_of_the_users_own_comes_from_the_configurations_directory(own: Resolve, tmp_path: Path) -> None:
+    thing = own("class Name:\n    def process(self, events): return events\n")
+    assert thing.__name__ == "Name"
+    assert sys.path[-1] == str(tmp_path)
+    own("Name = print")
+    assert sys.path.count(str(tmp_path)) == 1
+
+
+def test_the_directory_hides_no_module_of_others(tmp_path: Path, own: Resolve) -> None:
+    own("Name = print")  # brings the directory into the path
+    (tmp_path / "this.py").write_text("Name = 1 / 0")
+    (tmp_path / "colorsys.py").write_text("Name = 1 / 0")
+    assert problem_of(resolve, "colorsys:Name", tmp_path).startswith('"Name" does not exist in ')
+
+
+@pytest.mark.parametrize(
+    ("use", "problem"),
+    [
+        ("enrich.sett", 'there is no stage enrich.sett; did you mean "enrich.set"? (known: enrich.filter, '),
+        ("filter", '"filter" names no stage; expected "parse.NAME", "enrich.NAME" or "write.NAME", or your own as '
+         '"module:Name"; did you mean "enrich.filter"?'),
+        ("parse.filter", 'there is no stage parse.filter; did you mean "enrich.filter"?'),
+        ("enrich.Set", '"enrich.Set" names no stage; expected '),
+        ("stages.enrich", '"stages.enrich" names no stage'),
+        ("enrich.__init__", '"enrich.__init__" names no stage'),
+        ("a:b:c", '"a:b:c" names no stage'),
+        ("nowhere_at_all:X", 'there is no module "nowhere_at_all" in /nowhere or on Python\'s path'),
+        ("json.nowhere:X", 'there is no module "json.nowhere" in /nowhere'),
+    ],
+)  # fmt: skip
+def test_a_name_that_leads_nowhere(use: str, problem: str) -> None:
+    assert problem_of(resolve, use, "/nowhere").startswith(problem)
+
+
+def test_a_module_whose_import_fails_is_told_with_its_line(own: Resolve) -> None:
+    assert "failed: ZeroDivisionError: division by zero (" in problem_of(own, "x = 1\n1 / 0\n")
+    assert problem_of(own, "x = 1\n1 / 0\n").endswith(".py, line 2)")
+    assert "failed: SystemExit: 3 (" in problem_of(own, "import sys\nsys.exit(3)")
+    found = problem_of(own, "def f(:\n    pass\n")
+    assert "failed: SyntaxError: invalid syntax (" in found
+    assert found.endswith(".py, line 1)")
+    found = problem_of(own, "class Bad(Exception):\n    def __str__(self): raise ValueError\nraise Bad\n")
+    assert "failed: Bad: (its message cannot be shown) (" in found
+
+
+def test_a_missing_module_is_told_with_the_extra_that_brings_it(own: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 'needs the Python module "nowhere_at_all", which is not installed (' in problem_of(
+        own, "import nowhere_at_all.x"
+    )
+    monkeypatch.setitem(sys.modules, "zstandard", None)  # as if it were not installed
+    found = problem_of(own, "import zstandard")
+    assert found.startswith('needs the Python module "zstandard": install it with  pip install "tailrace[zstd]" (')
+
+
+def test_a_name_that_is_not_in_the_module(own: Resolve) -> None:
+    assert problem_of(own, "def Nam(event): return event").endswith('own_module_0.py; did you mean "Nam"?')
+    assert '"Name" is not a class or function in ' in problem_of(own, "Name = 5")
+    assert '"Name" does not exist in ' in problem_of(own, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "class Name: pass",
+            "class Name is no stage: expected exactly one of the methods parse, process and encode, fou",
+        ),
+        ("class Name:\n def parse(self): 1\n def encode(self): 1", "found parse and encode"),
+        (
+            "class Name:\n def encode(self): 1",
+            "class Name has encode, so it is a sink, but lacks guarantee, announce, de",
+        ),
+        ("async def Name(event): 1", "Name is an async function; expected a plain one: (event) -> event, list or None"),
+        ("def Name(event): yield 1", "Name is a generator; expected a function that returns an event, a list or None"),
+        ("def Name(): 1", "Name() cannot be called with one event: too many positional arguments"),
+        ("def Name(a, b): 1", "Name(a, b) cannot be called with one event: missing a required argument: 'b'"),
+    ],
+)
+def test_what_is_no_stage(own: Resolve, text: str, problem: str) -> None:
+    assert problem in problem_of(role_of, own(text))
+
+
+def test_functions_enrich(own: Resolve) -> None:
+    assert role_of(own("def Name(event, also=1): return event")) == "enrich"
+    assert role_of(own("import functools\nName = functools.partial(dict)")) == "enrich"
+
+
+def test_a_stage_is_built_with_its_options(own: Resolve, tmp_path: Path) -> None:
+    spec = StageSpec("enrich.set", "enrich.set", "enrich", {"values": {"a": 1}})
+    assert build(spec, tmp_path).process([{}]) == [{"a": 1}]
+    thing = own("def Name(event): return [event, dict(event)]")
+    spec = StageSpec(f"{thing.__module__}:Name", "x", "enrich", {})
+    assert build(spec, tmp_path, "id").process([{"id": "1:0"}]) == [{"id": "1:0"}, {"id": "1:0.1"}]
+
+
+def lifted(function: Callable[[Event], Any]) -> Lifted:
+    return Lifted(function)
+
+
+def run(function: Callable[[Event], Any], *events: Event) -> list[Event | Fail]:
+    return lifted(function).process(list(events))
+
+
+def failure(function: Callable[[Event], Any], event: Event) -> Fail:
+    (entry,) = run(function, event)
+    assert isinstance(entry, Fail)
+    assert entry.event is event
+    return entry
+
+
+def test_a_function_changes_drops_and_multiplies_events() -> None:
+    def function(event: Event) -> Any:
+        return {"keep": event, "drop": None, "two": [{"n": 1}, {"n": 2}], "none": []}[event["do"]]
+
+    assert isinstance(lifted(function), Enrich)
+    assert run(function, {"do": "two"}, {"do": "drop"}, {"do": "keep"}, {"do": "none"}) == [
+        {"n": 1},
+        {"n": 2},
+        {"do": "keep"},
+    ]
+
+
+def test_an_exception_fails_its_own_event_with_the_users_frames() -> None:
+    def helper() -> None:
+        raise KeyError("x")
+
+    def function(event: Event) -> Event:
+        if event["n"] == 2:
+            helper()
+        return event
+
+    second = {"n": 2}
+    first, bad, third = run(function, {"n": 1}, second, {"n": 3})
+    assert (first, third) == ({"n": 1}, {"n": 3})
+    assert isinstance(bad, Fail)
+    assert (bad.code, bad.why, bad.event is second) == ("raised", "KeyError: 'x'", True)
+    assert bad.trace is not None
+    assert "in function" in bad.trace
+    assert "in helper" in bad.trace
+    assert bad.trace.count("  File ") == 2
+
+
+def test_a_deep_recursion_leaves_a_short_trace() -> None:
+    def one(event: Event) -> Event:
+        return other(event)
+
+    def other(event: Event) -> Event:
+        return one(event)
+
+    bad = failure(one, {})
+    assert bad.why.startswith("RecursionError: ")
+    assert bad.trace is not None
+    assert len(bad.trace.splitlines()) < 100
+
+
+def test_the_time_budget_passes_through() -> None:
+    def function(_: Event) -> Event:
+        raise TimeBudget
+
+    with pytest.raises(TimeBudget):
+        run(function, {})
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [(5, "int"), ("x", "str"), ((), "tuple"), ([{}, 5], "a list with int in it"), ([None], "a list w")],
+)
+def test_a_result_that_is_no_event_fails_the_event(result: Any, found: str) -> None:
+    bad = failure(lambda _: result, {"a": 1})
+    assert bad.code == "bad_result"
+    assert bad.why.startswith(f"the function returned {found}")
+
+
+def test_a_dict_that_comes_twice_is_copied() -> None:
+    shared: Event = {"deep": {"a": 1}}
+    entries = run(lambda _: [shared, shared], {}) + run(lambda _: shared, {}, {})
+    first, second, third, fourth = entries
+    assert isinstance(second, dict)
+    assert isinstance(fourth, dict)
+    assert first is not second
+    assert third is not fourth
+    second["deep"]["a"] = fourth["deep"]["a"] = 2
+    assert first == third == {"deep": {"a": 1}}
+
+
+def test_events_of_one_line_are_numbered() -> None:
+    def double(event: Event) -> list[Event]:
+        return [event, dict(event)]
+
+    def ids(entries: list[Event | Fail]) -> list[Any]:
+        return [entry.get("event_id") for entry in entries if isinstance(entry, dict)]
+
+    once = run(double, {"event_id": "7:0"}, {"event_id": "7:90"}, {})
+    assert ids(once) == ["7:0", "7:0.1", "7:90", "7:90.1", None, None]
+    twice = run(double, *(entry for entry in once if isinstance(entry, dict)))
+    assert ids(twice) == ["7:0", "7:0.1", "7:0.2", "7:0.3", "7:90", "7:90.1", "7:90.2", "7:90.3", *[None] * 4]
+    line_by_line = [run(double, {"event_id": line}, {"event_id": f"{line}.1"}) for line in ("7:0", "7:90")]
+    assert ids(line_by_line[0]) + ids(line_by_line[1]) == ids(twice)[:8]
+
+
+def test_ids_of_the_users_own_are_told_apart_within_one_result_only() -> None:
+    def some(event: Event) -> Any:
+        return [event, dict(event), dict(event)] if event.get("split") else event
+
+    entries = run(some, {"event_id": "a"}, {"event_id": "a"}, {"event_id": "a.5", "split": True}, {"event_id": "a.5"})
+    found = [entry["event_id"] for entry in entries if isinstance(entry, dict)]
+    assert found == ["a", "a", "a.5", "a.5.1", "a.5.2", "a.5"]
+
+
+def test_the_loader_is_light() -> None:
+    code = (
+        "import sys, pipeline.loader\n"
+        "heavy = {'pydantic', 'inspect', 'importlib.metadata', 'orjson', 'email', 'sqlite3', 'logging', 'asyncio'}\n"
+        "print(sorted(heavy & set(sys.modules) - before))"
+    )
+    bare = "import sys, dataclasses, site; before = set(sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", bare + code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "[]"
