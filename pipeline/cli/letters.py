@@ -1,4 +1,5 @@
-"""The dead letters of a state file, read only: safe beside a running daemon, and nothing is ever changed."""
+"""The dead letters of a state file, read only: safe beside a running daemon. Nothing is changed in it; SQLite may leave
+its empty side files (-wal, -shm) beside it, which the next start of the daemon takes over."""
 
 from __future__ import annotations
 

@@ -71,6 +71,15 @@ def test_sums_add_up_for_each_sink_at_its_place_in_the_chain() -> None:
     assert str(some).endswith(f"+ {some.passed_by} not for this sink")
 
 
+def test_events_that_met_no_sink_are_not_missing_before_one() -> None:
+    counters = Counters()
+    counters.add("lines_read", 10)
+    counters.add("events_written", 4, sink="write.some out.ndjson")
+    counters.add("events_filtered", 6, stage="end of the chain", reason="no route")
+    (law,) = balances(counters, [CHAIN[0], CHAIN[-1]])
+    assert (law.filtered, law.passed_by, law.holds) == (0, 6, True)
+
+
 def test_a_lost_event_breaks_the_law_and_is_shown() -> None:
     counters = counted()
     counters.add("events_written", -1, sink="write.late out.ndjson")
