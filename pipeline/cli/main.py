@@ -67,6 +67,9 @@ def _execute(argv: Sequence[str] | None) -> int:
         return USAGE if isinstance(error, UsageError) else FAILED
     except BrokenPipeError:  # the reader has seen enough: `| head`
         return DONE
+    except OSError as error:  # the machine's trouble, not the code's: a full disk behind standard output
+        _complain([str(error)])
+        return FAILED
     except KeyboardInterrupt:
         return FAILED
     return code

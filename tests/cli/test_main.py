@@ -143,6 +143,16 @@ def test_a_full_standard_error_does_not_change_the_exit_code(tmp_path: Path) -> 
     assert done.returncode == 78
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_standard_output_is_a_failure_with_a_message(put: Callable[..., None], config: Path) -> None:
+    put()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "dlq", "export", "-c", config], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "tailrace: [Errno 28] No space left on device\n")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_closed_standard_streams_do_no_harm(tmp_path: Path, closed: str) -> None:
     line = f'"$@" {closed}'
