@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks import inputs
+from benchmarks import contenders, inputs
 
 ROOT = Path(__file__).parent.parent.parent
 SIZE = 1_000_000
@@ -70,3 +70,14 @@ def test_limit_types_the_fields_of_a_combined_line(tmp_path: Path) -> None:
         "agent": "curl/8",
         "env": "bench",
     }
+
+
+@pytest.mark.parametrize("kind", list(inputs.KINDS))
+def test_tailrace_and_the_limit_write_the_same_events(kind: str, tmp_path: Path) -> None:
+    source = inputs.make(kind, SIZE, tmp_path)
+    lines = inputs.lines_in(source)
+    contenders.tailrace(workers=0)(contenders.Job(kind, source, lines, tmp_path))
+    ours = (tmp_path / "out" / f"{source.name}.ndjson").read_bytes().splitlines()
+    limit = run_limit(kind, source, tmp_path / "limit").splitlines()
+    assert len(ours) == lines
+    assert [orjson.loads(line) for line in ours] == [orjson.loads(line) for line in limit]

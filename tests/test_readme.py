@@ -1,0 +1,98 @@
+"""The examples of the README run as printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINE = '192.0.2.7 - - [14/Mar/2026:09:00:00 +0000] "GET {path} HTTP/1.1" {status} 512 "-" "{agent}"\n'
+
+
+def examples() -> dict[str, str]:
+    """The code blocks that a comment names, by that comment."""
+    return dict(re.findall(r"<!-- (.*?) -->\n```\w+\n(.*?)```\n", README, re.DOTALL))
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """The README's files, and logs for them."""
+    found = examples()
+    for name, text in found.items():
+        if name.startswith("file: "):
+            (tmp_path / name.removeprefix("file: ")).write_text(text)
+    config = tmp_path / "config.toml"
+    last = config.read_text().rindex("[[stages]]")
+    more = found["append: config.toml, before the write stage"]
+    config.write_text(f"{config.read_text()[:last]}{more}\n{config.read_text()[last:]}")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/access.log").write_text(
+        LINE.format(path="/a.html", status=200, agent="curl/8")
+        + LINE.format(path="/a.html", status=304, agent="curl/8")
+        + LINE.format(path="/" + "b" * 100, status=200, agent="curl/8")
+        + LINE.format(path="/c", status=200, agent="ExampleBot/2.1")
+        + "no access line\n"
+    )
+    (tmp_path / "logs/app.log").write_text('{"message": "hello"}\n')
+    return tmp_path
+
+
+def tailrace(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "import sys; from pipeline.cli.main import main; sys.exit(main())", *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+
+
+def test_configuration_and_stages_of_the_readme_do_what_it_says(directory: Path) -> None:
+    ran = tailrace(directory, "run", "--until-eof")
+    assert ran.returncode == 0, ran.stderr
+    access = [json.loads(line) for line in (directory / "out/access.log.ndjson").read_text().splitlines()]
+    assert [(event["path"], event["kind"], event["slow"]) for event in access] == [
+        ("/a.html", "page", False),
+        ("/" + "b" * 79, "other", False),
+    ]
+    assert access[1]["path_clipped"] is True
+    assert json.loads((directory / "out/app.log.ndjson").read_text())["message"] == "hello"
+    letters = tailrace(directory, "dlq", "export")
+    assert letters.stdout.count("\n") == 1, letters.stderr
+
+
+def test_check_accepts_the_configuration_of_the_readme(directory: Path) -> None:
+    checked = tailrace(directory, "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_stage_test_of_the_readme_passes(directory: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py"],
+        cwd=directory, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"`?make ([a-z]+)", README)) - {"same", "it"}
+    assert {"demo", "help", "test", "lint", "bench"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_stages_of_the_readme_are_those_that_exist() -> None:
+    for family in ("parse", "enrich", "write"):
+        row = re.search(rf"^\| `{family}` \| (.*) \|$", README, re.MULTILINE)
+        assert row is not None
+        there = {path.stem for path in (ROOT / "stages" / family).glob("*.py")} - {"__init__"}
+        assert set(re.findall(r"`(\w+)`", row[1])) == there
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
