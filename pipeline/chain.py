@@ -217,10 +217,7 @@ class _Run:
     def _parse(self, step: Step, text: str, batch: Batch) -> list[Event]:
         if step.locate:
             step.locate(batch)
-        if PARSER in self.alone:
-            entries = one(lambda _: self._entries(step, text), {})
-        else:
-            entries = self._entries(step, text)
+        entries = one(lambda _: self._entries(step, text), {}) if PARSER in self.alone else self._entries(step, text)
         self.parsed = entries
         if Fail not in set(map(type, entries)):
             return cast(list[Event], entries.copy())  # a stage may change the list it is given

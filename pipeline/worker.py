@@ -41,15 +41,16 @@ class Budget:
     ``re`` looks for signals, so this stops a runaway pattern as well as a loop.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, stage: Callable[[], int]) -> None:
+        self._seconds, self._stage = seconds, stage
         self._deadline: float | None = None
+        self.stage = 0  # which stage was at work when the time was up
         signal.signal(signal.SIGALRM, self._check)
 
     def _check(self, _signum: int, _frame: Any) -> None:
         if self._deadline is not None and monotonic() > self._deadline:
-            self._deadline = None
-            raise TimeBudget(f"took longer than {self._seconds:g} s")
+            self._deadline, self.stage = None, self._stage()
+            raise self._used_up()
 
     def watch(self) -> None:
         period = self._seconds / 5
@@ -62,7 +63,13 @@ class Budget:
         self._deadline = monotonic() + self._seconds
 
     def stop(self) -> None:
+        """The lines are done; TimeBudget when it was raised before and a stage swallowed it (a bare ``except``)."""
+        if self._deadline is None:
+            raise self._used_up()
         self._deadline = None
+
+    def _used_up(self) -> TimeBudget:
+        return TimeBudget(f"took longer than {self._seconds:g} s")
 
 
 class Work:
@@ -71,7 +78,7 @@ class Work:
     def __init__(self, steps: Sequence[Step], line_timeout: float) -> None:
         self._steps = steps
         self._chains: dict[str, Chain] = {}
-        self._budget = Budget(line_timeout)
+        self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
 
     def begin(self, slot: Slot) -> None:
@@ -114,12 +121,15 @@ class Work:
                 return self._careful(done + 1)  # a line longer than a piece
             data = data[:end]
         self._slot.words[AT] = done << 1
+        made: Made | None = None
         try:
             self._budget.start()
-            made = self._chain.run(data, self._batch, self._asked.start + done, done)
+            with contextlib.suppress(LostTrackError):
+                made = self._chain.run(data, self._batch, self._asked.start + done, done)
             self._budget.stop()
-        except (TimeBudget, LostTrackError):
-            self._budget.stop()
+        except TimeBudget:
+            made = None
+        if made is None:
             return self._careful(done + len(data))
         if self._take(made, done + len(data)):
             return False
@@ -166,7 +176,7 @@ class Work:
             made = self._chain.run_line(line, self._batch, start, done)
             self._budget.stop()
         except TimeBudget as error:
-            self._budget.stop()
+            self._chain.at = self._budget.stage
             made = self._chain.condemn(line, done, "time_budget", f"{error} (pipeline.line_timeout)")
         return made
 

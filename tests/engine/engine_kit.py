@@ -88,7 +88,8 @@ def steps(*stages: Any, sink: bool = True) -> list[Step]:
 
 def to_sink(number: int, stage: Any = None, **options: Any) -> Step:
     name = "out" if number == 0 else f"out{number}"
-    return Step(f"write.{name}", "write", stage or Json(), sink=number, sink_id=name, **options)
+    sink: Any = stage or Json()  # only what the worker needs of a sink
+    return Step(f"write.{name}", "write", sink, sink=number, sink_id=name, **options)
 
 
 def batch(offsets: Any) -> Batch:

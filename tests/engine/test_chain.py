@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -328,7 +329,7 @@ def test_a_fail_of_the_wrong_types_costs_its_line_alone() -> None:
 
 
 def test_the_time_budget_passes_through_every_layer() -> None:
-    def out_of_time(event: Event) -> Event:
+    def out_of_time(_event: Event) -> Event:
         raise TimeBudget("now")
 
     for stages in ([Each(out_of_time)], [Moody(), Each(out_of_time)]):
@@ -423,7 +424,7 @@ def test_a_sink_gets_the_events_as_they_are_at_its_place() -> None:
 @pytest.mark.parametrize("pair", [("out", "text"), ("out", None), (None, b"bytes"), "ab", 7])
 def test_a_sink_that_encodes_to_something_else_than_bytes_kills_nobody(pair: Any) -> None:
     class Wrong(Json):
-        def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+        def encode(self, _events: list[Event]) -> Iterable[tuple[str, bytes]]:
             return [pair]
 
     data = b"one\n"
@@ -511,7 +512,7 @@ def test_any_split_into_pieces_equals_line_by_line_and_nothing_is_lost(
         lines[0] = b"\xef\xbb\xbf" + lines[0]
     data = b"".join(lines)
     borders = sorted({0, len(lines), *(cut for cut in cuts if cut < len(lines))})
-    pieces = [b"".join(lines[a:b]) for a, b in zip(borders, borders[1:], strict=False)]
+    pieces = [b"".join(lines[a:b]) for a, b in pairwise(borders)]
     moody = moody_chain()
     at, parts = 0, []
     for piece in pieces:

@@ -1,0 +1,97 @@
+"""What a worker writes into a slot's output is read back as it was; an outcome that does not fit leaves no trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.result import DeadLine, Made, Payload, ResultWriter, Tally, clean, fields_text, read_result
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+COUNTS = st.dictionaries(TEXT, st.integers(0, 1 << 40), max_size=3)
+PAYLOADS = st.builds(Payload, st.integers(0, 3), st.sampled_from(["a", "b", "out/\udcff", "ü"]), st.binary(max_size=60))
+DEAD = st.builds(
+    DeadLine, st.integers(0, 1 << 31), st.integers(0, 1 << 31), TEXT, TEXT, TEXT, st.none() | TEXT, st.none() | TEXT
+)
+TALLIES = st.builds(
+    Tally, st.integers(0, 1 << 40), COUNTS, COUNTS, COUNTS, st.dictionaries(TEXT, st.floats(0, 1e6), max_size=2)
+)
+MADE = st.builds(Made, st.lists(PAYLOADS, max_size=5), st.lists(DEAD, max_size=3), TALLIES)
+
+
+def joined(payloads: list[Payload]) -> list[tuple[int, str, bytes]]:
+    """Neighbours of one destination put together."""
+    out: list[tuple[int, str, bytes]] = []
+    for payload in payloads:
+        if out and out[-1][:2] == (payload.sink, payload.destination):
+            out[-1] = (*out[-1][:2], out[-1][2] + payload.data)
+        else:
+            out.append((payload.sink, payload.destination, payload.data))
+    return out
+
+
+@settings(max_examples=50)
+@given(st.lists(MADE, max_size=8), st.integers(0, 3000))
+def test_whatever_fits_is_read_back_and_the_rest_leaves_no_trace(outcomes: list[Made], size: int) -> None:
+    output = memoryview(bytearray(size))
+    writer = ResultWriter(output)
+    assert writer.empty
+    taken = [made for made in outcomes if writer.put(made)]
+    result = read_result(output, writer.record_bytes)
+
+    expected = joined([payload for made in taken for payload in made.payloads])
+    assert [(sink, to, bytes(data)) for sink, to, data in result.payloads] == expected
+    assert result.dead == [dead for made in taken for dead in made.dead]
+    assert result.tallies == [made.tally for made in taken]
+    assert writer.empty == (not taken)
+
+
+def test_an_outcome_that_does_not_fit_is_taken_back_wholly_and_a_smaller_one_still_fits() -> None:
+    output = memoryview(bytearray(1000))
+    writer = ResultWriter(output)
+    assert writer.put(Made([Payload(0, "out", b"first")]))
+    before = writer.record_bytes
+    too_much = Made([Payload(0, "out", b"x" * 400), Payload(0, "out", b"y" * 600)])
+    assert not writer.put(too_much)
+    assert writer.record_bytes == before
+    assert writer.put(Made([Payload(0, "out", b"second")]))
+    assert [bytes(data) for _, _, data in read_result(output, writer.record_bytes).payloads] == [b"firstsecond"]
+
+
+def test_payloads_and_records_never_overlap_when_the_output_is_filled_to_the_last_byte() -> None:
+    made = Made([Payload(0, "out", b"p" * 10)], tally=Tally(lines=1))
+    probe = ResultWriter(memoryview(bytearray(1000)))
+    probe.put(made)
+    needed = probe.record_bytes + 10
+    for size, fits in ((needed, True), (needed - 1, False)):
+        output = memoryview(bytearray(size))
+        writer = ResultWriter(output)
+        assert writer.put(made) is fits
+
+
+def test_only_what_the_progress_word_vouches_for_is_read() -> None:
+    """A worker that dies between a record and its progress word: the record is not seen."""
+    output = memoryview(bytearray(1000))
+    writer = ResultWriter(output)
+    writer.put(Made([Payload(0, "out", b"first")]))
+    vouched = writer.record_bytes
+    writer.put(Made([Payload(0, "out", b"second")], dead=[DeadLine(1, 2, "s", "e", "w")]))
+    result = read_result(output, vouched)
+    assert [bytes(data) for _, _, data in result.payloads] == [b"first"]
+    assert result.dead == []
+
+
+def test_fields_that_json_cannot_hold_are_told_by_their_repr() -> None:
+    nested: dict[str, Any] = {}
+    nested["self"] = nested
+    events: list[Any] = [{"n": 1 << 80}, {"s": "\ud800"}, nested, {"object": object()}, {b"key": 1}]
+    for event in events:
+        text = fields_text(event)
+        assert text.encode()
+        assert text[0] in '{"'
+
+
+def test_clean_text_can_be_encoded() -> None:
+    assert clean("a\ud800b").encode() == b"a\\ud800b"
