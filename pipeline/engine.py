@@ -263,7 +263,10 @@ class Engine:
                     self._tell_notices(sink)
                     self._recovering.discard(answer.sink)
                 case Failed(_, error, fatal=True):
-                    raise error if isinstance(error, TailraceError) else SinkError(sink.name) from error
+                    if isinstance(error, TailraceError):
+                        raise error
+                    self._log.error("sink.fault", sink=sink.name, exc_info=error)
+                    raise SinkError(f"{sink.name}: a fault in the sink: {type(error).__name__}: {error}") from error
                 case Failed(_, error):
                     self._rewind(f"{sink.name}: {error}", now)
                 case Closed():
@@ -347,5 +350,5 @@ def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace)
 
 
-class SinkError(Exception):
+class SinkError(TailraceError):
     """A sink raised something that is neither trouble with its output nor a wish to be asked again: a fault in it."""

@@ -19,7 +19,7 @@ from typing import Protocol
 import orjson
 
 from pipeline.ring import Ring
-from pipeline.worker import BUSY, MESSAGE, Work
+from pipeline.worker import BUSY, MESSAGE, NOT_FOR_WORKERS, Work
 
 TURN = 0.02  # seconds the work inside the process goes on before files and sinks have their turn
 READY = 0xFFFFFFFF  # what a process sends instead of a slot number when it has built its chain
@@ -36,6 +36,7 @@ class Worker(Protocol):
     pid: int
     tasks: int  # slots it was given so far: 0 means fresh
     slot: int | None  # the one it works on
+    ready: bool  # it has built its chain
 
     def fileno(self) -> int:
         """What becomes readable when it has something to say; -1: it works when polled."""
@@ -57,6 +58,7 @@ class Inline:
         self._work = work
         self._ring = ring
         self.pid = os.getpid()
+        self.ready = True
         self.tasks = 0
         self.slot: int | None = None
 
@@ -83,6 +85,7 @@ class Inline:
 
     def close(self) -> None:
         self.slot = None
+        self._work.rest()
 
 
 class Process:
@@ -93,7 +96,11 @@ class Process:
         with theirs:
             fds = (ring.fd, theirs.fileno())
             command = [sys.executable, "-m", module, *map(str, fds), str(os.getpid())]
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=fds)
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)  # inherited until the child ignores them
+            try:
+                self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=fds)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         set_up = {
             "config": config.decode(),
             "ring": ring.shape.to_dict(),

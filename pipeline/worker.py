@@ -31,6 +31,7 @@ COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cy
 M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
 KEEP_FREED = 16 << 20  # bytes
 MESSAGE = struct.Struct("=IB")  # slot, status
+NOT_FOR_WORKERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # only the parent acts
 DONE, PART, BUSY = 0, 1, 2  # all lines done; the output is full; not finished yet
 
 
@@ -108,8 +109,12 @@ class Work:
             return BUSY
         else:
             status = DONE
-        self._budget.rest()
+        self.rest()
         return status
+
+    def rest(self) -> None:
+        """Nothing is being worked on, or it is given up."""
+        self._budget.rest()
 
     def _piece(self) -> bool:
         """Run up to PIECE bytes of whole lines at once; True when the output is full."""
@@ -253,8 +258,9 @@ def serve(channel: socket.socket, ring: Ring, work: Work) -> None:
 def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
     """The worker process. ``build_steps`` makes the chain from the configuration's JSON."""
     ring_fd, socket_fd, parent = map(int, sys.argv[1:4])
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)  # only the parent acts
+    for signum in NOT_FOR_WORKERS:
+        signal.signal(signum, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, NOT_FOR_WORKERS)
     _die_with_parent(parent)
     os.dup2(2, 1)  # a user's print must not enter the data
     channel = socket.socket(fileno=socket_fd)
