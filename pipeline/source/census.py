@@ -374,16 +374,28 @@ class Census:
         """Give the new generations their file ids, all in one transaction."""
         if not self._unregistered:
             return
-        files = list(self._unregistered)
-        self._unregistered.clear()
+        files = [file for file in self._unregistered if self._has_head(file)]
         for file in files:
-            file.see_head()
+            del self._unregistered[file]
         for file, file_id in zip(files, self._register([file.row() for file in files]), strict=True):
             file.file_id = file_id
             self.by_id[file_id] = file
             self._counters.add("files_found")
             self._log.info("file.found", file=file.shown, file_id=file_id, offset=file.read.offset, size=file.size)
             self._offer(file)
+
+    def _has_head(self, file: File) -> bool:
+        """Something to know it by, once it is registered."""
+        try:
+            if file.fd >= 0 or not file.head.length:
+                self._descriptors.open(file)
+                file.see_head()
+        except Changed:
+            return False  # its name leads to something else by now: the next scan will see
+        except OSError as error:
+            self.trouble(file, error)
+            return False
+        return True
 
     # Names and ends.
 
@@ -451,6 +463,7 @@ class Census:
             del self.by_path[file.path]
         self._descriptors.close(file)
         self._waiting.pop(file, None)
+        self._unregistered.pop(file, None)
         if not file.file_id:
             self._gone.lose(file, "deleted", 0, file.size)  # (mostly it was empty all the time)
             return

@@ -164,7 +164,7 @@ class File:
     def next_chunk(self, buffer: memoryview, max_line: int, wall: float) -> Chunk | None:
         """The next whole lines, in ``buffer``; None: no line's end was found, yet (see ``has_data``). Reads one buffer
         at most. ``Changed``: the file holds something else now; OSError."""
-        if self.scanned.offset - self.read.offset > REREAD:
+        if self.scanned.offset - self.read.offset > min(REREAD, max_line):
             try:
                 return self._on_through_line(buffer, max_line, wall)
             except Changed:  # of the unfinished line only, perhaps: then it begins anew
@@ -201,12 +201,12 @@ class File:
         stop = end or got
         marker = mark(self.scanned.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
         length = marker.offset - self.read.offset - (1 if end else 0)
-        kept = length if length <= max_line else min(length, OVERSIZE_KEPT)
-        take = marker.offset - self.read.offset if length <= max_line else kept
+        oversize = length if length > max_line else None
+        take = marker.offset - self.read.offset if oversize is None else min(length, OVERSIZE_KEPT, len(buffer))
         got, before, _ = self._pull(self.read, buffer[:take])
         if got < take:
             raise Changed
-        return self._hand_out(before, buffer[:take], marker, take, length if length > max_line else None, wall)
+        return self._hand_out(before, buffer[:take], marker, take, oversize, wall)
 
     def _pull(self, at: Marker, buffer: memoryview) -> tuple[int, bytes, bool]:
         """Read on after a marker: bytes now in ``buffer``, the bytes before them, and whether the end was reached."""

@@ -1,0 +1,191 @@
+"""A tailer on a stand: real files, a clock that is set by hand, a state in memory, and everything it delivered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch import Chunk, Position
+from pipeline.config.model import TailSettings
+from pipeline.source.tail import Tail
+from pipeline.telemetry.counters import Counters
+
+Place = tuple[int, int]
+"""(file id, offset): the name of a line."""
+
+
+class Notes:
+    """A logger that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, dict[str, Any]]] = []
+
+    def debug(self, event: str, /, **fields: Any) -> None:
+        self.said.append((event, fields))
+
+    info = warning = error = debug
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        return [fields for name, fields in self.said if name == event]
+
+
+class Stand:
+    """Steps a tailer. What it reads counts as delivered once it is committed, as in the real thing."""
+
+    def __init__(self, directory: Path, *patterns: str, buffer: int = 1 << 16, **options: Any) -> None:
+        self.directory = directory
+        tail_options = ("ours", "until_eof", "max_open", "hints")
+        self.tail_options = {name: options.pop(name) for name in tail_options if name in options}
+        paths = tuple(str(directory / pattern) for pattern in patterns or ("*.log*",))
+        options.setdefault("max_line_bytes", 1000)
+        self.settings = TailSettings(paths=paths, **options)
+        self.buffer = memoryview(bytearray(buffer))
+        self.now = 1000.0
+        self.rows: dict[int, Position] = {}  # the state
+        self.registered: list[int] = []  # how many at a time
+        self.next_id = 1
+        self.delivered: dict[Place, tuple[str, bytes]] = {}  # committed lines: file's name, line
+        self.oversize: dict[Place, tuple[int, bytes]] = {}
+        self.pending: list[tuple[Chunk, bytes]] = []  # read, not released
+        self.released: list[tuple[Chunk, bytes]] = []  # not committed
+        self.cut_rows: list[Position] = []
+        self.chunks: list[Chunk] = []  # everything ever handed out
+        self.counters = Counters()
+        self.notes = Notes()
+        self.tail: Tail | None = None
+
+    # The state.
+
+    def register(self, rows: Sequence[Position]) -> list[int]:
+        ids = []
+        for row in rows:
+            assert row.file_id == 0
+            self.rows[self.next_id] = replace(row, file_id=self.next_id)
+            ids.append(self.next_id)
+            self.next_id += 1
+        self.registered.append(len(ids))
+        return ids
+
+    # Steps.
+
+    @property
+    def running(self) -> Tail:
+        assert self.tail is not None
+        return self.tail
+
+    def start(self, **options: Any) -> Stand:
+        options = {"ours": lambda _: False, **self.tail_options, **options}
+        self.tail = Tail(
+            self.settings, self.register, log=self.notes, counters=self.counters, wall=lambda: 1.7e9, **options
+        )
+        self.tail.open([replace(row) for row in self.rows.values()], self.now)
+        return self
+
+    def poll(self, seconds: float = 0.0) -> float:
+        self.now += seconds
+        return self.running.poll(self.now)
+
+    def read(self, skip: Callable[[int], bool] = lambda _: False) -> Chunk | None:
+        chunk = self.running.read(self.buffer, self.now, skip)
+        if chunk is not None:
+            assert 0 < chunk.length <= len(self.buffer)
+            assert chunk.start + chunk.length <= chunk.end
+            assert chunk.file_id in self.rows, "a chunk of a file that the state does not know"
+            self.chunks.append(chunk)
+            self.pending.append((chunk, bytes(self.buffer[: chunk.length])))
+        return chunk
+
+    def read_all(self) -> None:
+        idle = 0
+        while self.read() is not None or self.poll() == 0:
+            idle = idle + 1 if len(self.pending) == 0 else 0
+            assert idle < 10_000, "the tailer wants to be called again and again, and has nothing"
+
+    def release(self) -> None:
+        for chunk, data in self.pending:
+            self.running.release(chunk, chunk.length, memoryview(data))
+        self.released += self.pending
+        self.pending = []
+
+    def commit(self) -> None:
+        rows = self.running.cut()
+        for row in rows:
+            self.rows[row.file_id] = replace(row)
+        for chunk, data in self.released:
+            self._deliver(chunk, data)
+        self.released = []
+        self.running.committed(rows)
+        for file_id in self.running.retired():
+            del self.rows[file_id]
+
+    def _deliver(self, chunk: Chunk, data: bytes) -> None:
+        if chunk.oversize is not None:
+            assert (chunk.file_id, chunk.start) not in self.oversize
+            self.oversize[chunk.file_id, chunk.start] = (chunk.oversize, data)
+            return
+        offset = chunk.start
+        for line in data.splitlines(keepends=True) if b"\r" not in data else _split(data):
+            assert (chunk.file_id, offset) not in self.delivered, "a place delivered twice"
+            self.delivered[chunk.file_id, offset] = (chunk.name, line)
+            offset += len(line)
+        assert offset == chunk.start + chunk.length
+
+    def run(self, seconds: float = 0.0) -> Stand:
+        """Time passes; whatever there is, is read, released and committed."""
+        step = 1.0
+        while seconds > 0:
+            self.poll(min(step, seconds))
+            self.read_all()
+            self.release()
+            self.commit()
+            seconds -= step
+        self.poll()
+        self.read_all()
+        self.release()
+        self.commit()
+        return self
+
+    def rewind(self) -> None:
+        self.pending, self.released = [], []
+        self.running.rewind()
+
+    def crash(self) -> Stand:
+        """Everything uncommitted is forgotten."""
+        self.pending, self.released = [], []
+        self.running._descriptors.close_all()
+        self.tail = None
+        return self
+
+    def stop(self) -> Stand:
+        self.running.close()
+        self.tail = None
+        return self
+
+    # What came of it.
+
+    def lines(self, name: str | None = None) -> list[str]:
+        """In the order they were delivered."""
+        return [line.decode() for known, line in self.delivered.values() if name in (None, known)]
+
+    def unread(self, reason: str) -> float:
+        return self.counters.total("bytes_unread", reason=reason)
+
+    # The world.
+
+    def write(self, name: str, text: str | bytes, mode: str = "ab") -> Path:
+        path = self.directory / name
+        with path.open(mode) as file:
+            file.write(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def copytruncate(self, name: str, to: str) -> None:
+        (self.directory / to).write_bytes((self.directory / name).read_bytes())
+        os.truncate(self.directory / name, 0)
+
+
+def _split(data: bytes) -> list[bytes]:
+    lines = data.split(b"\n")
+    return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
