@@ -105,10 +105,9 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
             return
     if _builds(entry, options, table, report):
         label = entry.use if repeat == 1 else f"{entry.use}#{repeat}"
-        identity = common.pop("id", "") or (f"{entry.use}:{entry.template}" if entry.template else entry.use)
-        entry.spec = StageSpec(
-            entry.use, label, entry.role, options, id=identity if entry.role == "write" else "", **common
-        )
+        if entry.role == "write":
+            common.setdefault("id", f"{entry.use}:{entry.template}" if entry.template else entry.use)
+        entry.spec = StageSpec(entry.use, label, entry.role, options, **common)
 
 
 def _common(check: Check, entry: Entry, key: str, value: Any, report: Report) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import math
 import typing
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -24,6 +25,8 @@ from pipeline.loader import describe, role_of
 
 RESERVED = ("use", "only", "when", "on_error", "id")
 """Keys that the engine reads; a stage has no fields of these names."""
+
+_LONGEST_NUMBER = 19  # characters that fit 64 bits, whatever they are
 
 
 def load_options(
@@ -128,12 +131,12 @@ def _feed(box: list[Any], location: tuple[int | str, ...], kind: str) -> bool:
         return False
     try:
         match kind:
-            case "int_type":
+            case "int_type" if len(text) < _LONGEST_NUMBER:
                 container[key] = int(text)
-            case "float_type":
+            case "float_type" if math.isfinite(float(text)):
                 container[key] = float(text)
             case "bool_type":
-                container[key] = {"true": True, "false": False}[text.lower()]
+                container[key] = {"true": True, "false": False}[text]
             case _:
                 return False
     except (ValueError, KeyError):

@@ -26,19 +26,19 @@ class Report:
         self._problems: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
         self._paths: list[KeyPath] = []
-        self._broken: list[KeyPath] = []
+        self._broken: set[KeyPath] = set()
 
     def add(self, path: KeyPath, message: str) -> None:
         """A problem. Nothing is said about a value of which something worse is known, see ``broken``."""
-        if not any(path == broken or path[: len(broken)] == broken for broken in self._broken):
+        if path not in self._broken:
             self._paths.append(path)
-            indented = message.replace("\n", "\n    ")
+            indented = "\n    ".join(map(escape, message.split("\n")))
             self._problems.append((self._line(path), f"{self._place(path)}: {indented}"))
 
     def broken(self, path: KeyPath, message: str) -> None:
         """A problem that leaves no value to judge: whatever else is found at this place is silenced."""
         self.add(path, message)
-        self._broken.append(path)
+        self._broken.add(path)
 
     def is_broken(self, table: KeyPath) -> bool:
         """A value in this table is broken."""

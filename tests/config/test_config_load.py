@@ -538,6 +538,22 @@ def test_a_byte_order_mark_is_no_mistake(directory: Path) -> None:
 
 
 def test_nothing_in_a_message_can_write_to_the_terminal(problems: Problems) -> None:
-    found = problems(SOURCE + '["\\u001b[31m"]\n[pipeline]\nname = "\\u001b[31m\\u202e"\n"\\u0007" = 1\n')
-    assert len(found) == 3
+    found = problems(
+        SOURCE
+        + '["\\u001b[31m"]\n[pipeline]\nname = "\\u001b[31m\\u202e"\n"\\u0007" = 1\n[[stages]]\nuse = "\\u001b[31m"\nx = 1\n'
+    )
+    assert len(found) == 4
     assert "".join(found).isprintable()
+
+
+@pytest.mark.parametrize(("key", "value"), [("ratio", "nan"), ("ratio", "1e999"), ("limit", "9" * 30), ("on", "yes")])
+def test_a_variable_feeds_no_value_that_toml_could_not_hold(problems: Problems, key: str, value: str) -> None:
+    (found,) = problems(SOURCE + f'[[stages]]\nuse = "stubs:Some"\n{key} = "${{V}}"\n', {"V": value})
+    assert 'found "${V}", expected ' in found
+    assert found.endswith(", but the variable holds something else")
+
+
+def test_a_plain_class_is_a_stage_too(load_text: Load, directory: Path) -> None:
+    (directory / "plain.py").write_text("class Plain:\n    def process(self, events): return events\n")
+    config = load_text(SOURCE + '[[stages]]\nuse = "plain:Plain"\n')
+    assert loader.build(config.stages[0], directory).process([{}]) == [{}]
