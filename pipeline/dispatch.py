@@ -23,7 +23,7 @@ from pipeline.telemetry.counters import Counters
 from pipeline.worker import DONE, PIECE
 
 FRESH_KILLS = 2  # so many fresh workers a line must have killed, alone, before it is condemned
-START_FAILURES = 5  # so many workers in a row that die before their first slot stop the pipeline
+START_FAILURES = 5  # so many workers in a row that die before they are ready stop the pipeline
 
 
 @dataclass(slots=True, eq=False)
@@ -134,7 +134,7 @@ class Dispatch:
 
     def _give(self, worker: Worker, task: Task, now: float) -> None:
         task.slot.ask(task.chunk, task.begin, task.careful_until, task.condemned, task.stage, task.cause)
-        task.pid, task.started = worker.pid, now
+        task.pid, task.started, task.hung = worker.pid, now, ""
         task.word, task.since = (task.slot.words[PROGRESS], task.slot.words[AT]), now
         self._working[worker] = task
         worker.give(task.slot.index)
@@ -151,7 +151,7 @@ class Dispatch:
                 self._start_failures = 0
                 task = self._working.pop(worker)
                 task.done = task.chunk.length if answer == DONE else task.slot.progress[0]
-                task.through = True
+                task.through, task.fresh = True, False
                 progress = True
         return progress
 
@@ -160,15 +160,17 @@ class Dispatch:
         cause = (task and task.hung) or died.why
         self._counters.add("worker_restarts", reason=cause)
         self._log.warning("worker.died", pid=worker.pid, why=cause, batch=task.number if task else None)
-        if worker.tasks == 0:
+        if not worker.ready:
             self._start_failures += 1
             if self._start_failures >= START_FAILURES:
-                raise TailraceError(f"workers die as soon as they start ({died.why}); see what they printed above")
+                raise TailraceError(f"workers die as soon as they start ({cause}); see what they printed above")
         worker.close()
         self.workers[index] = self._hire()
         if task is None:
             return
-        task.hung = ""
+        if not worker.ready:  # it never looked at the slot
+            self._waiting.appendleft(task)
+            return
         done = task.slot.progress[0]
         at, single = task.slot.at
         if single and worker.tasks == 1 and at == done:
@@ -179,7 +181,10 @@ class Dispatch:
             self._log.error("line.condemned", file=task.chunk.path, offset=task.chunk.start + at, why=task.cause)
         task.careful_until = max(task.careful_until, done + PIECE)
         task.fresh = True
-        task.done, task.through = done, True
+        if done == task.begin:  # nothing to release
+            self._waiting.appendleft(task)
+        else:
+            task.done, task.through = done, True
 
     def watch(self, now: float) -> None:
         """Kill workers whose header has not moved for ``task_timeout``; the rest is as for any death."""

@@ -106,7 +106,7 @@ class ListSource:
     def _chunk(self, feed: _Feed, buffer: memoryview, now: float) -> Chunk:
         if self._crash_after is not None and self.read_bytes >= self._crash_after:
             raise CrashError
-        end = feed.data.rfind(b"\n", feed.read, feed.read + self._chunk_bytes) + 1
+        end = feed.data.rfind(b"\n", feed.read, feed.read + min(self._chunk_bytes, len(buffer))) + 1
         if not end:  # a longer line, or the unterminated last one
             end = feed.data.find(b"\n", feed.read) + 1 or len(feed.data)
         data = feed.data[feed.read : end]
@@ -129,6 +129,9 @@ class ListSource:
     def _position(self, feed: _Feed) -> Position:
         where = (feed.file_id, feed.name, b"/list/" + feed.name.encode(), 0, 0, feed.released)
         return Position(*where, 0, "", 0, "", len(feed.data))
+
+    def retired(self) -> list[int]:
+        return []
 
     def committed(self, rows: Sequence[Position]) -> None:
         for row in rows:

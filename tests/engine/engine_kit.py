@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
 
-from pipeline.batch import Batch, Event, Fail
+from pipeline.batch import Batch, Event, Fail, Position
 from pipeline.chain import Chain, LostTrackError, Step
+from pipeline.config.model import Config, StageSpec
+from pipeline.dead_letters import DeadLetter
+from pipeline.engine import Engine, Outcome, Settings, Waker
+from pipeline.process import Inline, Process, Worker
 from pipeline.result import DeadLine, Made
-from pipeline.stage import Guarantee
+from pipeline.ring import Geometry, Ring
+from pipeline.stage import Guarantee, Mark
+from pipeline.state import Commit
+from pipeline.steps import build_steps
+from pipeline.telemetry.counters import Counters, Key
+from pipeline.testing import MemorySink
+from pipeline.worker import Work
 
 Entries = list[Event | Fail]
 
@@ -163,3 +175,169 @@ def wait_until(condition: Callable[[], Any], seconds: float = 10.0, what: str = 
         assert time.monotonic() < deadline, what or "the condition did not come true"
         time.sleep(0.005)  # a condition under a deadline
     return value
+
+
+class Log:
+    """Remembers what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str, dict[str, Any]]] = []
+
+    def is_enabled_for(self, level: str) -> bool:
+        return level == "debug"
+
+    def debug(self, event: str, /, **fields: Any) -> None:
+        self.said.append(("debug", event, fields))
+
+    def info(self, event: str, /, **fields: Any) -> None:
+        self.said.append(("info", event, fields))
+
+    def warning(self, event: str, /, **fields: Any) -> None:
+        self.said.append(("warning", event, fields))
+
+    def error(self, event: str, /, **fields: Any) -> None:
+        self.said.append(("error", event, fields))
+
+    def fields(self, event: str) -> list[dict[str, Any]]:
+        return [fields for _, name, fields in self.said if name == event]
+
+
+class MemoryStore:
+    """A store that keeps everything in memory and can be told to fail: ``failures`` by method, first one first."""
+
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self.letters: list[DeadLetter] = []
+        self.positions: dict[int, Position] = {}
+        self.kept: dict[str, dict[str, Mark]] = {}
+        self.failures: dict[str, list[BaseException]] = {}
+        self.closed = False
+
+    def _called(self, method: str) -> None:
+        if self.failures.get(method):
+            raise self.failures[method].pop(0)
+
+    def register(self, positions: Sequence[Position]) -> list[int]:
+        self._called("register")
+        ids = []
+        for position in positions:
+            file_id = len(self.positions) + 1
+            self.positions[file_id] = replace(position, file_id=file_id)
+            ids.append(file_id)
+        return ids
+
+    def announce(self, sink: str, marks: Sequence[Mark]) -> None:
+        self._called("announce")
+        self.kept.setdefault(sink, {}).update({mark.destination: mark for mark in marks})
+
+    def commit(self, commit: Commit) -> None:
+        self._called("commit")
+        self.commits.append(commit)
+        self.letters += commit.dead_letters
+        self.positions |= {position.file_id: position for position in commit.positions}
+        for sink, marks in commit.marks.items():
+            self.kept.setdefault(sink, {}).update({mark.destination: mark for mark in marks})
+
+    def marks(self) -> dict[str, list[Mark]]:
+        return {sink: list(marks.values()) for sink, marks in self.kept.items()}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Pipeline:
+    """An engine put together of doubles and real parts: ``stages`` are StageSpecs of enrich stages, or ready ones
+    (then ``workers`` must be 0). Sinks are called "out", "out1" ..."""
+
+    def __init__(
+        self,
+        source: Any,
+        *stages: Any,
+        store: Any = None,
+        sinks: Sequence[Any] = (),
+        workers: int = 0,
+        slots: int = 4,
+        chunk_bytes: int = 1 << 16,
+        line_timeout: float = 1.0,
+        task_timeout: float = 20.0,
+        worker_memory: int = 256 << 20,
+        commit_interval: float = 0.0,
+        commit_bytes: int = 64 << 20,
+        shutdown_timeout: float = 10.0,
+        durable: dict[Key, float] | None = None,
+        on_turn: Callable[[Pipeline], None] | None = None,
+        parse: StageSpec | None = None,
+        **options: Any,
+    ) -> None:
+        self.source, self.store, self.log, self.counters = source, store or MemoryStore(), Log(), Counters()
+        self.sinks = list(sinks) or [MemorySink()]
+        self.ring = Ring.create(Geometry(slots, chunk_bytes, 2 * chunk_bytes * len(self.sinks)))
+        names = ["out", *(f"out{number}" for number in range(1, len(self.sinks)))]
+        self._on_turn = on_turn
+        if workers or parse:
+            config = self._config(stages, names, parse)
+            data = config.to_json()
+            self._steps = build_steps(config)
+        else:
+            some = [stage for stage in stages if not (isinstance(stage, Step) and stage.role == "write")]
+            self._steps = steps(*some, *(to_sink(n, sink) for n, sink in enumerate(self.sinks)), sink=False)
+        if workers:
+
+            def hire() -> Worker:
+                return Process("pipeline.worker", self.ring, data, line_timeout, worker_memory)
+        else:
+            work = Work(self._steps, line_timeout)
+
+            def hire() -> Worker:
+                return Inline(work, self.ring)
+
+        self.waker = Waker()
+        settings = Settings(workers, task_timeout, commit_interval, commit_bytes, shutdown_timeout, **options)
+        writes = list(zip(names, self.sinks, strict=True))
+        self.engine = Engine(
+            settings, source, self.store, writes, self.ring, hire, self.counters, durable or {}, self.log, self.waker,
+            self._turn,
+        )  # fmt: skip
+
+    @staticmethod
+    def _config(stages: Sequence[Any], names: Sequence[str], parse: StageSpec | None) -> Config:
+        first = parse or StageSpec("engine_stages:Lines", "parse.lines", "parse", {})
+        last = [StageSpec("pipeline.testing:MemorySink", f"write.{name}", "write", {}, id=name) for name in names]
+        here = Path(__file__).parent
+        return Config(here / "config.toml", here, "digest", (first, *stages, *last))
+
+    def _turn(self, _now: float) -> None:
+        if self._on_turn is not None:
+            self._on_turn(self)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        return [worker.pid for worker in self.engine._dispatch.workers]  # a test may look
+
+    def run(self) -> Outcome:
+        try:
+            return self.engine.run(lambda: self.source.open(list(self.store.positions.values()), 0.0))
+        finally:
+            self.ring.close()
+
+    def dead(self) -> list[tuple[int, str, bytes]]:
+        """(offset, error, raw) of each committed dead letter."""
+        return [(letter.offset, letter.error, letter.raw) for letter in self.store.letters]
+
+
+def enrich_spec(name: str, **options: Any) -> StageSpec:
+    return StageSpec(f"engine_stages:{name}", f"enrich.{name.lower()}", "enrich", options)
+
+
+def numbered(count: int, **special: str) -> bytes:
+    """Lines "0" ... each with its number; ``line_5="exit"`` adds a word to one."""
+    words = {int(key.removeprefix("line_")): word for key, word in special.items()}
+    return "".join(f"{n} {words[n]}\n" if n in words else f"{n}\n" for n in range(count)).encode()
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,123 @@
+"""Stages for tests with real worker processes: found by name, like a user's own."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from engine_kit import Lines, Moody
+
+from pipeline.batch import Event
+
+__all__ = ["Lines", "Moody"]
+
+
+def deadly(event: Event) -> Event | list[Event] | None:
+    """Does to the process what the message asks for."""
+    message = event["message"]
+    if "exit" in message:
+        os._exit(3)
+    if "segfault" in message:
+        ctypes.string_at(0)
+    if "hang" in message:
+        deque(itertools.count(), maxlen=0)  # C code that does not look at signals
+    if "memory" in message:
+        raise AssertionError(len(bytearray(200 << 20)))
+    if "print" in message:
+        print("a user's print")
+        sys.stdout.flush()
+    if "pid" in message:
+        event["pid"] = os.getpid()
+    if "suicide" in message:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return event
+
+
+def abort_in_worker(event: Event) -> Event:
+    """Memory that C code cannot have ends the process."""
+    if "abort" in event["message"]:
+        os.abort()
+    return event
+
+
+@dataclass
+class Slow:
+    """Takes some processor time for each event."""
+
+    seconds: float = 0.001
+
+    def process(self, events: list[Event]) -> list[Event]:
+        for _ in events:
+            until = time.monotonic() + self.seconds
+            while time.monotonic() < until:
+                pass
+        return events
+
+
+@dataclass
+class Unstartable:
+    """Can be built by the parent, which checks the configuration, but not by a worker."""
+
+    parent: int
+
+    def __post_init__(self) -> None:
+        if os.getpid() != self.parent:
+            print("this worker cannot start", file=sys.stderr)
+            os._exit(9)
+
+    def process(self, events: list[Event]) -> list[Event]:
+        return events
+
+
+@dataclass
+class Signals:
+    """Tells how this process treats the signals of a stop."""
+
+    def process(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            event["ignored"] = [
+                signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            ]
+            event["blocked"] = len(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            event["stdin"] = sys.stdin.read()
+        return events
+
+
+@dataclass
+class Sometimes:
+    """Raises for every hundredth line; else adds a field, as a stage of whole lists does."""
+
+    def process(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            if event["bad"]:
+                raise ValueError("one of a hundred")
+            event["env"] = "demo"
+        return events
+
+
+def sometimes(event: Event) -> Event:
+    if event["bad"]:
+        raise ValueError("one of a hundred")
+    event["env"] = "demo"
+    return event
+
+
+@dataclass
+class Fields:
+    """Parses `a b c ...` to fields; `bad` is true when the line says so and badness is asked for."""
+
+    bad: bool = True
+
+    def parse(self, text: str) -> list[Any]:
+        bad = self.bad
+        return [
+            {"message": line, "fields": line.split(" "), "bad": bad and line.endswith("bad")}
+            for line in text.split("\n")
+        ]
