@@ -1,11 +1,11 @@
 """A regular expression applied to each line of a piece by itself, in one call for the whole piece where that is safe.
 
-The batch form is ``^(?:.*?(?:PATTERN).*|(.+))$`` over the whole piece: one row a line, the last group telling a line
-that does not match. It is used only when the pattern can't tell lines in a piece from lines alone: no look-around, no
-``\\A`` or ``\\Z``, no flags, nothing atomic or possessive. What is left that can see a neighbour are sets such as
-``[^"]`` or ``\\s`` that match a newline. They may be tried across it; if such a match *succeeds* it swallows a line,
-there are fewer rows than lines, and the piece is taken line by line; if it fails, the search goes on exactly as it
-would have at the end of the line.
+``LinePattern`` takes any pattern. Its batch form is ``^(?:.*?(?:PATTERN).*|(.+))$`` over the whole piece: one row a
+line, the last group telling a line that does not match. It is used only when the pattern can't tell lines in a piece
+from lines alone: no look-around, no ``\\A`` or ``\\Z``, no flags, nothing atomic or possessive. What is left that can
+see a neighbour are sets such as ``[^"]`` or ``\\s`` that match a newline. They may be tried across it; if such a match
+*succeeds* it swallows a line, there are fewer rows than lines, and the piece is taken line by line; if it fails, the
+search goes on exactly as it would have at the end of the line.
 """
 
 from __future__ import annotations
@@ -26,6 +26,29 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SENSITIVE_ESCAPES = frozenset("AZzB123456789")
+
+
+class UsualForm:
+    """A pattern of ours for whole lines: ``rows(text)`` is one row of its groups for each line, all '' for a line that
+    does not match.
+
+    It has at least two groups and nothing that ``can_batch`` forbids, unless that excludes the newline. Sets of one
+    excluded character, as ``[^ ]``, are several times faster than sets of two, so they may run across a newline here;
+    where that makes rows fewer than lines, the same pattern with all its sets kept from newlines is used. Sets that
+    nothing but a far blank would end should be bounded, so that no line is searched for it through all the others.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._fast = re.compile(f"^(?:{pattern}|.*)$", re.MULTILINE).findall
+        safe = pattern.replace("[^", r"[^\n")
+        self._safe = re.compile(f"^(?:{safe}|.*)$", re.MULTILINE).findall
+
+    def rows(self, text: str) -> list[Row]:
+        """One a line."""
+        rows: list[Row] = self._fast(text)
+        if len(rows) != text.count("\n") + 1:
+            rows = self._safe(text)
+        return rows
 
 
 class LinePattern:

@@ -89,6 +89,8 @@ class Times:
         return self._yearless
 
     def __call__(self, text: str) -> str:
+        if not text:
+            raise ValueError("no time")
         if len(text) <= _LONGEST:
             for name, form in self._formats:
                 try:

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 
 from pipeline.batch import Event, Fail
 from stages.conversion import Column, excerpt, to_int
+from stages.patterns import UsualForm
 from stages.times import BAD_TIMESTAMP, CLF, Times
 
-# The form nearly all lines have. Sets of one excluded character are several times faster than sets of two, so these
-# may run across a newline; Combined.parse notices it by the number of rows. What is repeated without another end than
-# a blank is bounded, so that no line is searched for it far into the next ones.
-_USUAL = (
-    r'^(?:([^ ]{1,255}) (?:-|([^ ]{1,255})) (?:-|([^ ]{1,255})) \[([^\]]{26})\] "([A-Za-z_-]+) ([^ ]+) (HTTP/[^ "]+)" '
-    r'([0-9]{3}) (?:-|([0-9]{1,18}))(?: "(?:-|([^"]*))" "(?:-|([^"]*))")?|.*)$'
+# The form nearly all lines have.
+_USUAL = UsualForm(
+    r'([^ \n]{1,255}) (?:-|([^ ]{1,255})) (?:-|([^ ]{1,255})) \[([^\]]{26})\] "([A-Za-z_-]+) ([^ ]+) (HTTP/[^ "]+)" '
+    r'([0-9]{3}) (?:-|([0-9]{1,18}))(?: "(?:-|([^"]*))" "(?:-|([^"]*))")?'
 )
-_BATCH = re.compile(_USUAL, re.MULTILINE).findall
-_LINE = re.compile(_USUAL).findall
 
 # The whole grammar, step by step; each step is linear, and none gives back what an earlier one took. A list of hosts
 # ("1.2.3.4, 5.6.7.8") and a user name with blanks occur. Inside of quotes a backslash escapes the next character.
@@ -29,7 +26,10 @@ _STEPS = [
     ("a request in quotes", re.compile(rf"{_QUOTED} ", re.DOTALL)),
     ("a status", re.compile(r"([0-9]{3}|-) ")),
     ("a size", re.compile(r"([0-9]++|-)(?= |\Z)")),
-    ("a referer and an agent in quotes", re.compile(rf"(?: {_QUOTED} {_QUOTED})?+\Z", re.DOTALL)),
+    (
+        "nothing, or a referer and an agent in quotes, and no more,",
+        re.compile(rf"(?: {_QUOTED} {_QUOTED})?+\Z", re.DOTALL),
+    ),
 ]
 _REQUEST = re.compile(r"([A-Za-z_-]+) (.*) (HTTP/[^ ]+)", re.DOTALL)
 _STATUSES: dict[str, int | None] = {f"{status:03}": status for status in range(1000)} | {"": None, "-": None}
@@ -57,9 +57,6 @@ class Combined:
         if '\\"' in text:  # the usual form knows no escaped quotes: keep such lines from it
             lines = text.split("\n")
             text = "\n".join([" " if '\\"' in line else line for line in lines])
-        rows = _BATCH(text)
-        if len(rows) != text.count("\n") + 1:
-            rows = [row for line in text.split("\n") for row in _LINE(line)]
         times, statuses, sizes = self._times, _STATUSES, self._sizes
         events: list[Event | Fail] = [
             {
@@ -75,7 +72,7 @@ class Combined:
                 "referer": referer or None,
                 "agent": agent or None,
             }
-            for host, ident, user, time, method, path, proto, status, size, referer, agent in rows
+            for host, ident, user, time, method, path, proto, status, size, referer, agent in _USUAL.rows(text)
         ]
         if times.take_failed():  # also at the empty time of a line that has not the usual form
             lines = lines or text.split("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,13 +16,16 @@ from stages.times import DEFAULT_FORMATS
 _DEEPEST = 200  # orjson reads 1024 levels but writes 254; some are left for what sinks put around an event
 _BOM = "\ufeff"
 
-# A string, or a number. Strings are matched only to be passed over.
-_STRING_OR_NUMBER = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9]++(\.[0-9]++)?+([eE][+-]?[0-9]++)?+', re.DOTALL)
+# A string, or a number. Strings are matched only to be passed over, also one without an end, for a linear time.
+_STRING_OR_NUMBER = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|-?[0-9]++(\.[0-9]++)?+([eE][+-]?[0-9]++)?+', re.DOTALL)
 # No integer beyond 64 bits without 20 digits, or a minus and 19, in a row: after this translation, 20 noughts.
 _DIGITS_TO_NOUGHT = bytes(0x30 if chr(i) in "-0123456789" else i for i in range(256))
 _LONG_NUMBER = b"0" * 20
-_LONG_RUN = re.compile("-[0-9]{19}|[0-9]{20}")
 _STRIDE = 4  # of a run of 20, every fourth byte makes five
+
+# What is left of a piece when only opening brackets (made alike) and newlines are kept shows the lines with many.
+_OPENING_ALIKE = bytes(ord("{") if chr(i) == "[" else i for i in range(256))
+_NOT_OPENING = bytes(i for i in range(256) if chr(i) not in "{[\n")
 
 
 @dataclass
@@ -64,13 +68,14 @@ class Json:
                 break
             except orjson.JSONDecodeError as error:  # what stands before it in the piece is in the list already
                 events.append(self._unreadable(lines[len(events)], error))
-        if self.big_int != "float" and _may_have_big_int(text):
-            self._mend_big_ints(lines, events)
-        kinds = list(map(type, events))
-        objects = kinds.count(dict)
-        if text.count("{") + text.count("[") - objects >= self.max_depth:  # else no line has so many by itself
+        data = text.encode()
+        if self.big_int != "float":
+            for i in _with_long_numbers(data):
+                if type(events[i]) is not Fail:
+                    events[i] = self._mended(lines[i].removeprefix(_BOM))
+        if b"{" * (self.max_depth + 1) in data.translate(_OPENING_ALIKE, _NOT_OPENING):
             self._bound(lines, events)
-        if objects != len(events):
+        if set(map(type, events)) != {dict}:
             events = [event if type(event) is dict else self._other(event) for event in events]
         if self.types:
             self._types.convert(events)
@@ -92,11 +97,6 @@ class Json:
             except orjson.JSONDecodeError as other:
                 error = other
         return Fail("no_match", f"no JSON: {error.msg} at column {error.colno}: {excerpt(line[error.pos :])}")
-
-    def _mend_big_ints(self, lines: list[str], events: list[Any]) -> None:
-        for i, line in enumerate(lines):
-            if type(events[i]) is not Fail and _LONG_RUN.search(line):
-                events[i] = self._mended(line.removeprefix(_BOM))
 
     def _mended(self, line: str) -> Any:
         """The value of the line with its big integers as ``big_int`` has it."""
@@ -121,12 +121,20 @@ class Json:
         return Fail("no_match", f"JSON, but no object: {excerpt(value)}")
 
 
-def _may_have_big_int(text: str) -> bool:
-    """False for nearly all pieces without one, and never for a piece with one."""
-    data = text.encode()
+def _with_long_numbers(data: bytes) -> Iterator[int]:
+    """The indexes of the lines that may have an integer beyond 64 bits; few others."""
     if _LONG_NUMBER[::_STRIDE] not in data[::_STRIDE].translate(_DIGITS_TO_NOUGHT):
-        return False
-    return _LONG_NUMBER in data.translate(_DIGITS_TO_NOUGHT)
+        return
+    noughts = data.translate(_DIGITS_TO_NOUGHT)
+    index = start = 0
+    while (found := noughts.find(_LONG_NUMBER, start)) >= 0:
+        index += noughts.count(b"\n", start, found)
+        yield index
+        end = noughts.find(b"\n", found)
+        if end < 0:
+            return
+        index += 1
+        start = end + 1
 
 
 def _quote_big_int(match: re.Match[str]) -> str:

@@ -10,9 +10,11 @@ from pipeline.batch import Batch, Event, Fail
 from stages.conversion import Kind, OnBadType, Types, excerpt
 from stages.times import DEFAULT_FORMATS
 
-# Key, "=", quoted value, plain value; or a character that begins none of these. Nothing is given back, so it is linear.
+# The usual pair: a value without escapes, one blank behind it; or all the rest of the line, so that it stays linear.
+_USUAL_PAIRS = re.compile(r'([^ ="\t]+)=("[^"\\]*"|[^ "\t]*)(?: |$)|.+', re.DOTALL).findall
+# Key, "=", quoted value, plain value; or the rest of the line from where there is none.
 _PAIRS = re.compile(
-    r'[ \t]*+(?:([^ \t="]++)(?:(=)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^ \t"][^ \t]*+)?+))?+(?=[ \t]|\Z)|(.))',
+    r'[ \t]*+(?:([^ \t="]++)(?:(=)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^ \t"][^ \t]*+)?+))?+(?=[ \t]|\Z)|(.+))',
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})(?:\\u([Dd][C-Fc-f][0-9A-Fa-f]{2}))?|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
@@ -54,6 +56,16 @@ class Logfmt:
         return events
 
     def _line(self, line: str) -> Event | Fail:
+        usual = _USUAL_PAIRS(line)
+        if usual and usual[-1][0]:  # else the last one is what is no usual pair
+            event: Event = dict(usual)
+            if len(event) == len(usual) <= self.max_keys:
+                if '"' in line:
+                    return {key: value[1:-1] if value[:1] == '"' else value for key, value in usual}
+                return event
+        return self._unusual(line)
+
+    def _unusual(self, line: str) -> Event | Fail:
         found = _PAIRS.findall(line.rstrip(" \t"))
         if "\\" in line:
             found = [(key, equals, _unescape(quoted), plain, junk) for key, equals, quoted, plain, junk in found]

@@ -8,20 +8,30 @@ from typing import Any
 
 from pipeline.batch import Batch, Event, Fail
 from stages.conversion import Column, excerpt
-from stages.patterns import Row
+from stages.patterns import UsualForm
 from stages.times import BAD_TIMESTAMP, Times
 
 _PRI = "(?:<(19[01]|1[0-8][0-9]|[1-9]?[0-9])>)?"  # 0 to 191
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.,]{5,30}(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 
-# RFC 3164 with a host and a tag. Bounded, as sets of one excluded character may run across a newline (they are much
-# faster than sets of two): then there are fewer rows than lines.
-_USUAL_3164 = (
-    rf"^(?:{_PRI}([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9:]{{8}}|{_ISO}) "
-    r"([^ ]{0,254}[^ :]) ([^ :\[\n]{1,255})(?:\[([^\]]{1,128})\])?: ?(.*)|.*)$"
+# RFC 3164 with a host and a tag.
+_USUAL_3164 = UsualForm(
+    rf"{_PRI}([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9:]{{8}}|{_ISO}) "
+    r"([^ ]{0,254}[^ :]) ([^ :\[\n]{1,255})(?:\[([^\]]{1,128})\])?: ?(.*)"
 )
-_BATCH = re.compile(_USUAL_3164, re.MULTILINE).findall
-_LINE = re.compile(_USUAL_3164).findall
+
+# RFC 5424, section 6: <PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA [MSG]
+_PARAM = r'[^ =\]"\n]++="[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
+_SD = rf'-|(?:\[[^ =\]"\n]++(?: {_PARAM})*+ *\])++'
+_USUAL_5424 = UsualForm(
+    rf"<(19[01]|1[0-8][0-9]|[1-9]?[0-9])>1 ({_ISO}) "
+    rf"([^ ]{{1,255}}) ([^ ]{{1,48}}) ([^ ]{{1,128}}) ([^ ]{{1,32}}) ({_SD}) (.+)"
+)
+_HEADER_5424 = re.compile(rf"([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ({_SD})(?: |\Z)")
+_IS_5424 = re.compile(r"<[0-9]{1,3}>1 ").match
+_ELEMENTS = re.compile(rf'\[([^ =\]"]++)((?: {_PARAM})*+)').findall
+_PARAMS = re.compile(r'([^ =\]"]++)="([^"\\]*+(?:\\.[^"\\]*+)*+)"').findall
+_SD_ESCAPE = re.compile(r'\\(["\\\]])')
 
 # The rest: no host, no tag, years in front or behind, blanks, fractions, a leading octet count.
 _COUNT = re.compile(r"[0-9]{1,10} (?=<)")
@@ -33,17 +43,12 @@ _ANY_TIME = re.compile(
 _HOST = re.compile(r"([^ ]{0,254}[^ :]) ")
 _TAG = re.compile(r"([^ :\[]{1,255})(?:\[([^\]]{1,128})\])?:(?: |\Z)")
 
-# RFC 5424, section 6: <PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA [MSG]
 _VERSION = re.compile(r"1 ")
-_HEADER_5424 = re.compile(r"([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ")
-_PARAM = r'([^ =\]"]++)="([^"\\\]]*+(?:\\.[^"\\\]]*+)*+)"'
-_ELEMENT = re.compile(rf'\[([^ =\]"]++)((?: {_PARAM})*+) *\]', re.DOTALL)
-_PARAMS = re.compile(_PARAM, re.DOTALL).findall
-_SD_ESCAPE = re.compile(r'\\(["\\\]])')
 
 _YEARLESS = ("%b %d %H:%M:%S", "rfc3339")
 _RARE = ("%b %d %H:%M:%S.%f", "%Y %b %d %H:%M:%S", "%b %d %Y %H:%M:%S", "%b %d %H:%M:%S %Y")
 _NIL = "-"
+_BOM = "\ufeff"
 
 
 @dataclass
@@ -74,11 +79,20 @@ class Syslog:
             self._times.clear()
 
     def parse(self, text: str) -> list[Event | Fail]:
-        rows: list[Row] = _BATCH(text)
-        if len(rows) != text.count("\n") + 1:
-            rows = [row for line in text.split("\n") for row in _LINE(line)]
+        forms = (self._usual_5424, self._usual_3164) if _IS_5424(text) else (self._usual_3164, self._usual_5424)
+        events = forms[0](text)
+        if self._times.take_failed():  # also at the empty time of a line that has not this form
+            lines = text.split("\n")
+            others = [i for i, event in enumerate(events) if type(event["timestamp"]) is Fail]
+            more = forms[1]("\n".join([lines[i] for i in others]))
+            failed = self._times.take_failed()
+            for i, event in zip(others, more, strict=True):
+                events[i] = self._unusual(lines[i]) if failed and type(event["timestamp"]) is Fail else event
+        return events
+
+    def _usual_3164(self, text: str) -> list[Any]:
         times, pids = self._times, self._pids
-        events: list[Any] = [
+        return [
             {"timestamp": times[time], "host": host, "app": app, "pid": pids[pid], "message": message}
             if not pri
             else {
@@ -90,14 +104,25 @@ class Syslog:
                 "severity": int(pri) & 7,
                 "message": message,
             }
-            for pri, time, host, app, pid, message in rows
+            for pri, time, host, app, pid, message in _USUAL_3164.rows(text)
         ]
-        if times.take_failed():  # also at the empty time of a line that has not the usual form
-            lines = text.split("\n")
-            for i, event in enumerate(events):
-                if type(event["timestamp"]) is Fail:
-                    events[i] = self._unusual(lines[i])
-        return events
+
+    def _usual_5424(self, text: str) -> list[Any]:
+        times, pids = self._times, self._pids
+        return [
+            {
+                "timestamp": times[time],
+                "host": None if host == _NIL else host,
+                "app": None if app == _NIL else app,
+                "pid": pids[pid],
+                "msgid": None if msgid == _NIL else msgid,
+                "facility": int(pri or 0) >> 3,
+                "severity": int(pri or 0) & 7,
+                "sd": None if sd == _NIL else _structured(sd),
+                "message": message.removeprefix(_BOM) or None,
+            }
+            for pri, time, host, app, pid, msgid, sd, message in _USUAL_5424.rows(text)
+        ]
 
     def _unusual(self, line: str) -> Event | Fail:
         position = match.end() if (match := _COUNT.match(line)) else 0
@@ -141,30 +166,18 @@ class Syslog:
         }
 
     def _rfc5424(self, line: str, position: int, pri: dict[str, int]) -> Event | Fail:
-        header = _HEADER_5424.match(line + " ", position)
-        if header is None:
-            return Fail("no_match", f"an RFC 5424 header has five parts before its structured data: {excerpt(line)}")
-        time, host, app, pid, msgid = (None if part == _NIL else part for part in header.groups())
+        match = _HEADER_5424.match(line, position)
+        if match is None:
+            return Fail(
+                "no_match",
+                'expected time, host, app, process, message id and structured data (- or [id name="value"]) '
+                f"at column {position + 1}: {excerpt(line[position:])}",
+            )
+        time, host, app, pid, msgid, sd = (None if part == _NIL else part for part in match.groups())
         if time is not None:
             time = self._times[time]
             if self._times.take_failed():
                 return Fail(BAD_TIMESTAMP, time.why)
-        position = header.end()
-        sd: dict[str, dict[str, Any]] | None = None
-        if line.startswith(_NIL, position):
-            position += 1
-        else:
-            sd = {}
-            while match := _ELEMENT.match(line, position):
-                _add_params(sd.setdefault(match[1], {}), _PARAMS(match[2]))
-                position = match.end()
-        if (position < len(line) and line[position] != " ") or sd == {}:
-            return Fail(
-                "no_match",
-                f'expected structured data, - or [id name="value"], at column {position + 1}: '
-                + excerpt(line[position:]),
-            )
-        message = line[position + 1 :].removeprefix("\ufeff")
         return {
             "timestamp": time,
             "host": host,
@@ -172,24 +185,29 @@ class Syslog:
             "pid": self._pids[pid or ""],
             "msgid": msgid,
             **pri,
-            "sd": sd,
-            "message": message or None,
+            "sd": None if sd is None else _structured(sd),
+            "message": line[match.end() :].removeprefix(_BOM) or None,
         }
 
 
 def _pid(text: str) -> int | str | None:
     """The process id: an integer where that loses nothing."""
-    if not text:
+    if not text or text == _NIL:
         return None
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text else text
 
 
-def _add_params(element: dict[str, Any], params: list[tuple[str, str]]) -> None:
-    for name, escaped in params:
-        value = _SD_ESCAPE.sub(r"\1", escaped)
-        if name not in element:
-            element[name] = value
-        elif type(element[name]) is list:
-            element[name].append(value)
-        else:
-            element[name] = [element[name], value]
+def _structured(text: str) -> dict[str, dict[str, Any]]:
+    """The elements of structured data by id, each with its parameters by name."""
+    elements: dict[str, dict[str, Any]] = {}
+    for name, params in _ELEMENTS(text):
+        element = elements.setdefault(name, {})
+        for key, escaped in _PARAMS(params):
+            value = _SD_ESCAPE.sub(r"\1", escaped)
+            if key not in element:
+                element[key] = value
+            elif type(element[key]) is list:
+                element[key].append(value)
+            else:
+                element[key] = [element[key], value]
+    return elements

@@ -1,0 +1,50 @@
+"""What the tests of all parsers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.batch import Batch, Fail
+from pipeline.stage import Parse
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+
+
+def plain(entry: Any) -> Any:
+    """An entry that can be compared: a ``Fail`` compares by identity."""
+    return ("fail", entry.code, entry.why) if isinstance(entry, Fail) else entry
+
+
+@pytest.fixture
+def same_line_by_line() -> Callable[[Parse, list[str]], None]:
+    """Holds a parser to "parsing by batch equals parsing line by line"."""
+
+    def check(stage: Parse, lines: list[str]) -> None:
+        batch = [plain(entry) for entry in stage.parse("\n".join(lines))]
+        alone = [[plain(entry) for entry in stage.parse(line)] for line in lines]
+        assert [[entry] for entry in batch] == alone
+
+    return check
+
+
+@pytest.fixture
+def real_lines() -> Callable[[str], list[str]]:
+    """The lines of a recorded log beside the project; the test is skipped where it is absent."""
+
+    def read(name: str) -> list[str]:
+        path = DATA / name
+        if not path.exists():
+            pytest.skip(f"no {path}")
+        return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+
+    return read
+
+
+@pytest.fixture
+def at() -> Callable[[float], Batch]:
+    """A batch whose now is the given time."""
+    return lambda now: Batch(name="a.log", path="a.log", file_id=1, now=now, offsets=[0])

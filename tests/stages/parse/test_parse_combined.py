@@ -1,0 +1,170 @@
+"""parse.combined: Apache and nginx, combined and common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hostile_lines import lines_like
+from hypothesis import HealthCheck, given, settings
+
+from pipeline.batch import Fail
+from pipeline.stage import Parse
+from stages.parse.combined import Combined
+
+FIELDS = ["host", "ident", "user", "time", "method", "path", "proto", "status", "size", "referer", "agent"]
+USUAL = '1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 1234 "http://x/" "Mozilla/5.0 (X11)"'
+COMMON = '::1 - bob [17/May/2015:10:05:03 +0200] "POST / HTTP/2.0" 204 -'
+ESCAPED = r'h i u [17/May/2015:10:05:03 +0000] "GET /\"a\" HTTP/1.1" 200 1 "r\\" "say \"hi\""'
+BINARY = r'h - - [17/May/2015:10:05:03 +0000] "\x16\x03\x01" 400 0 "-" "-"'
+
+
+def one(line: str) -> Any:
+    (entry,) = Combined().parse(line)
+    return entry
+
+
+def with_request(request: str) -> Any:
+    return one(f'h - - [17/May/2015:10:05:03 +0000] "{request}" 400 0 "-" "-"')
+
+
+def test_combined_line_has_exactly_the_documented_fields() -> None:
+    event = one(USUAL)
+    assert list(event) == FIELDS
+    assert event == {
+        "host": "1.2.3.4",
+        "ident": None,
+        "user": None,
+        "time": "2015-05-17T10:05:03Z",
+        "method": "GET",
+        "path": "/a?b=c",
+        "proto": "HTTP/1.1",
+        "status": 200,
+        "size": 1234,
+        "referer": "http://x/",
+        "agent": "Mozilla/5.0 (X11)",
+    }
+
+
+def test_common_and_combined_lines_are_told_apart_line_by_line() -> None:
+    events: list[Any] = Combined().parse("\n".join([COMMON, USUAL, COMMON]))
+    common = events[0]
+    assert list(common) == FIELDS
+    assert (common["user"], common["time"], common["size"]) == ("bob", "2015-05-17T08:05:03Z", None)
+    assert (common["referer"], common["agent"]) == (None, None)
+    assert events == [common, one(USUAL), common]
+
+
+def test_escaped_quotes_belong_to_the_value_and_stay_as_written() -> None:
+    event = one(ESCAPED)
+    assert (event["method"], event["path"], event["proto"]) == ("GET", r"/\"a\"", "HTTP/1.1")
+    assert event["referer"] == r"r\\"
+    assert event["agent"] == r"say \"hi\""
+    forged = one(r'h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "a\" \"b" "c"')
+    assert (forged["referer"], forged["agent"]) == (r"a\" \"b", "c")
+
+
+@pytest.mark.parametrize(
+    "request_line", ["", r"\x16\x03\x01", "GET", "GET /", "OPTIONS / RTSP/1.0", "a b c d", "x" * 999]
+)
+def test_request_that_is_no_http_is_kept_whole(request_line: str) -> None:
+    event = with_request(request_line)
+    assert list(event) == [*FIELDS, "request"]
+    assert (event["method"], event["path"], event["proto"], event["request"]) == (None, None, None, request_line)
+
+
+def test_absent_request_is_null() -> None:
+    assert with_request("-")["request"] is None
+
+
+def test_path_may_hold_blanks() -> None:
+    event = with_request("GET /a b  c HTTP/1.0")
+    assert (event["method"], event["path"], event["proto"]) == ("GET", "/a b  c", "HTTP/1.0")
+    assert list(event) == FIELDS
+
+
+@pytest.mark.parametrize(
+    ("start", "host", "user"),
+    [
+        ("2001:db8::1 - -", "2001:db8::1", None),
+        ("10.0.0.1, 10.0.0.2 - -", "10.0.0.1, 10.0.0.2", None),
+        ("h - John Doe", "h", "John Doe"),
+        ("h" * 300 + " - -", "h" * 300, None),
+    ],
+)
+def test_rare_hosts_and_users(start: str, host: str, user: str | None) -> None:
+    event = one(f'{start} [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1')
+    assert (event["host"], event["user"]) == (host, user)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "why"),
+    [
+        ("garbage", "no_match", "expected a host at column 1"),
+        (
+            USUAL + ' "extra"',
+            "no_match",
+            "expected nothing, or a referer and an agent in quotes, and no more, at column 72",
+        ),
+        (USUAL[:-1], "no_match", "expected nothing, or a referer and an agent in quotes, and no more,"),
+        (USUAL.replace(" 200 ", " 20x "), "no_match", "expected a status at column 64"),
+        (USUAL.replace("May", "Mai"), "bad_timestamp", "time: '17/Mai/2015:10:05:03 +0000' is no time"),
+        (USUAL.replace("17/May", "31/Feb"), "bad_timestamp", "31/Feb"),
+        (USUAL.replace("17/May/2015:10:05:03 +0000", ""), "bad_timestamp", "no time"),
+        (USUAL.replace("1234", "9" * 30), "bad_type", "64 bits"),
+    ],
+)
+def test_bad_line_tells_where_and_why_and_others_go_on(line: str, code: str, why: str) -> None:
+    before, fail, after = Combined().parse("\n".join([USUAL, line, COMMON]))
+    assert isinstance(fail, Fail)
+    assert fail.code == code
+    assert why in fail.why
+    assert len(fail.why) < 200
+    assert [before, after] == [one(USUAL), one(COMMON)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@given(lines_like(USUAL, COMMON, ESCAPED, BINARY, 'h "x', USUAL.replace("/a?b=c", '/a"b')))
+def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str]) -> None:
+    same_line_by_line(Combined(), lines)
+
+
+def test_torn_line_does_not_swallow_the_next_one() -> None:
+    lines = ["torn", USUAL, "a b", USUAL, USUAL[:30], USUAL, USUAL[:85], USUAL, '"', USUAL]
+    entries = Combined().parse("\n".join(lines))
+    assert [isinstance(entry, Fail) for entry in entries] == [line != USUAL for line in lines]
+
+
+def test_real_log_parses_but_for_a_truncated_line(real_lines: Callable[[str], list[str]]) -> None:
+    lines = real_lines("apache_combined.log")
+    entries = Combined().parse("\n".join(lines))
+    assert len(entries) == len(lines) == 10_000
+    assert [i for i, entry in enumerate(entries) if isinstance(entry, Fail)] == [8898], "its agent has no end"
+    assert all(list(entry) == FIELDS for entry in entries if not isinstance(entry, Fail))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a " * 50_000,
+        "a, " * 33_000,
+        "," * 100_000,
+        "[" * 100_000,
+        "h - - [" + "]" * 100_000,
+        "h - - " + "a " * 50_000,
+        "h - - " + "[a] " * 25_000,
+        'h - - [17/May/2015:10:05:03 +0000] "' + "\\" * 100_001,
+        'h - - [17/May/2015:10:05:03 +0000] "' + '\\"' * 50_000,
+        'h - - [17/May/2015:10:05:03 +0000] "' + "G / HTTP/1 " * 10_000 + '" 200 1',
+        'h - - [17/May/2015:10:05:03 +0000] "G / HTTP/1.1" 200 ' + "1" * 100_000,
+        'h - - [17/May/2015:10:05:03 +0000] "G / HTTP/1.1" 200 1 "' + "a" * 100_000,
+        "h\n" * 50_000 + "h",
+        ('h - - [17/May/2015:10:05:03 +0000] "G / HTTP/1.1\n') * 2_000 + "h",
+    ],
+)
+def test_hostile_text_takes_linear_time(line: str) -> None:
+    started = time.process_time()
+    Combined().parse(line)
+    assert time.process_time() - started < 1.0

@@ -1,0 +1,180 @@
+"""parse.json: what is decided where JSON leaves room."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hostile_lines import lines_like
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.batch import Batch, Fail
+from pipeline.stage import Parse
+from stages.parse.json import Json
+
+BIG = "123456789012345678901234567890"
+
+
+def one(line: str, **options: Any) -> Any:
+    (entry,) = Json(**options).parse(line)
+    return (entry.code, entry.why) if isinstance(entry, Fail) else entry
+
+
+def nested(levels: int) -> str:
+    return '{"a":' * (levels - 1) + "{}" + "}" * (levels - 1)
+
+
+def test_members_become_fields() -> None:
+    assert Json().parse('{"a":1,"b":[{"c":null}]}\n {"d":"\\u00e9"} ') == [{"a": 1, "b": [{"c": None}]}, {"d": "é"}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x",
+        "{",
+        '{"a":1}}',
+        '{"a":1} {"a":1}',
+        '{"a":NaN}',
+        '{"a":Infinity}',
+        '{"a":1e999}',
+        '{"a":"\\ud800"}',
+        '{"a":01}',
+        *["\x00", '{"a":"\x01"}', "{'a':1}", "\ufeff", "\ufeffx", "[" * 100_000, "\u2028{}"],
+    ],
+)
+def test_what_is_no_json_fails_and_others_go_on(line: str) -> None:
+    before, fail, after = Json().parse(f'{{"a":1}}\n{line}\n{{"b":2}}')
+    assert isinstance(fail, Fail)
+    assert fail.code in ("no_match", "too_large")
+    assert len(fail.why) < 200
+    assert [before, after] == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize("line", ["1", "null", "[1,2]", '"text"', "true", "1.5"])
+def test_non_object_fails_or_is_wrapped(line: str) -> None:
+    code, why = one(line)
+    assert code == "no_match"
+    assert "no object" in why
+    assert one(line, non_object="wrap") == {"message": json.loads(line)}
+
+
+def test_byte_order_mark_is_taken_off() -> None:
+    assert Json().parse('\ufeff{"a":1}\n{"a":2}') == [{"a": 1}, {"a": 2}]
+    assert one(f'\ufeff{{"a":{BIG}}}') == {"a": BIG}
+
+
+def test_last_of_duplicate_keys_wins() -> None:
+    assert one('{"a":1,"a":2}') == {"a": 2}
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", BIG, "-" + BIG, "9" * 400])
+@pytest.mark.parametrize("shape", ['{"a":%s}', '{"a":[1,{"b": %s }]}', '{"x":"\\"12","a":%s}'])
+def test_no_digit_of_a_big_integer_is_lost(number: str, shape: str) -> None:
+    expected = json.loads(shape % f'"{number}"')
+    assert one(shape % number) == expected
+    assert one(shape % number, big_int="error")[0] == "bad_type"
+    padded = "\n".join(['{"k":"padding"}'] * 50 + [shape % number] + ['{"k":"padding"}'] * 50)
+    assert Json().parse(padded)[50] == expected
+
+
+def test_big_integer_as_a_float_on_demand() -> None:
+    assert one(f'{{"a":{BIG}}}', big_int="float") == {"a": float(BIG)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *["18446744073709551615", "-9223372036854775808", f'"{BIG}"', f'"-{BIG}"', f'"\\"{BIG}"'],
+        *["0.12345678901234567890123", "12345678901234567890123.0", "1e22", "-0"],
+    ],
+)
+@pytest.mark.parametrize("big_int", ["string", "error"])
+def test_other_numbers_and_digits_in_strings_are_left_alone(value: str, big_int: str) -> None:
+    assert one(f'{{"a":{value}}}', big_int=big_int) == json.loads(f'{{"a":{value}}}')
+
+
+@given(st.integers(0, 80), st.integers(-(2**70), 2**70), st.integers(0, 8))
+def test_big_integers_are_found_at_every_place(before: int, number: int, after: int) -> None:
+    text = f'{{"p":"{"x" * before}","a":{number}}}'
+    big = not -(2**63) <= number < 2**64
+    assert Json().parse("\n".join([text] + ["{}"] * after))[0] == {
+        "p": "x" * before,
+        "a": str(number) if big else number,
+    }
+
+
+def test_depth_is_bounded() -> None:
+    assert one(nested(64)) == json.loads(nested(64))
+    assert one(nested(65)) == ("too_large", "nested deeper than max_depth = 64")
+    assert one('{"a":%s}' % ("[" * 63 + "]" * 63))["a"] != []
+    assert one('{"a":%s}' % ("[" * 64 + "]" * 64))[0] == "too_large"
+    assert one('{"a":%s}' % ("[" * 1500 + "]" * 1500))[0] == "too_large"
+    assert one(nested(3), max_depth=2)[0] == "too_large"
+    wide = '{"a":[' + "{}," * 500 + "{}]}"
+    assert one(wide) == json.loads(wide)
+
+
+def test_deep_line_is_found_among_others() -> None:
+    lines = ["x", nested(65), "{}", nested(64), "[" * 65, '{"a":"%s"}' % ("{" * 99)]
+    assert [type(entry) for entry in Json().parse("\n".join(lines))] == [Fail, Fail, dict, dict, Fail, dict]
+
+
+@pytest.mark.parametrize("max_depth", [0, 201])
+def test_max_depth_is_checked(max_depth: int) -> None:
+    with pytest.raises(ValueError, match="1 to 200"):
+        Json(max_depth=max_depth)
+
+
+def test_types_convert_fields(at: Callable[[float], Batch]) -> None:
+    stage = Json(types={"t": "timestamp", "n": "int"}, time_formats=["%b %d %H:%M:%S"])
+    stage.locate(at(1_450_000_000.0))
+    good, bad, absent, no_object = stage.parse('{"t":"Mar  7 10:00:00","n":"5"}\n{"n":"x"}\n{}\n[]')
+    assert good == {"t": "2016-03-07T10:00:00Z", "n": 5}
+    assert isinstance(bad, Fail)
+    assert (bad.code, bad.why) == ("bad_type", "n: 'x' is no int")
+    assert absent == {}
+    assert isinstance(no_object, Fail)
+    stage.locate(at(1_350_000_000.0))
+    assert stage.parse('{"t":"Mar  7 10:00:00"}') == [{"t": "2013-03-07T10:00:00Z"}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '[1e999, "' + '\\"' * 50_000,
+        "[" + "9" * 100_000 + "]",
+        '{"a":[' + f"{BIG}," * 3_000 + f"{BIG}]}}",
+        '{"a":' * 20_000,
+        "[" * 50_000 + "]" * 50_000,
+        '{"a":"' + "9" * 100_000 + '"}',
+        "x\n" * 50_000 + "x",
+    ],
+)
+def test_hostile_text_takes_linear_time(line: str) -> None:
+    started = time.process_time()
+    Json().parse(line)
+    assert time.process_time() - started < 1.0
+
+
+SAMPLES = (
+    '{"a":1,"b":"x"}',
+    f'{{"a":{BIG}}}',
+    nested(6),
+    "[1]",
+    '\ufeff{"a":-12345678901234567890}',
+    '{"n":"7"}',
+    "1e999",
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@given(lines_like(*SAMPLES), st.sampled_from(["error", "wrap"]), st.sampled_from(["string", "error"]))
+def test_batch_equals_line_by_line(
+    same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str], non_object: Any, big_int: Any
+) -> None:
+    same_line_by_line(Json(non_object, big_int, max_depth=5, types={"n": "int"}), lines)

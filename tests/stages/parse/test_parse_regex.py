@@ -1,0 +1,163 @@
+"""parse.regex."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hostile_lines import lines_like
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.batch import Batch, Fail
+from pipeline.stage import Parse
+from stages.parse.regex import Regex
+from stages.patterns import LinePattern, can_batch
+
+APP = r'^(?P<level>\w+) (?P<status>\d+) "(?P<message>[^"]*)"(?: (?P<rest>.+))?$'
+
+
+def plain(entries: list[Any]) -> list[Any]:
+    return [(entry.code, entry.why) if isinstance(entry, Fail) else entry for entry in entries]
+
+
+def test_named_groups_become_fields_and_others_do_not() -> None:
+    stage = Regex(pattern=r"(?P<a>\w)(-)(?P<b>\w)")
+    assert stage.parse("x-y\nz-z") == [{"a": "x", "b": "y"}, {"a": "z", "b": "z"}]
+
+
+def test_pattern_is_searched_for_anywhere_in_the_line() -> None:
+    assert Regex(pattern=r"(?P<a>\d)").parse("x12\ny3") == [{"a": "1"}, {"a": "3"}]
+
+
+def test_group_that_is_empty_or_took_no_part_is_null() -> None:
+    assert Regex(pattern=r"^(?P<a>x?)(?P<b>y)?").parse("x\ny\nz") == [
+        {"a": "x", "b": None},
+        {"a": None, "b": "y"},
+        {"a": None, "b": None},
+    ]
+
+
+def test_types_convert_groups() -> None:
+    stage = Regex(pattern=APP, types={"status": "int", "rest": "float"})
+    assert plain(stage.parse('info 200 "ok"\ninfo 99999999999999999999 "big"\nwarn 1 "x" 1.5\nwarn 1 "x" nan')) == [
+        {"level": "info", "status": 200, "message": "ok", "rest": None},
+        ("bad_type", "status: '99999999999999999999' is no int of 64 bits"),
+        {"level": "warn", "status": 1, "message": "x", "rest": 1.5},
+        ("bad_type", "rest: 'nan' is no float"),
+    ]
+
+
+def test_bad_types_are_null_or_kept_on_demand() -> None:
+    assert Regex(pattern="(?P<a>.+)", types={"a": "int"}, on_bad_type="null").parse("x") == [{"a": None}]
+    assert Regex(pattern="(?P<a>.+)", types={"a": "int"}, on_bad_type="string").parse("x\n5") == [{"a": "x"}, {"a": 5}]
+
+
+def test_timestamps_become_rfc3339_in_utc(at: Callable[[float], Batch]) -> None:
+    stage = Regex(
+        pattern="^(?P<t>.{15}) (?P<m>.*)",
+        types={"t": "timestamp"},
+        time_formats=["%b %d %H:%M:%S"],
+        timezone="America/New_York",
+    )
+    stage.locate(at(1_450_000_000.0))
+    assert plain(stage.parse("Mar  7 10:00:00 a\nMar 37 10:00:00 b")) == [
+        {"t": "2016-03-07T15:00:00Z", "m": "a"},
+        ("bad_timestamp", "t: 'Mar 37 10:00:00' is no time in the format %b %d %H:%M:%S"),
+    ]
+
+
+def test_first_pattern_that_matches_wins() -> None:
+    stage = Regex(pattern=r"^a(?P<a>\d+)$", patterns=[r"^(?P<b>\w+)$", r"(?P<c>.)$"], types={"a": "int"})
+    assert stage.parse("a1\nab\n! ?\na2") == [{"a": 1}, {"b": "ab"}, {"c": "?"}, {"a": 2}]
+    assert plain(Regex(patterns=["(?P<a>a)", "(?P<b>b)"]).parse("c")) == [
+        ("no_match", "none of the 2 patterns matches")
+    ]
+
+
+def test_other_spelling_of_named_groups_is_understood() -> None:
+    assert Regex(pattern=r"(?<a>\d)\(?<(?<=<)(?<b>\d)").parse("1<2") == [{"a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "give a `pattern`"),
+        ({"pattern": r"(\d+)"}, "no named group"),
+        ({"pattern": r"(?P<a>\d+"}, r"missing \), unterminated subpattern at position 0, near '\(\?P<a>"),
+        ({"pattern": r"x(?P<a>[)"}, "unterminated character set at position 7"),
+        ({"patterns": [r"(?P<a>x)", r"(?P<a>x)(?P<a>y)"]}, "redefinition of group name 'a'"),
+        ({"pattern": r"(?P<status>\d+)", "types": {"staus": "int"}}, "did you mean 'status'"),
+        ({"pattern": r"(?P<status>\d+)", "types": {"zzz": "int"}}, "its groups are status"),
+    ],
+)
+def test_settings_that_cannot_work_are_told(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Regex(**options)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *[r"(?=a)", r"a(?!b)", r"(?<=a)b", r"(?<!a)b", r"[\]a](?=b)", r"[]](?=b)", r"[^]](?=b)"],
+        *[r"\Aa", r"a\Z", r"\Ba", r"(?i)a", r"(?s:.)", r"(?>a)", r"a++", r"a*+", r"a?+", r"a{2}+"],
+        *[r"(a)\1", r"(?P<a>x)(?P=a)", r"(a)?(?(1)b|c)", r"(?#x)a"],
+    ],
+)
+def test_patterns_that_may_see_their_surroundings_are_taken_line_by_line(pattern: str) -> None:
+    assert not can_batch(pattern)
+
+
+@pytest.mark.parametrize("pattern", [APP, r"\[(?:a|b)\]", r"[(?=]+\+", r"a+?b*?", r"[a++]", r"\\a+", r"\bx\b"])
+def test_ordinary_patterns_are_taken_by_the_piece(pattern: str) -> None:
+    assert can_batch(pattern)
+
+
+def test_set_that_matches_newlines_does_not_join_lines() -> None:
+    stage = Regex(pattern=r'^(?P<a>[^"]*)"(?P<b>\s*)(?P<c>\w*)$')
+    assert plain(stage.parse('x\ny"z\nq"\nw')) == [
+        ("no_match", "the pattern does not match"),
+        {"a": "y", "b": None, "c": "z"},
+        {"a": "q", "b": None, "c": None},
+        ("no_match", "the pattern does not match"),
+    ]
+
+
+PATTERNS = [
+    APP,
+    r'"(?P<a>[^"]*)"',
+    r"^(?P<a>\S+)\s+(?P<b>\D*)$",
+    r"(?P<a>[^x]*)$",
+    r"(?P<a>\W+)(?P<b>.*?)",
+    r"^(?P<a>a|\s)|(?P<b>[^ab]{2,3})",
+    r"\b(?P<a>\w+)\b[^\w]*$",
+    r"(?P<a>\s)(?P<b>\s)",
+    r"(?P<a>[^-]*?)-|^(?P<b>a[^=]*)",
+    r"(?P<a>.)$",
+    r"(?P<a>(?:[^a]|a[^b])*)b",
+    r"\A(?P<a>.*)\Z",
+    r"(?P<a>(?<=\s).)|(?P<b>.(?!.))",
+    r"(?>[^-]+)-(?P<a>.)|(?P<b>a)",
+]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
+@given(
+    st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
+    lines_like('info 200 "ok"', "a b", 'x "y" -z', "aaa", "-"),
+)
+def test_batch_equals_line_by_line(
+    same_line_by_line: Callable[[Parse, list[str]], None], patterns: list[str], lines: list[str]
+) -> None:
+    same_line_by_line(Regex(patterns=patterns), lines)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(PATTERNS), lines_like('info 200 "ok"', "a b", 'x "y" -z', "aaa", "-"))
+def test_piece_and_single_lines_find_what_search_finds(pattern: str, lines: list[str]) -> None:
+    rows = LinePattern(pattern).rows("\n".join(lines))
+    expected = [re.search(pattern, line) for line in lines]
+    assert [row[:-1] for row in rows] == [m.groups("") if m else ("",) * (len(rows[0]) - 1) for m in expected]
+    assert [row[-1] for row in rows] == ["" if m else line for m, line in zip(expected, lines, strict=True)]
