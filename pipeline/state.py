@@ -8,8 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -70,20 +71,24 @@ class State:
 
     def open(self) -> None:
         """Lock the directory and open or create the file; StateError says what is wrong and the way out."""
-        self._lock_directory()
         path = self.path
-        try:
-            if not path.exists():
-                self._create(path)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-            self._check(path)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
-            self.outputs = {mark.path for marks in self.marks().values() for mark in marks}
-            self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
-        except (sqlite3.Error, OSError) as error:
-            raise self._refusal(path, str(error)) from error
+        with ExitStack() as undo:
+            self._lock_directory()
+            undo.callback(os.close, self._lock)
+            try:
+                if not os.path.lexists(path):
+                    self._create(path)
+                self._check(path)
+                self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+                undo.callback(self._db.close)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+                self.outputs = {mark.path for marks in self.marks().values() for mark in marks}
+                self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
+            except (sqlite3.Error, OSError) as error:
+                raise self._refusal(path, str(error)) from error
+            undo.pop_all()
 
     @property
     def path(self) -> Path:
@@ -91,9 +96,12 @@ class State:
 
     def _lock_directory(self) -> None:
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._directory.is_dir():
+                self._directory.mkdir(mode=0o700, parents=True)
+                self._directory.chmod(0o700)  # whatever the umask took away
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._lock = os.open(self._directory / "lock", flags, 0o600)
+            os.fchmod(self._lock, 0o600)
         except OSError as error:
             raise StateError(
                 f"{self._directory}: the state directory cannot be written ({error.strerror}); "
@@ -118,7 +126,9 @@ class State:
                 raise self._refusal(path, f"{leftover.name} is there but {path.name} is gone")
         temporary = path.with_name(path.name + ".new")
         temporary.unlink(missing_ok=True)
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.fchmod(fd, 0o600)
+        os.close(fd)
         db = sqlite3.connect(temporary, isolation_level=None)
         db.executescript(SCHEMA + TABLE)
         db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
@@ -128,12 +138,17 @@ class State:
         _fsync(path.parent)
 
     def _check(self, path: Path) -> None:
-        if path.stat().st_size == 0:
+        """Whether it is ours and whole. Read-only: a connection that may write would mend, or empty, the log."""
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise self._refusal(path, "it is no regular file, and no symbolic link is followed here")
+        if found.st_size == 0:
             raise self._refusal(path, "the file is empty")
-        (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise self._refusal(path, verdict)
-        (version,) = self._db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("none",)
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise self._refusal(path, " ".join(verdict.split()))
+            (version,) = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("none",)
         if version != str(SCHEMA_VERSION):
             raise self._refusal(
                 path,
@@ -195,7 +210,7 @@ class State:
             self._db.execute("DELETE FROM marks WHERE sink = ?", (sink,))
 
     def commit(self, commit: Commit) -> None:
-        """Positions, marks, dead letters and counters, all or nothing."""
+        """Positions, marks, dead letters and counters, all or nothing. OSError: the disk did not take it."""
         with self._transaction():
             changes = ", ".join(f"{name} = :{name}" for name in COLUMNS[1:])
             update = f"UPDATE files SET {changes} WHERE file_id = :file_id"  # noqa: S608  (our own column names)
@@ -217,14 +232,21 @@ class State:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:  # busy, full, an I/O error: may pass
+            raise OSError(f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                raise  # a fault of ours
+            raise self._refusal(self.path, str(error)) from error
 
     def _insert(self, position: Position) -> int:
         names = COLUMNS[1:]

@@ -1,4 +1,4 @@
-"""Worker processes that crash, hang, eat memory or are killed: one line at most is lost to it, and it is known which."""
+"""Worker processes that crash, hang, eat memory or are killed: at most one line is lost to it, a known one."""
 
 from __future__ import annotations
 
@@ -227,7 +227,8 @@ PARENT = """
         if not told and all(worker.ready for worker in pipeline.engine._dispatch.workers):
             told.append(print(*pipeline.worker_pids, flush=True))
     data = b"line\\n" * {lines}
-    Pipeline(ListSource({{"a.log": data}}, ends=False), enrich_spec("Slow", seconds=0.01), workers=2, on_turn=tell).run()
+    source = ListSource({{"a.log": data}}, ends=False)
+    Pipeline(source, enrich_spec("Slow", seconds=0.01), workers=2, on_turn=tell).run()
 """
 
 
