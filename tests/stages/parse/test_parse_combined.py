@@ -64,6 +64,8 @@ def test_escaped_quotes_belong_to_the_value_and_stay_as_written() -> None:
     assert event["agent"] == r"say \"hi\""
     forged = one(r'h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "a\" \"b" "c"')
     assert (forged["referer"], forged["agent"]) == (r"a\" \"b", "c")
+    unclosed = one(r'h - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "a\" "b"')
+    assert isinstance(unclosed, Fail), "its referer ends at the quote before the b"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,14 @@ def test_torn_line_does_not_swallow_the_next_one() -> None:
     lines = ["torn", USUAL, "a b", USUAL, USUAL[:30], USUAL, USUAL[:85], USUAL, '"', USUAL]
     entries = Combined().parse("\n".join(lines))
     assert [isinstance(entry, Fail) for entry in entries] == [line != USUAL for line in lines]
+
+
+@pytest.mark.parametrize("cut", [" i", " u", " /a?b", "http://x", "Mozilla"])
+def test_two_halves_of_a_line_are_not_joined(cut: str) -> None:
+    line = USUAL.replace(" - - ", " id user ")
+    at = line.index(cut) + len(cut)
+    entries = Combined().parse("\n".join([USUAL, line[:at], line[at:], USUAL]))
+    assert [isinstance(entry, Fail) for entry in entries] == [False, True, True, False]
 
 
 def test_real_log_parses_but_for_a_truncated_line(real_lines: Callable[[str], list[str]]) -> None:
