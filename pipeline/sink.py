@@ -123,6 +123,8 @@ class SinkThread:
 
     def close(self, timeout: float) -> bool:
         """Let the thread end; False when it hangs in its sink (it is a daemon thread and ends with the process)."""
+        if self._thread.ident is None:
+            return True  # never started
         self._abandon.set()
         self._may_go_on.set()
         self._queue.put(None)
@@ -196,7 +198,9 @@ class SinkThread:
         self._check()
         try:
             marks = self.write.barrier()
-        except OSError as error:  # never retried: after a failed fsync nobody knows what is on the disk
+        except BrokenPipeError:
+            raise
+        except (OSError, Retry) as error:  # never retried: after a failed fsync nobody knows what is on the disk
             self._answer(Failed(self.number, error, fatal=False))
         else:
             self._answer(Met(self.number, number, marks))

@@ -1,0 +1,244 @@
+"""A sink's thread: what it answers, in which order, and how it lets go."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from engine_kit import wait_until
+
+from pipeline import sink as sink_module
+from pipeline.errors import Retry
+from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
+from pipeline.testing import MemorySink
+
+TASK: Any = "task"
+DATA = [("out", memoryview(b"one\n"))]
+
+
+class Hearing:
+    """A sink thread and its answers, taken one by one."""
+
+    def __init__(self) -> None:
+        self.sink = MemorySink()
+        self.answers: SimpleQueue[Answer] = SimpleQueue()
+        self.thread = SinkThread(3, "out", self.sink, self.answers, lambda: None)
+        self.thread.start()
+
+    def next(self) -> Answer:
+        return self.answers.get(timeout=5)
+
+    def announced(self) -> Announced:
+        answer = self.next()
+        assert isinstance(answer, Announced)
+        self.thread.go_on()
+        return answer
+
+    def quiet(self) -> bool:
+        return self.answers.empty()
+
+
+@pytest.fixture
+def hearing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hearing]:
+    monkeypatch.setattr(sink_module, "FIRST_BACKOFF", 0.002)
+    one = Hearing()
+    yield one
+    assert one.thread.close(5)
+    assert one.sink.closed
+
+
+def test_a_destination_is_announced_before_anything_is_delivered_and_only_once(hearing: Hearing) -> None:
+    hearing.thread.deliver(TASK, DATA)
+    answer = hearing.next()
+    assert isinstance(answer, Announced)
+    assert [mark.destination for mark in answer.marks] == ["out"]
+    assert hearing.sink.calls == ["announce"]  # nothing is delivered until the mark is durable
+    hearing.thread.go_on()
+    assert hearing.next() == Delivered(3, TASK)
+    hearing.thread.deliver(TASK, DATA)
+    assert hearing.next() == Delivered(3, TASK)
+    assert hearing.sink.calls == ["announce", "deliver", "deliver"]
+
+
+def test_a_barrier_is_answered_with_the_marks_of_what_was_delivered_before_it(hearing: Hearing) -> None:
+    hearing.thread.deliver(TASK, DATA)
+    hearing.thread.barrier(7)
+    hearing.thread.deliver(TASK, DATA)
+    hearing.thread.barrier(8)
+    hearing.announced()
+    assert hearing.next() == Delivered(3, TASK)
+    met = hearing.next()
+    assert isinstance(met, Met)
+    assert (met.barrier, [mark.length for mark in met.marks]) == (7, [4])
+    assert hearing.next() == Delivered(3, TASK)
+    met = hearing.next()
+    assert isinstance(met, Met)
+    assert (met.barrier, [mark.length for mark in met.marks]) == (8, [8])
+
+
+@pytest.mark.parametrize("error", [OSError("full"), Retry("busy"), Retry("busy", delay=0.001), ConnectionResetError()])
+@pytest.mark.parametrize("method", ["deliver", "announce"])
+def test_trouble_with_the_output_is_tried_again_until_it_passes(
+    hearing: Hearing, method: str, error: Exception
+) -> None:
+    hearing.sink.failures[method] = [error] * 3
+    hearing.thread.deliver(TASK, DATA)
+    if method == "deliver":
+        hearing.announced()
+    assert [hearing.next() for _ in range(3)] == [Retried(3, error, count) for count in (1, 2, 3)]
+    if method == "announce":
+        hearing.announced()
+    assert hearing.next() == Delivered(3, TASK)
+    assert hearing.sink.lines() == [b"one"]
+
+
+def test_the_backoff_grows_with_jitter_and_has_an_end(hearing: Hearing, monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[tuple[float, float]] = []
+
+    def uniform(low: float, high: float) -> float:
+        delays.append((low, high))
+        return 0.0
+
+    monkeypatch.setattr(random, "uniform", uniform)
+    monkeypatch.setattr(sink_module, "FIRST_BACKOFF", 0.5)
+    hearing.sink.failures["deliver"] = [OSError()] * 9
+    hearing.thread.deliver(TASK, DATA)
+    hearing.announced()
+    while not isinstance(hearing.next(), Delivered):
+        pass
+    assert delays == [(0.25, high) for high in (0.5, 1, 2, 4, 8, 16, 30, 30, 30)]
+
+
+def test_a_delay_the_sink_asks_for_is_kept(hearing: Hearing, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+    monkeypatch.setattr(hearing.thread._abandon, "wait", waits.append)
+    hearing.sink.failures["deliver"] = [Retry("later", delay=77.0)]
+    hearing.thread.deliver(TASK, DATA)
+    hearing.announced()
+    assert isinstance(hearing.next(), Retried)
+    assert hearing.next() == Delivered(3, TASK)
+    assert waits == [77.0]
+
+
+def test_a_retry_is_abandoned_at_once_when_the_engine_goes_back(hearing: Hearing) -> None:
+    hearing.sink.failures["deliver"] = [Retry("down", delay=3600.0)]
+    hearing.thread.deliver(TASK, DATA)
+    hearing.thread.barrier(1)
+    hearing.announced()
+    assert isinstance(hearing.next(), Retried)
+    hearing.thread.recover([])
+    assert hearing.next() == Recovered(3)  # neither Delivered nor Met
+    hearing.thread.deliver(TASK, DATA)
+    hearing.announced()  # what is used again is announced again
+    assert hearing.next() == Delivered(3, TASK)
+    assert hearing.sink.lines() == [b"one"]
+
+
+def test_waiting_for_a_durable_mark_is_abandoned_when_the_engine_goes_back(hearing: Hearing) -> None:
+    hearing.thread.deliver(TASK, DATA)
+    assert isinstance(hearing.next(), Announced)
+    hearing.thread.recover([])
+    assert hearing.next() == Recovered(3)
+    assert "deliver" not in hearing.sink.calls
+
+
+def test_recovery_cuts_back_to_the_marks(hearing: Hearing) -> None:
+    hearing.thread.deliver(TASK, DATA)
+    hearing.thread.barrier(1)
+    hearing.announced()
+    hearing.next()
+    met = hearing.next()
+    assert isinstance(met, Met)
+    hearing.thread.deliver(TASK, DATA)
+    hearing.next()
+    hearing.thread.recover(met.marks)
+    assert hearing.next() == Recovered(3)
+    assert hearing.sink.lines() == [b"one"]
+
+
+@pytest.mark.parametrize("error", [OSError("fsync"), Retry("busy")])
+def test_a_barrier_that_fails_is_never_tried_again(hearing: Hearing, error: Exception) -> None:
+    hearing.sink.failures["barrier"] = [error]
+    hearing.thread.barrier(1)
+    assert hearing.next() == Failed(3, error, fatal=False)
+    assert hearing.sink.calls == ["barrier"]
+
+
+@pytest.mark.parametrize("method", ["announce", "deliver", "barrier", "recover"])
+def test_a_fault_in_the_sink_is_fatal(hearing: Hearing, method: str) -> None:
+    fault = ValueError("a fault")
+    hearing.sink.failures[method] = [fault]
+    do: dict[str, Callable[[], None]] = {
+        "announce": lambda: hearing.thread.deliver(TASK, DATA),
+        "deliver": lambda: hearing.thread.deliver(TASK, DATA),
+        "barrier": lambda: hearing.thread.barrier(1),
+        "recover": lambda: hearing.thread.recover([]),
+    }
+    do[method]()
+    if method == "deliver":
+        hearing.announced()
+    assert hearing.next() == Failed(3, fault, fatal=True)
+
+
+@pytest.mark.parametrize("method", ["deliver", "barrier"])
+def test_an_output_whose_reader_went_away_is_closed_and_not_retried(hearing: Hearing, method: str) -> None:
+    hearing.sink.failures[method] = [BrokenPipeError()]
+    hearing.thread.deliver(TASK, DATA)
+    hearing.announced()
+    if method == "barrier":
+        hearing.thread.barrier(1)
+        assert hearing.next() == Delivered(3, TASK)
+    assert hearing.next() == Closed(3)
+
+
+def test_closing_abandons_a_retry_and_closes_the_sink(hearing: Hearing) -> None:
+    hearing.sink.failures["deliver"] = [Retry("down", delay=3600.0)]
+    hearing.thread.deliver(TASK, DATA)
+    hearing.announced()
+    assert isinstance(hearing.next(), Retried)
+    assert hearing.thread.close(5)
+    assert hearing.sink.closed
+    assert hearing.quiet()
+
+
+def test_a_sink_that_hangs_is_left_behind() -> None:
+    release = threading.Event()
+    one = Hearing()
+
+    def hang(method: str) -> None:
+        if method == "barrier":
+            release.wait(10)
+
+    one.sink.before = hang
+    one.thread.barrier(1)
+    wait_until(lambda: one.sink.calls == ["barrier"])
+    assert not one.thread.close(0.01)
+    assert one.thread.alive
+    release.set()
+    wait_until(lambda: not one.thread.alive)
+
+
+def test_a_sink_that_was_never_started_can_be_closed() -> None:
+    thread = SinkThread(0, "out", MemorySink(), SimpleQueue(), lambda: None)
+    assert thread.close(0.01)
+
+
+def test_sinks_are_never_called_by_two_threads() -> None:
+    """Everything but encode happens in the sink's own thread."""
+    threads: set[int] = set()
+    one = Hearing()
+    one.sink.before = lambda _method: threads.add(threading.get_ident())
+    one.thread.recover([])
+    one.thread.deliver(TASK, DATA)
+    one.thread.barrier(1)
+    one.next()
+    one.announced()
+    one.next()
+    one.next()
+    one.thread.close(5)
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
