@@ -43,10 +43,10 @@ class UsualForm:
         safe = pattern.replace("[^", r"[^\n")
         self._safe = re.compile(f"^(?:{safe}|.*)$", re.MULTILINE).findall
 
-    def rows(self, text: str) -> list[Row]:
-        """One a line."""
+    def rows(self, text: str, lines: int = 0) -> list[Row]:
+        """One a line. ``lines``: how many these are, where the caller knows."""
         rows: list[Row] = self._fast(text)
-        if len(rows) != text.count("\n") + 1:
+        if len(rows) != (lines or text.count("\n") + 1):
             rows = self._safe(text)
         return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.batch import Event, Fail
+from pipeline.batch import Batch, Event, Fail
 from stages.conversion import Column, excerpt, to_int
 from stages.patterns import UsualForm
 from stages.times import BAD_TIMESTAMP, CLF, Times
@@ -52,10 +52,18 @@ class Combined:
         self._times = Column(Times([CLF]), BAD_TIMESTAMP)
         self._sizes = Column(lambda text: to_int(text) if text else None)
 
+        self._batch: Batch | None = None
+
+    def locate(self, batch: Batch) -> None:
+        """Only for the lines that the engine has split already."""
+        self._batch = batch
+
     def parse(self, text: str) -> list[Event | Fail]:
-        lines = None
+        batch = self._batch
+        lines = batch.lines if batch is not None and batch.text is text else None
+        count = len(lines) if lines else 0
         if '\\"' in text:  # the usual form knows no escaped quotes: keep such lines from it
-            lines = text.split("\n")
+            lines = lines or text.split("\n")
             text = "\n".join([" " if '\\"' in line else line for line in lines])
         times, statuses, sizes = self._times, _STATUSES, self._sizes
         events: list[Event | Fail] = [
@@ -72,7 +80,7 @@ class Combined:
                 "referer": referer or None,
                 "agent": agent or None,
             }
-            for host, ident, user, time, method, path, proto, status, size, referer, agent in _USUAL.rows(text)
+            for host, ident, user, time, method, path, proto, status, size, referer, agent in _USUAL.rows(text, count)
         ]
         if times.take_failed():  # also at the empty time of a line that has not the usual form
             lines = lines or text.split("\n")

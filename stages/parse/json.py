@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ _LONG_NUMBER = b"0" * 20
 _STRIDE = 4  # of a run of 20, every fourth byte makes five
 
 # What is left of a piece when only opening brackets (made alike) and newlines are kept shows the lines with many.
+_OBJECT_LEVEL = len('{"":}')  # the least that a level of objects takes
 _OPENING_ALIKE = bytes(ord("{") if chr(i) == "[" else i for i in range(256))
 _NOT_OPENING = bytes(i for i in range(256) if chr(i) not in "{[\n")
 
@@ -52,14 +53,17 @@ class Json:
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= _DEEPEST:
             raise ValueError(f"max_depth must be 1 to {_DEEPEST}: deeper events could not be written")
+        self._batch: Batch | None = None
         self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
 
     def locate(self, batch: Batch) -> None:
         """Times without a year get the one nearest to the batch's now."""
+        self._batch = batch
         self._types.locate(batch)
 
     def parse(self, text: str) -> list[Event | Fail]:
-        lines = text.split("\n")
+        batch = self._batch
+        lines = batch.lines if batch is not None and batch.text is text else text.split("\n")
         events: list[Any] = []
         rest = iter(lines)
         while True:
@@ -73,7 +77,12 @@ class Json:
             for i in _with_long_numbers(data):
                 if type(events[i]) is not Fail:
                     events[i] = self._mended(lines[i].removeprefix(_BOM))
-        if b"{" * (self.max_depth + 1) in data.translate(_OPENING_ALIKE, _NOT_OPENING):
+        deep = _OBJECT_LEVEL * self.max_depth + len(
+            "{}"
+        )  # bytes that so many levels take at least, if there are no lists
+        if ("[" in text or max(map(len, lines)) >= deep) and b"{" * (self.max_depth + 1) in data.translate(
+            _OPENING_ALIKE, _NOT_OPENING
+        ):
             self._bound(lines, events)
         if set(map(type, events)) != {dict}:
             events = [event if type(event) is dict else self._other(event) for event in events]
@@ -105,7 +114,7 @@ class Json:
             return Fail("bad_type", f"an integer beyond 64 bits, which big_int = 'error' forbids: {excerpt(line)}")
         return orjson.loads(mended)
 
-    def _bound(self, lines: list[str], events: list[Any]) -> None:
+    def _bound(self, lines: Sequence[str], events: list[Any]) -> None:
         for i, line in enumerate(lines):
             if line.count("{") + line.count("[") > self.max_depth and _is_deeper(events[i], self.max_depth):
                 events[i] = self._too_deep()
