@@ -71,7 +71,6 @@ def measure(
     commands: Sequence[Sequence[str]],
     log: Path,
     *,
-    env: dict[str, str] | None = None,
     output: Path | None = None,
     lines: int = 0,
 ) -> Measured:
@@ -80,6 +79,7 @@ def measure(
     With ``output``, for a daemon that does not end by itself: run one command until ``output`` has ``lines`` lines,
     then end it with SIGTERM. Wall time is then that of the last write. Standard output and error go to ``log``.
     """
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}  # as a user starts it
     with log.open("wb") as messages:
         began, clock = time.perf_counter(), time.time()
         started = [
