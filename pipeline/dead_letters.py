@@ -67,22 +67,29 @@ class DeadLetters:
         return int(total)
 
     def write(self, letters: Sequence[DeadLetter]) -> int:
-        """Store them; how many old ones made room for them. DeadLettersFullError: the transaction must not go on."""
+        """Store them; how many old ones made room for them. DeadLettersFullError: the transaction must not go on.
+
+        An empty table takes whatever one commit brings: else what is larger than ``max_bytes`` would never fit.
+        """
         if not letters:
             self._after = self._bytes
             return 0
+        all_of_them = len(letters)
+        if self._when_full == "drop_oldest":
+            letters = self._newest(letters)
         new = sum(letter.size for letter in letters)
         if self._bytes + new > self._max_bytes:
             self._bytes = self._measure()  # somebody may have purged
-        freed = dropped = 0
-        if self._bytes + new > self._max_bytes:
+        freed, dropped = 0, all_of_them - len(letters)
+        if self._bytes and self._bytes + new > self._max_bytes:
             if self._when_full == "block":
                 raise DeadLettersFullError(
                     f"the dead letters are full ({self._bytes} bytes of {self._max_bytes}, {new} more to come); "
                     "nothing goes on until there is room: see `tailrace dlq stats`, mend the cause, then raise "
                     'dead_letters.max_bytes or set dead_letters.when_full = "drop_oldest"'
                 )
-            freed, dropped = self._drop_oldest(self._bytes + new - self._max_bytes)
+            freed, older = self._drop_oldest(self._bytes + new - self._max_bytes)
+            dropped += older
         rows = ((*_values(letter), self._config, letter.size) for letter in letters)
         self._db.executemany(INSERT, rows)
         self._after = self._bytes + new - freed
@@ -91,6 +98,15 @@ class DeadLetters:
     def committed(self) -> None:
         """The transaction that ``write`` was part of is on disk."""
         self._bytes = self._after
+
+    def _newest(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """As many of the last ones as an empty table has room for."""
+        room = self._max_bytes
+        for index in range(len(letters) - 1, -1, -1):
+            room -= letters[index].size
+            if room < 0:
+                return letters[index + 1 :]
+        return letters
 
     def _drop_oldest(self, wanted: int) -> tuple[int, int]:
         """(bytes, rows) removed to free at least ``wanted`` bytes."""

@@ -58,6 +58,7 @@ class Settings:
     commit_interval: float
     commit_bytes: int
     shutdown_timeout: float
+    until_eof: bool = False  # a run that is to end: full dead letters end it, it waits for nobody to make room
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ class Engine:
                 return ""
             if self._gone:
                 return f"the reader of {self._gone} went away"
-            if self._commit.full and self._source.exhausted:
+            if self._commit.full and self._settings.until_eof:
                 return str(self._commit.full)
             if self._stopping is not None and now > self._stopping:
                 return self._what_hangs()
@@ -322,6 +323,8 @@ class Engine:
     def _what_hangs(self) -> str:
         stuck = sorted(self._sinks[number].name for number in self._failing)
         about = f"; stuck: {', '.join(stuck)}" if stuck else ""
+        if self._commit.full:
+            about += f"; {self._commit.full}"
         return (
             f"not everything was committed within pipeline.shutdown_timeout{about}; the next start goes on from there"
         )

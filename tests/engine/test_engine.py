@@ -1,0 +1,409 @@
+"""The whole loop: cuts, commits, rewinds, full dead letters, the end of a run."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_kit import MemoryStore, Moody, Pipeline, numbered
+
+from pipeline import commit as commit_module
+from pipeline import engine as engine_module
+from pipeline import sink as sink_module
+from pipeline.engine import SinkError
+from pipeline.errors import Retry, TailraceError
+from pipeline.source import Source
+from pipeline.stage import Write
+from pipeline.state import State
+from pipeline.testing import CrashError, FakeClock, ListSource, MemorySink
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "FIRST_REWIND", 0.01)
+    monkeypatch.setattr(sink_module, "FIRST_BACKOFF", 0.002)
+    monkeypatch.setattr(commit_module, "FULL_RETRY", 0.02)
+
+
+DATA = numbered(2000)
+
+
+def out(sink: MemorySink) -> bytes:
+    """What the sink holds as the source's lines."""
+    return b"".join(line.removeprefix(b'{"message":"').removesuffix(b'"}') + b"\n" for line in sink.lines())
+
+
+def law(counters: Any) -> bool:
+    count = counters.total
+    return bool(
+        count("lines_read") + count("events_made")
+        == count("events_written") + count("events_filtered") + count("dead_letters")
+    )
+
+
+def test_the_doubles_keep_the_contracts() -> None:
+    source: Source = ListSource({})
+    sink: Write = MemorySink()
+    clock = FakeClock(1.0)
+    clock.advance(2.0)
+    assert clock() == 3.0
+    assert source.exhausted
+    assert isinstance(sink, Write)
+
+
+# Commits.
+
+
+def test_everything_read_is_written_and_committed() -> None:
+    source = ListSource({"a.log": DATA, "b.log": b"only\n"}, chunk_bytes=1000)
+    pipeline = Pipeline(source)
+    outcome = pipeline.run()
+    assert outcome.complete
+    assert sorted(out(pipeline.sinks[0]).splitlines()) == sorted([*DATA.splitlines(), b"only"])
+    assert source.offsets() == {"a.log": len(DATA), "b.log": 5}
+    assert outcome.counters.total("lines_read") == 2001
+    assert outcome.counters.total("lines_pending") == 0
+    assert pipeline.store.closed
+    assert all(sink.closed for sink in pipeline.sinks)
+
+
+def test_a_commit_holds_what_it_says_positions_and_marks_agree() -> None:
+    pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500))
+    pipeline.run()
+    assert len(pipeline.store.commits) > 2
+    lines = list(pipeline.sinks[0].files["out"].splitlines(keepends=True))
+    for commit in pipeline.store.commits:
+        done = DATA[: commit.positions[0].offset].count(b"\n")
+        assert commit.marks["out"][0].length == sum(map(len, lines[:done]))
+        assert commit.counters["lines_read", ()] == done
+
+
+def test_a_cut_waits_for_every_sink() -> None:
+    answered: list[int] = []
+
+    def slow(method: str) -> None:
+        if method == "barrier":
+            answered.append(len(store.commits))
+
+    store = MemoryStore()
+    sinks = [MemorySink(), MemorySink(before=slow)]
+    pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500), sinks=sinks, store=store)
+    pipeline.run()
+    assert answered == list(range(len(store.commits)))  # the n-th barrier was met before the n-th commit
+    for commit in store.commits:
+        assert set(commit.marks) == {"out", "out1"}
+    assert out(sinks[0]) == out(sinks[1]) == DATA
+
+
+def test_nothing_new_makes_no_commit() -> None:
+    source = ListSource({"a.log": b"one\n"}, ends=False)
+    turns: list[int] = []
+
+    def idle(pipeline: Pipeline) -> None:
+        if pipeline.engine._commit.settled and pipeline.store.commits:
+            turns.append(1)
+            pipeline.waker()
+        if len(turns) > 50:
+            pipeline.engine.stop()
+
+    pipeline = Pipeline(source, on_turn=idle)
+    assert pipeline.run().complete
+    assert len(pipeline.store.commits) == 1
+    assert pipeline.sinks[0].calls.count("barrier") == 1
+
+
+def test_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding() -> None:
+    gate = threading.Event()
+    source = ListSource({"a.log": DATA, "b.log": DATA, "c.log": DATA}, chunk_bytes=500)
+    released: list[int] = []
+
+    def hold(method: str) -> None:
+        if method == "barrier" and not gate.is_set():
+            assert gate.wait(10)
+
+    def look(pipeline: Pipeline) -> None:
+        total = sum(feed.released for feed in source._feeds)
+        if pipeline.engine._commit.cut and total == released[-1] and pipeline.engine._dispatch.full:
+            gate.set()
+        released.append(total)
+
+    first = MemorySink(before=hold)
+    pipeline = Pipeline(source, sinks=[first, MemorySink()], on_turn=look, commit_bytes=2000)
+    held: list[int] = []
+    original = pipeline.engine._commit.tick
+
+    def tick(now: float, *, final: bool = False) -> None:
+        cut = pipeline.engine._commit.cut
+        if cut is not None and not gate.is_set():
+            held.append(pipeline.engine._commit._bytes)
+        original(now, final=final)
+
+    pipeline.engine._commit.tick = tick  # type: ignore[method-assign]  # only to look
+    assert pipeline.run().complete
+    assert max(held) <= 2000 + 500
+    assert pipeline.sinks[0].calls.count("barrier") == len(pipeline.store.commits)
+
+
+# Going back.
+
+
+@pytest.mark.parametrize("where", ["commit", "announce", "barrier"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_commit_that_fails_rewinds_and_the_output_is_exact_afterwards(where: str, times: int) -> None:
+    source = ListSource({"a.log": DATA}, chunk_bytes=500)
+    pipeline = Pipeline(source, sinks=[MemorySink(), MemorySink()])
+    errors: list[BaseException] = [OSError(f"disk {number}") for number in range(times)]
+    (pipeline.sinks[1] if where == "barrier" else pipeline.store).failures[where] = errors
+    outcome = pipeline.run()
+    assert outcome.complete
+    assert source.rewinds == times
+    assert out(pipeline.sinks[0]) == out(pipeline.sinks[1]) == DATA
+    assert source.offsets() == {"a.log": len(DATA)}
+    assert outcome.counters.total("lines_read") == 2000
+    assert outcome.counters.total("events_written", sink="out") == 2000
+    assert "disk 0" in pipeline.log.fields("pipeline.rewind")[0]["why"]
+
+
+def test_a_rewind_makes_no_dead_letter_twice() -> None:
+    data = numbered(300, line_5="fail", line_250="raise")
+    pipeline = Pipeline(ListSource({"a.log": data}, chunk_bytes=200), Moody())
+    pipeline.store.failures["commit"] = [OSError("1")]
+    pipeline.sinks[0].failures["barrier"] = []
+    outcome = pipeline.run()
+    assert [raw for _, _, raw in pipeline.dead()] == [b"5 fail", b"250 raise"]
+    assert outcome.counters.total("dead_letters") == 2
+    assert law(outcome.counters)
+
+
+def test_a_rewind_while_workers_are_busy_gives_their_slots_away_only_when_they_are_gone() -> None:
+    source = ListSource({"a.log": DATA}, chunk_bytes=500)
+    pipeline = Pipeline(source, workers=2)
+    pipeline.store.failures["commit"] = [OSError("now")]
+    assert pipeline.run().complete
+    assert out(pipeline.sinks[0]) == DATA
+    assert source.rewinds == 1
+
+
+def test_deliveries_that_fail_are_repeated_and_lose_nothing() -> None:
+    pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500))
+    pipeline.sinks[0].failures["deliver"] = [OSError("full"), Retry("busy", delay=0.0)] * 5
+    outcome = pipeline.run()
+    assert out(pipeline.sinks[0]) == DATA
+    assert outcome.counters.total("output_retries", sink="out") == 10
+    assert pipeline.log.fields("sink.retry")[0] == {"sink": "out", "error": "full", "failures": 1}
+    assert len(pipeline.log.fields("sink.recovered")) >= 1
+
+
+def test_a_fault_in_a_sink_ends_the_run_by_its_error() -> None:
+    pipeline = Pipeline(ListSource({"a.log": DATA}))
+    fault = ValueError("a fault")
+    pipeline.sinks[0].failures["deliver"] = [fault]
+    with pytest.raises(SinkError) as caught:
+        pipeline.run()
+    assert caught.value.__cause__ is fault
+    assert pipeline.store.commits == []
+    assert pipeline.store.closed
+
+
+def test_a_tailrace_error_of_a_sink_comes_out_as_it_is() -> None:
+    pipeline = Pipeline(ListSource({"a.log": DATA}))
+    pipeline.sinks[0].failures["recover"] = [TailraceError("output is shorter than its mark")]
+    with pytest.raises(TailraceError, match="shorter than its mark"):
+        pipeline.run()
+
+
+def test_a_closed_pipe_ends_the_run_quietly() -> None:
+    pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500))
+    pipeline.sinks[0].failures["deliver"] = [BrokenPipeError()]
+    outcome = pipeline.run()
+    assert (outcome.closed, outcome.complete) == (True, False)
+
+
+# Over restarts, with the real state.
+
+
+def real_state(directory: Path, **options: Any) -> State:
+    one = State(str(directory), **{"max_bytes": 1 << 20, "when_full": "block", "config": "", **options})
+    one.open()
+    return one
+
+
+def over(state: State, source: ListSource, *stages: Any, **options: Any) -> Pipeline:
+    """A pipeline over an open state, as a daemon builds it."""
+    source._register = state.register
+    pipeline = Pipeline(source, *stages, store=state, durable=dict(state.counters().values), **options)
+    pipeline.run = lambda: _run(pipeline, state)  # type: ignore[method-assign]
+    return pipeline
+
+
+def _run(pipeline: Pipeline, state: State) -> Any:
+    try:
+        return pipeline.engine.run(lambda: pipeline.source.open(state.positions(), 0.0))
+    finally:
+        pipeline.ring.close()
+
+
+@pytest.mark.parametrize("crash_after", [0, 700, 3000, 5000])
+def test_a_crash_and_a_restart_give_the_same_output_and_the_same_counters(tmp_path: Path, crash_after: int) -> None:
+    sink = MemorySink()
+    files = {"a.log": numbered(1000, line_7="fail"), "b.log": numbered(500, line_300="raise", line_301="dup")}
+    for crash in (crash_after, crash_after // 2, None):
+        state = real_state(tmp_path / "state")
+        source = ListSource(files, chunk_bytes=300, crash_after=crash)
+        pipeline = over(state, source, Moody(), sinks=[sink])
+        if crash is None:
+            assert pipeline.run().complete
+        else:
+            with pytest.raises(CrashError):
+                pipeline.run()
+    again = real_state(tmp_path / "state")
+    counters = again.counters()
+    letters = again._db.execute("SELECT raw FROM dead_letters ORDER BY raw").fetchall()
+    again.close()
+    whole = Pipeline(ListSource(files, chunk_bytes=300), Moody())
+    whole.run()
+    assert sorted(sink.lines()) == sorted(whole.sinks[0].lines())
+    assert letters == [(b"300 raise",), (b"7 fail",)]
+    assert counters.total("lines_read") == 1500
+    assert counters.total("dead_letters") == 2
+    assert law(counters)
+
+
+def test_counters_count_on_over_restarts(tmp_path: Path) -> None:
+    sink = MemorySink()
+    for number in (1, 2, 3):
+        state = real_state(tmp_path / "state")
+        outcome = over(state, ListSource({"a.log": b"one\ntwo\n" * number}), sinks=[sink]).run()
+        assert outcome.counters.total("lines_read") == 2  # of this run
+    state = real_state(tmp_path / "state")
+    assert state.counters().total("lines_read") == 6
+    state.close()
+
+
+# Full dead letters.
+
+
+def letters_in(state: State) -> int:
+    return int(state._db.execute("SELECT COUNT(*) FROM dead_letters").fetchone()[0])
+
+
+def test_full_dead_letters_block_until_there_is_room(tmp_path: Path) -> None:
+    state = real_state(tmp_path / "state", max_bytes=5000)
+    source = ListSource({"a.log": numbered(300).replace(b"\n", b" fail\n")}, chunk_bytes=100, ends=False)
+    purges: list[int] = []
+    counts: list[int] = []
+
+    def purge(pipeline: Pipeline) -> None:
+        if pipeline.engine._commit.full is not None:
+            counts.append(letters_in(state))
+            purges.append(1)
+            state._db.execute("DELETE FROM dead_letters")  # as `tailrace dlq purge` does, from its own process
+        if source.offsets()["a.log"] == len(source._feeds[0].data):
+            pipeline.engine.stop()
+
+    pipeline = over(state, source, Moody(), on_turn=purge)
+    outcome = pipeline.run()
+    assert outcome.complete
+    assert purges
+    assert sum(counts) < 300
+    assert outcome.counters.total("dead_letters") == 300
+
+
+def test_full_dead_letters_end_a_run_to_the_end_of_files_with_the_reason(tmp_path: Path) -> None:
+    """Also when so much is left that the source never gets to its end: the ring is full behind the block."""
+    state = real_state(tmp_path / "state", max_bytes=5000)
+    source = ListSource({"a.log": numbered(5000).replace(b"\n", b" fail\n")}, chunk_bytes=100)
+    pipeline = over(state, source, Moody(), commit_bytes=1000, until_eof=True)
+    outcome = pipeline.run()
+    assert not outcome.complete
+    assert "dead letters are full" in outcome.message
+    assert "dlq" in outcome.message
+    assert outcome.counters.total("lines_pending") > 0
+    again = real_state(tmp_path / "state", max_bytes=5000)
+    assert 0 < letters_in(again) < 5000
+    assert again.positions()[0].offset == source.offsets()["a.log"] > 0
+    again.close()
+
+
+def test_a_stop_with_full_dead_letters_says_so(tmp_path: Path) -> None:
+    state = real_state(tmp_path / "state", max_bytes=2000)
+    source = ListSource({"a.log": numbered(300).replace(b"\n", b" fail\n")}, chunk_bytes=100, ends=False)
+
+    def stop(pipeline: Pipeline) -> None:
+        if pipeline.engine._commit.full is not None:
+            pipeline.engine.stop()
+
+    outcome = over(state, source, Moody(), on_turn=stop, shutdown_timeout=0.1).run()
+    assert not outcome.complete
+    assert "dead letters are full" in outcome.message
+
+
+def test_drop_oldest_makes_room_and_counts_what_it_drops(tmp_path: Path) -> None:
+    state = real_state(tmp_path / "state", max_bytes=5000, when_full="drop_oldest")
+    source = ListSource({"a.log": numbered(300).replace(b"\n", b" fail\n")}, chunk_bytes=100)
+    assert over(state, source, Moody()).run().complete
+    again = real_state(tmp_path / "state")
+    kept = [raw for (raw,) in again._db.execute("SELECT raw FROM dead_letters ORDER BY id")]
+    again.close()
+    assert kept == [f"{number} fail".encode() for number in range(300 - len(kept), 300)]
+    assert 1 < len(kept) < 25
+    assert state.dropped == 300 - len(kept)
+
+
+# The end.
+
+
+def test_a_stop_while_busy_finishes_what_is_in_the_ring_and_reads_no_more() -> None:
+    source = ListSource({"a.log": DATA * 20}, chunk_bytes=500)
+
+    def stop(pipeline: Pipeline) -> None:
+        if pipeline.sinks[0].calls.count("deliver") == 3:
+            pipeline.engine.stop()
+
+    pipeline = Pipeline(source, on_turn=stop)
+    outcome = pipeline.run()
+    assert (outcome.complete, outcome.message) == (True, "")
+    done = source.offsets()["a.log"]
+    assert 0 < done == source.read_bytes < len(DATA) * 20
+    assert out(pipeline.sinks[0]) == (DATA * 20)[:done]
+
+
+@pytest.mark.parametrize("how", ["retries", "hangs"])
+def test_a_stop_with_a_stuck_sink_leaves_at_the_timeout_and_says_what_is_pending(how: str) -> None:
+    source = ListSource({"a.log": DATA}, chunk_bytes=500)
+    gate = threading.Event()
+
+    def stuck(method: str) -> None:
+        if method == "deliver" and sinks[1].calls.count("deliver") > 3:
+            if how == "hangs":
+                gate.wait(20)
+            raise OSError("the disk is full")
+
+    def stop(pipeline: Pipeline) -> None:
+        if pipeline.store.commits:
+            pipeline.engine.stop()
+
+    sinks = [MemorySink(), MemorySink(before=stuck)]
+    pipeline = Pipeline(source, sinks=sinks, on_turn=stop, shutdown_timeout=0.2)
+    outcome = pipeline.run()
+    gate.set()
+    assert not outcome.complete
+    assert "shutdown_timeout" in outcome.message
+    assert ("out1" in outcome.message) == (how == "retries")
+    assert outcome.counters.total("lines_pending") > 0
+    committed = source.offsets()["a.log"]
+    assert 0 < committed < len(DATA)
+    assert out(sinks[0])[:committed] == DATA[:committed]
+
+
+def test_workers_that_cannot_be_hired_end_the_run_by_that_error() -> None:
+    pipeline = Pipeline(ListSource({"a.log": DATA}))
+
+    def no_process() -> Any:
+        raise BlockingIOError("no more processes")
+
+    pipeline.engine._dispatch._hire = no_process
+    with pytest.raises(BlockingIOError, match="no more processes"):
+        pipeline.run()
