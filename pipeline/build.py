@@ -120,7 +120,19 @@ def run_daemon(
         source.open(state.positions(), time.monotonic())
 
     return _run(
-        config, steps, source, state, counters, durable, settings.workers, log, waker, configure, on_turn, start
+        config,
+        steps,
+        source,
+        state,
+        counters,
+        durable,
+        settings.workers,
+        log,
+        waker,
+        configure,
+        on_turn,
+        start,
+        until_eof,
     )
 
 
@@ -163,6 +175,7 @@ def _run(
     configure: Configure,
     on_turn: Callable[[float], None],
     start: Callable[[], None],
+    until_eof: bool = False,
 ) -> Outcome:
     settings = config.pipeline
     ring = Ring.create(shape_of(config, workers))
@@ -180,7 +193,12 @@ def _run(
 
     engine = Engine(
         Settings(
-            workers, settings.task_timeout, settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout
+            workers,
+            settings.task_timeout,
+            settings.commit_interval,
+            settings.commit_bytes,
+            settings.shutdown_timeout,
+            until_eof,
         ),
         source,
         store,
