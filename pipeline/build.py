@@ -144,14 +144,23 @@ def run_replay(
     counters: Counters,
     workers: int,
     keep_sinks: bool = False,
+    pace: float | None = None,
     configure: Configure,
     on_turn: Callable[[float], None],
 ) -> Outcome:
-    """Run recorded input through the same chain, touching no state; events go to standard output once."""
+    """Run recorded input through the same chain, touching no state; events go to standard output once.
+
+    ``pace``: so many seconds of the events' own time pass in one of ours; None: as fast as it can. At a pace, what
+    has not come out is given up at once when the engine is stopped. It is for standard output only.
+    """
+    assert pace is None or not keep_sinks
     if not keep_sinks:
         stages = [spec for spec in config.stages if spec.role != "write"]
-        stages.append(StageSpec("write.stdout", "write.stdout", "write", {}, id="standard output"))
+        use, options = ("write.stdout", {}) if pace is None else ("stages.pace:PacedStdout", {"factor": pace})
+        stages.append(StageSpec(use, "write.stdout", "write", options, id="standard output"))
         config = replace(config, stages=tuple(stages))
+    if pace is not None:
+        config = replace(config, pipeline=replace(config.pipeline, shutdown_timeout=0.0))
     steps = build_steps(config)
     store = NoState()
     waker = Waker()

@@ -23,11 +23,15 @@ class StateError(TailraceError):
 
 
 class Retry(Exception):
-    """A sink could not take the payload now: offered again after ``delay`` seconds (None: exponential backoff)."""
+    """A sink could not take the payload now: offered again after ``delay`` seconds (None: exponential backoff).
 
-    def __init__(self, why: str, delay: float | None = None) -> None:
+    ``expected``: nothing is wrong, the payload's time has not come; the wait is neither logged nor counted.
+    """
+
+    def __init__(self, why: str, delay: float | None = None, *, expected: bool = False) -> None:
         super().__init__(why)
         self.delay = delay
+        self.expected = expected
 
 
 class TimeBudget(BaseException):

@@ -182,6 +182,9 @@ class SinkThread:
             except BrokenPipeError:
                 raise
             except (OSError, Retry) as error:
+                if isinstance(error, Retry) and error.expected:
+                    self._abandon.wait(error.delay)
+                    continue
                 failures += 1
                 self._answer(Retried(self.number, error, failures))
                 longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 16))

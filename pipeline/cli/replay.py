@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from typing import TYPE_CHECKING
 
 from pipeline.cli.options import add_config_option, add_log_options, describe, load_config, log_settings
+from pipeline.cli.usage import UsageError
 from pipeline.errors import TailraceError
+from pipeline.telemetry.escape import escape
+
+if TYPE_CHECKING:
+    from pipeline.engine import Engine
 
 _SMALL = 8 << 20  # bytes of input that are not worth starting processes for
 
@@ -14,6 +21,7 @@ _EXAMPLES = """\
   tailrace replay access.log | head               what would come of this file; touches nothing
   tailrace replay --as access.log old/*.gz        packed files, treated as if they were called access.log
   journalctl -o cat | tailrace replay --as app.log -
+  tailrace replay --speed 10x app.log             as it happened, ten times as fast
   tailrace replay --strict sample.log >/dev/null  exit 3 if a line cannot be processed
 """
 
@@ -29,7 +37,13 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, also .gz or .zst; - is standard input")
     add_config_option(parser)
     parser.add_argument("--as", dest="name", metavar="NAME", help="the file name that `only` and {source} see")
-    parser.add_argument("--speed", choices=("max",), default="max", help="as fast as it can; nothing else is built yet")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        metavar="SPEED",
+        help="max (default), or a pace such as 1x or 10x: events come out when their own time, `timestamp` or `time`, "
+        "has come, counted from the first; order and content are those of max; not with --keep-sinks",
+    )
     parser.add_argument("--strict", action="store_true", help="exit 3 if lines were dead-lettered")
     parser.add_argument("--keep-sinks", action="store_true", help="write to the configured sinks instead")
     add_log_options(parser)
@@ -46,6 +60,11 @@ def _execute(arguments: argparse.Namespace) -> int:
     from pipeline.telemetry.progress import Progress
     from pipeline.telemetry.report import report
 
+    pace: float | None = arguments.speed
+    if pace is not None and arguments.keep_sinks:
+        raise UsageError(
+            "--speed paces standard output only; with --keep-sinks leave it out: the sinks take all at full speed"
+        )
     config = load_config(arguments.config)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
     counters = Counters()
@@ -55,6 +74,16 @@ def _execute(arguments: argparse.Namespace) -> int:
     source.examine()
     _, size = source.progress()
     progress = Progress(counters, source.progress)
+    stopped = False
+
+    def connect(engine: Engine) -> None:
+        def stop() -> None:
+            nonlocal stopped
+            stopped = True
+            engine.stop()
+
+        signals.connect(stop)
+
     try:
         outcome = run_replay(
             config,
@@ -63,7 +92,8 @@ def _execute(arguments: argparse.Namespace) -> int:
             counters=counters,
             workers=0 if size is not None and size <= _SMALL else config.pipeline.workers,
             keep_sinks=arguments.keep_sinks,
-            configure=lambda engine: signals.connect(engine.stop),
+            pace=pace,
+            configure=connect,
             on_turn=progress.tick,
         )
     finally:
@@ -71,6 +101,8 @@ def _execute(arguments: argparse.Namespace) -> int:
         log.flush()
     if outcome.closed:
         return 0  # the reader has seen enough: `| head`
+    if stopped and pace is not None:
+        return 0  # the user has seen enough; what had not come out is of no interest
     if not arguments.quiet:
         end = None if arguments.keep_sinks else "standard output"
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds, end)
@@ -78,3 +110,12 @@ def _execute(arguments: argparse.Namespace) -> int:
     if source.errors:
         raise TailraceError("\n".join(source.errors))
     return code
+
+
+def _speed(text: str) -> float | None:
+    """The factor; None for ``max``."""
+    if text == "max":
+        return None
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?x", text, re.ASCII) or not float(text[:-1]):
+        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no speed; expected max, or a factor such as 1x or 0.5x")
+    return float(text[:-1])
