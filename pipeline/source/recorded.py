@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import select
 import stat
+import termios
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +24,7 @@ from pipeline.telemetry.log import get_logger
 STDIN = "-"
 PACKED = (".gz", ".zst")  # by the name's end; a file's name, for `only` and {source}, is without it
 _PIPE_WAIT = 0.02  # seconds until a pipe that had nothing is asked again
+_NOTHING_MORE = 60.0  # seconds: it need not be asked again
 
 log = get_logger("replay")
 
@@ -31,7 +36,7 @@ class _File:
     file_id: int
     path: str
     name: str
-    size: int  # bytes on the disk; 0 where nobody knows
+    size: int | None  # bytes on the disk, or left in a pipe that nobody writes to any more; None: nobody knows
     pipe: bool
 
 
@@ -77,14 +82,17 @@ class Recorded:
             problems.append("standard input (-) can be read only once")
         if problems:
             raise TailraceError("\n".join(problems))
-        if not any(file.pipe for file in self._waiting):
-            self._total_bytes = sum(file.size for file in self._waiting)
+        sizes = [file.size for file in self._waiting if file.size is not None]
+        if len(sizes) == len(self._waiting):
+            self._total_bytes = sum(sizes)
 
     def open(self, positions: Sequence[Position] = (), now: float = 0.0) -> None:  # noqa: ARG002 - no state, no clock
         if not self._examined:
             self.examine()
 
     def poll(self, now: float) -> float:  # noqa: ARG002 - waits for pipes only
+        if self.exhausted:
+            return _NOTHING_MORE
         return 0.0 if self._reader is None or self._reader.stream.ready() else _PIPE_WAIT
 
     def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:  # noqa: ARG002
@@ -132,7 +140,8 @@ class Recorded:
             self._file = self._reader = None
 
     def progress(self) -> tuple[int, int | None]:
-        """Bytes read of the files as they lie on the disk, and all there are; None where a pipe is among them."""
+        """Bytes read of the files as they lie on the disk, and all there are; None where nobody knows how many come
+        through a pipe."""
         taken = self._reader.stream.taken() if self._reader is not None else 0
         return self._finished_bytes + taken, self._total_bytes
 
@@ -150,7 +159,8 @@ class Recorded:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if path.endswith(".zst"):
                 import_zstandard()
-        return _File(number, path, self._name_as or _name(path), 0 if pipe else status.st_size, pipe)
+        size = _left_in_pipe(self._stdin) if path == STDIN and stat.S_ISFIFO(mode) else None if pipe else status.st_size
+        return _File(number, path, self._name_as or _name(path), size, pipe)
 
     def _next_file(self) -> bool:
         """Open the next file that can be opened; False: there is none."""
@@ -160,7 +170,7 @@ class Recorded:
                 stream = self._open_file(file)
             except OSError as error:  # it was readable when the command began
                 self._fail(file, _explain(error))
-                self._finished_bytes += file.size
+                self._finished_bytes += file.size or 0
                 continue
             self._file = file
             self._reader = LineReader(stream, self._max_line_bytes, self._chunk_bytes)
@@ -187,12 +197,23 @@ class Recorded:
             rest = f"; {left_out} bytes of an unfinished line before that were left out" if left_out else ""
             self._fail(self._file, self._reader.fault + rest)
         self._reader.stream.close()
-        self._finished_bytes += self._file.size
+        self._finished_bytes += self._file.size or 0
         self._file = self._reader = None
 
     def _fail(self, file: _File, why: str) -> None:
         self.errors.append(f"{_printable(file.path)}: {why}")
         log.error("file.damaged", path=_printable(file.path), why=why)
+
+
+def _left_in_pipe(descriptor: int) -> int | None:
+    """Bytes in a pipe whose writers are all gone: it is known then how much will come. None: more may be written."""
+    watch = select.poll()
+    watch.register(descriptor, select.POLLIN)
+    if not any(event & select.POLLHUP for _, event in watch.poll(0)):
+        return None
+    count = array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return count[0]
 
 
 def _name(path: str) -> str:

@@ -437,6 +437,28 @@ def test_a_pipe_that_has_nothing_yet_does_not_block() -> None:
     os.close(reading)  # it is not the source's to close
 
 
+def test_a_pipe_whose_writers_are_gone_is_as_large_as_what_is_left_in_it() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"one\ntwo\n")
+    unknown = Recorded(["-"], stdin=reading)
+    unknown.examine()
+    os.close(writing)
+    source = Recorded(["-"], stdin=reading)
+    source.examine()
+    assert unknown.progress() == (0, None)
+    assert source.progress() == (0, 8)
+    assert content(drain(source)) == b"one\ntwo\n"
+    assert source.progress() == (8, 8)
+    os.close(reading)
+
+
+def test_an_exhausted_source_does_not_want_to_be_called_soon(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    source = opened(tmp_path / "a.log")
+    drain(source)
+    assert source.poll(0.0) >= 1.0
+
+
 def test_a_byte_order_mark_in_pieces_from_a_pipe_is_skipped() -> None:
     reader = LineReader(Scripted([b"\xef", None, b"\xbb", None, b"\xbfone\n"]), 100, 100)
     assert list(read_all(reader, 200)) == [(Lines(3, 4, 7), b"one\n")]
