@@ -1,0 +1,214 @@
+"""Signals: the first ends the daemon in order, the second at once; nothing is lost or repeated by either."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .conftest import MakeDaemon
+from .daemon import numbered, until
+
+LINES = 60_000
+PIPELINE = """
+[pipeline]
+state_dir = "state"
+workers = {workers}
+commit_interval = "20ms"
+chunk_bytes = "{chunk}"
+shutdown_timeout = "{timeout}"
+[source]
+paths = ["logs/*.log"]
+max_line_bytes = "4KiB"
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "{sink}"
+"""
+FILE = PIPELINE.replace("{sink}", "write.file") + 'path = "out/all.ndjson"\n'
+STDOUT = PIPELINE.replace("{sink}", "write.stdout")
+
+
+def file_config(workers: int = 2) -> str:
+    return FILE.format(workers=workers, chunk="64KiB", timeout="30s")
+
+
+def stdout_config(timeout: str = "30s") -> str:
+    return STDOUT.format(workers=0, chunk="64KiB", timeout=timeout)
+
+
+@contextmanager
+def unread_pipe() -> Iterator[tuple[int, int]]:
+    """(reading end, writing end) of a pipe."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def drain(descriptor: int) -> bytes:
+    """What is in the pipe now."""
+    os.set_blocking(descriptor, False)
+    data = b""
+    while True:
+        try:
+            portion = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            return data
+        if not portion:
+            return data
+        data += portion
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_case_070_the_first_signal_under_load_ends_in_order_and_the_next_start_goes_on(
+    make_daemon: MakeDaemon, signum: int, workers: int
+) -> None:
+    daemon = make_daemon(file_config(workers))
+    log = daemon.logs / "app.log"
+    data = numbered(0, LINES, pad=50)
+    log.write_bytes(data)
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    assert daemon.stop(signum) == 0, daemon.stderr()
+    until(daemon.group_is_gone, "no process is left", 2)
+    first = daemon.numbers("all.ndjson")
+    assert 100 <= len(first) < LINES, "it was stopped in the middle, or this shows nothing"
+    assert daemon.committed() == len(numbered(0, len(first), pad=50)), "all that is written is committed"
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(LINES))
+
+
+def test_case_071_a_stuck_sink_is_left_at_shutdown_timeout_and_goes_on_with_the_next_start(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon(stdout_config(timeout="300ms"))
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES))
+    with unread_pipe() as (end, out):
+        daemon.start(stdout=out)
+        daemon.until(lambda: daemon.said("sink.retry"), "the daemon says that nobody reads")
+        assert daemon.stop() == 1, daemon.stderr()
+        first = drain(end)
+    until(daemon.group_is_gone, "no process is left", 2)
+    words = daemon.stderr().splitlines()[-1]
+    assert words.startswith("tailrace: ")
+    assert "shutdown_timeout" in words
+    assert "write.stdout" in words, "it names what is stuck"
+    assert "pending" in daemon.stderr()
+    assert "Traceback" not in daemon.stderr()
+
+    committed = daemon.committed()
+    assert 0 < committed < len(numbered(0, LINES))
+    next_number = numbered(0, LINES)[:committed].count(b"\n")
+    seen = first[: first.rfind(b"\n") + 1]
+    assert numbered(0, LINES).startswith(seen), "what came out before is in order"
+    assert seen.count(b"\n") >= next_number, "nothing is committed that was not written"
+    done = daemon.command("run", "--until-eof")
+    assert done.code == 0, done.err
+    assert [event["n"] for event in done.events] == list(range(next_number, LINES))
+
+
+def test_case_072_a_second_signal_leaves_at_once_and_commits_nothing_more(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(stdout_config())
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES))
+    with unread_pipe() as (end, out):
+        daemon.start(stdout=out)
+        daemon.until(lambda: daemon.said("sink.retry"), "the daemon says that nobody reads")
+        daemon.send(signal.SIGTERM)
+        daemon.until(lambda: daemon.said("pipeline.stopping"), "it has heard the first signal")
+        committed = daemon.committed()
+        daemon.send(signal.SIGINT)
+        assert daemon.wait(timeout=5) == 1
+        assert daemon.committed() == committed
+        assert b"Traceback" not in daemon.stderr().encode()
+        drain(end)
+
+
+def test_case_072_two_signals_in_a_row_under_load_and_the_next_start_is_exact(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(file_config())
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    daemon.send(signal.SIGTERM)
+    daemon.send(signal.SIGINT)
+    assert daemon.wait() in (0, 1)  # 0: the end in order was faster than the second signal
+    until(daemon.group_is_gone, "workers end with their parent", 2)
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(LINES))
+
+
+def test_case_072_ctrl_c_reaches_the_whole_group_and_workers_leave_it_to_the_parent(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(file_config())
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    daemon.send_group(signal.SIGINT)
+    assert daemon.wait() == 0, daemon.stderr()
+    assert "Traceback" not in daemon.stderr()
+    assert not daemon.said("worker.died"), daemon.stderr()
+    first = daemon.numbers("all.ndjson")
+    assert daemon.committed() == len(numbered(0, len(first), pad=50))
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(LINES))
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_case_072_a_signal_during_the_start_is_obeyed(make_daemon: MakeDaemon, step: int) -> None:
+    daemon = make_daemon(file_config())
+    (daemon.logs / "app.log").write_bytes(numbered(0, 5_000))
+    daemon.start()
+    signs = [
+        lambda: True,
+        lambda: Path(f"/proc/{daemon.pid}/fd/2").exists(),
+        (daemon.home / "state").exists,
+        daemon.database.exists,
+        lambda: len(daemon.children()) == 1,
+        lambda: len(daemon.children()) == 2,
+        daemon.out.exists,
+        lambda: daemon.said("file.found"),
+    ]
+    daemon.until(signs[step], "the start came so far")
+    daemon.send_group(signal.SIGINT if step % 2 else signal.SIGTERM)
+    code = daemon.wait(timeout=15)
+    assert code in ((0, 1, -signal.SIGTERM, -signal.SIGINT) if step < 4 else (0,)), daemon.stderr()
+    until(daemon.group_is_gone, "no process is left", 2)
+    assert step < 2 or "Traceback" not in daemon.stderr(), daemon.stderr()  # before: the interpreter itself starts
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(5_000))
+
+
+def test_case_057_a_killed_parent_leaves_nothing_behind_and_the_next_start_works_at_once(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon(file_config())
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
+    shared = set(os.listdir("/dev/shm"))  # noqa: S108  (looked at, not used)
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    workers = daemon.children()
+    assert len(workers) == 2
+    daemon.kill_parent()
+    until(daemon.group_is_gone, "the workers are gone", 1)
+    assert set(os.listdir("/dev/shm")) <= shared  # noqa: S108  (looked at, not used)
+    daemon.start("--until-eof")  # at once: no lock is left
+    assert daemon.wait() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(LINES))
+
+
+def test_case_070_four_stops_in_a_row_with_a_backlog_lose_and_repeat_nothing(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(file_config(0))
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES * 2, pad=50))
+    for _ in range(4):
+        before = daemon.text("all.ndjson").count(b"\n")
+        daemon.start()
+        daemon.until(daemon.has("all.ndjson", before + 100), "more output")
+        assert daemon.stop() == 0, daemon.stderr()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(LINES * 2))
