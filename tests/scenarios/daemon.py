@@ -190,6 +190,14 @@ class Daemon:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    def open_files(self) -> list[str]:
+        """What the main process's descriptors lead to."""
+        found = []
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(descriptor))
+        return found
+
     # What it says and leaves behind.
 
     def stderr(self, start: int = 0) -> str:
