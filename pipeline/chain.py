@@ -28,7 +28,6 @@ Condition = Callable[[list[Event]], list[Any]]
 WHY_LIMIT, TRACE_LIMIT, FIELDS_LIMIT = 2_000, 8_000, 65_536  # characters kept in a dead letter
 CODE_LIMIT = 64
 BOM = "\ufeff"
-PARSER = 0  # index of the parse stage in every chain
 
 
 @dataclass(slots=True)
@@ -103,29 +102,27 @@ class Chain:
     def at(self, index: int) -> None:
         self.marker[0] = index
 
-    def run(
-        self, piece: bytes, batch_of: Callable[[Sequence[int]], Batch], start: int, base: int, single: bool = False
-    ) -> Made:
+    def run(self, piece: bytes, batch_of: Callable[[Sequence[int]], Batch], start: int, base: int) -> Made:
         """All lines of ``piece``, which begins at file offset ``start`` and slot offset ``base``; raises TimeBudget.
 
-        Stages that raise are run again event by event; if the line is still not known, ``LostTrackError``. ``single``:
-        the piece is one line, so what the parser raises is its fault.
+        Stages that raise are run again line by line or event by event; if the line is still not known,
+        ``LostTrackError``.
         """
-        alone: set[int] = {PARSER} if single else set()
+        alone: set[int] = set()
         while True:
             try:
                 return _Run(self, piece, batch_of, start, base, alone).go()
             except (LostTrackError, TimeBudget):
                 raise
             except BaseException as error:  # also SystemExit: a stage must not end the worker
-                if self.at == PARSER or self.at in alone:
+                if self.at in alone:
                     raise LostTrackError from error
                 alone.add(self.at)
 
     def run_line(self, line: bytes, batch_of: Callable[[Sequence[int]], Batch], start: int, base: int) -> Made:
         """One line, whatever happens: an exception makes it a dead letter. Only TimeBudget comes out."""
         try:
-            return self.run(line, batch_of, start, base, single=True)
+            return self.run(line, batch_of, start, base)
         except LostTrackError as error:
             cause = error.__cause__ or error
             return self.condemn(line, base, *blame(cause))
@@ -215,9 +212,12 @@ class _Run:
         return text
 
     def _parse(self, step: Step, text: str, batch: Batch) -> list[Event]:
-        if step.locate:
-            step.locate(batch)
-        entries = one(lambda _: self._entries(step, text), {}) if PARSER in self.alone else self._entries(step, text)
+        if self.chain.at in self.alone:
+            entries = []
+            for index, line in enumerate(self.lines):
+                entries += one(partial(self._parse_line, step, line, batch, index), {})
+        else:
+            entries = self._parsed(step, text, len(self.lines), batch)
         self.parsed = entries
         if Fail not in set(map(type, entries)):
             return cast(list[Event], entries.copy())  # a stage may change the list it is given
@@ -237,11 +237,17 @@ class _Run:
         batch.offsets = offsets
         return kept
 
-    def _entries(self, step: Step, text: str) -> Entries:
+    def _parse_line(self, step: Step, line: str, batch: Batch, index: int, _: list[Event]) -> Entries:
+        return self._parsed(step, line, 1, _part(batch, index, 1))
+
+    @staticmethod
+    def _parsed(step: Step, text: str, expected: int, batch: Batch) -> Entries:
+        if step.locate:
+            step.locate(batch)
         entries = cast(Parse, step.stage).parse(text)
-        if len(entries) != len(self.lines):
+        if len(entries) != expected:
             raise ValueError(
-                f"{step.label} gave {len(entries)} entries for {len(self.lines)} lines; it must give one for each"
+                f"{step.label} gave {len(entries)} entries for {expected} lines; it must give one for each"
             )
         return entries
 
@@ -255,8 +261,7 @@ class _Run:
             ):
                 some = [event for _, event in run]
                 if wanted:
-                    place = Batch(batch.name, batch.path, batch.file_id, batch.now, batch.offsets[at : at + len(some)])
-                    entries += self._process(step, some, place)
+                    entries += self._process(step, some, _part(batch, at, len(some)))
                 else:
                     entries += some
                 at += len(some)
@@ -274,8 +279,7 @@ class _Run:
             entries = []
             for index, event in enumerate(events):
                 if step.locate:
-                    place = batch.offsets[index : index + 1]
-                    step.locate(Batch(batch.name, batch.path, batch.file_id, batch.now, place))
+                    step.locate(_part(batch, index, 1))
                 entries += one(partial(self._processed, step), event)
         if len(entries) < before:
             self._filtered(step.label, "dropped", before - len(entries))
@@ -380,6 +384,10 @@ def one(process: Callable[[list[Event]], Entries], event: Event) -> Entries:
     except BaseException as error:
         code, why, trace = blame(error)
         return [Fail(code, why, event, trace)]
+
+
+def _part(batch: Batch, at: int, count: int) -> Batch:
+    return Batch(batch.name, batch.path, batch.file_id, batch.now, batch.offsets[at : at + count])
 
 
 def _encoded(stage: Write, events: list[Event]) -> Entries:
