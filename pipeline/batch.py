@@ -36,6 +36,7 @@ class Batch:
     offsets: Sequence[int]  # byte offset in the file of each line, aligned with what the stage is given next
     text: str = ""  # what the parse stage is given next, and the same as lines: splitting again is a tenth of parsing
     lines: Sequence[str] = ()
+    data: bytes = b""  # the bytes they were made of, with empty lines and line ends
 
 
 @dataclass(slots=True, eq=False)

@@ -166,7 +166,7 @@ class _Run:
         if text is None:
             return self.made
         batch = self.batch_of(self.offsets)
-        batch.text, batch.lines = text, self.lines
+        batch.text, batch.lines, batch.data = text, self.lines, self.piece
         events: list[Event] = []
         chain = self.chain
         routed: set[int] = set()

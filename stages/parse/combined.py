@@ -65,7 +65,7 @@ class Combined:
         if '\\"' in text:  # the usual form knows no escaped quotes: keep such lines from it
             lines = lines or text.split("\n")
             text = "\n".join([" " if '\\"' in line else line for line in lines])
-        times, statuses, sizes = self._times, _STATUSES, self._sizes
+        times, statuses = self._times, _STATUSES
         events: list[Event | Fail] = [
             {
                 "host": host,
@@ -76,7 +76,7 @@ class Combined:
                 "path": path,
                 "proto": proto,
                 "status": statuses[status],
-                "size": sizes[size],
+                "size": int(size) if size else None,
                 "referer": referer or None,
                 "agent": agent or None,
             }

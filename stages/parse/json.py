@@ -21,7 +21,8 @@ _STRING_OR_NUMBER = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|-?[0-9]++(\.[0-9]+
 # No integer beyond 64 bits without 20 digits, or a minus and 19, in a row: after this translation, 20 noughts.
 _DIGITS_TO_NOUGHT = bytes(0x30 if chr(i) in "-0123456789" else i for i in range(256))
 _LONG_NUMBER = b"0" * 20
-_STRIDE = 4  # of a run of 20, every fourth byte makes five
+_STRIDE = 5  # of a run of 20, every fifth byte makes four
+_FEW_NOUGHTS = b"0" * 4
 
 # What is left of a piece when only opening brackets (made alike) and newlines are kept shows the lines with many.
 _OBJECT_LEVEL = len('{"":}')  # the least that a level of objects takes
@@ -63,7 +64,9 @@ class Json:
 
     def parse(self, text: str) -> list[Event | Fail]:
         batch = self._batch
-        lines = batch.lines if batch is not None and batch.text is text else text.split("\n")
+        if batch is None or batch.text is not text:  # called by itself, or for a part of the batch
+            batch = Batch("", "", 0, 0.0, (), text, text.split("\n"), text.encode())
+        lines = batch.lines
         events: list[Any] = []
         rest = iter(lines)
         while True:
@@ -72,15 +75,14 @@ class Json:
                 break
             except orjson.JSONDecodeError as error:  # what stands before it in the piece is in the list already
                 events.append(self._unreadable(lines[len(events)], error))
-        data = text.encode()
-        if self.big_int != "float":
-            for i in _with_long_numbers(data):
+        if self.big_int != "float" and _FEW_NOUGHTS in batch.data[::_STRIDE].translate(_DIGITS_TO_NOUGHT):
+            for i in _with_long_numbers(text.encode()):
                 if type(events[i]) is not Fail:
                     events[i] = self._mended(lines[i].removeprefix(_BOM))
         deep = _OBJECT_LEVEL * self.max_depth + len(
             "{}"
         )  # bytes that so many levels take at least, if there are no lists
-        if ("[" in text or max(map(len, lines)) >= deep) and b"{" * (self.max_depth + 1) in data.translate(
+        if ("[" in text or max(map(len, lines)) >= deep) and b"{" * (self.max_depth + 1) in batch.data.translate(
             _OPENING_ALIKE, _NOT_OPENING
         ):
             self._bound(lines, events)
@@ -132,8 +134,6 @@ class Json:
 
 def _with_long_numbers(data: bytes) -> Iterator[int]:
     """The indexes of the lines that may have an integer beyond 64 bits; few others."""
-    if _LONG_NUMBER[::_STRIDE] not in data[::_STRIDE].translate(_DIGITS_TO_NOUGHT):
-        return
     noughts = data.translate(_DIGITS_TO_NOUGHT)
     index = start = 0
     while (found := noughts.find(_LONG_NUMBER, start)) >= 0:
