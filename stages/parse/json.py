@@ -79,12 +79,8 @@ class Json:
             for i in _with_long_numbers(text.encode()):
                 if type(events[i]) is not Fail:
                     events[i] = self._mended(lines[i].removeprefix(_BOM))
-        deep = _OBJECT_LEVEL * self.max_depth + len(
-            "{}"
-        )  # bytes that so many levels take at least, if there are no lists
-        if ("[" in text or max(map(len, lines)) >= deep) and b"{" * (self.max_depth + 1) in batch.data.translate(
-            _OPENING_ALIKE, _NOT_OPENING
-        ):
+        least = _OBJECT_LEVEL * self.max_depth + len("{}")  # what too many levels take, if there are no lists
+        if ("[" in text or max(map(len, lines)) >= least) and self._may_be_deep(batch.data):
             self._bound(lines, events)
         if set(map(type, events)) != {dict}:
             events = [event if type(event) is dict else self._other(event) for event in events]
@@ -115,6 +111,10 @@ class Json:
         if mended != line and self.big_int == "error":
             return Fail("bad_type", f"an integer beyond 64 bits, which big_int = 'error' forbids: {excerpt(line)}")
         return orjson.loads(mended)
+
+    def _may_be_deep(self, data: bytes) -> bool:
+        """Whether a line has so many opening brackets."""
+        return b"{" * (self.max_depth + 1) in data.translate(_OPENING_ALIKE, _NOT_OPENING)
 
     def _bound(self, lines: Sequence[str], events: list[Any]) -> None:
         for i, line in enumerate(lines):
