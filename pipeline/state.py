@@ -26,6 +26,7 @@ from pipeline.telemetry.counters import Counters, Key
 SCHEMA_VERSION = 1
 FILE_NAME = "tailrace.sqlite"
 WAL_LIMIT = 16 << 20  # bytes the write-ahead log is cut back to
+OF_THE_DISK = "see to its disk (room, permissions, errors in the system's log), then start again"
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -87,7 +88,7 @@ class State:
                 self.outputs = {mark.path for marks in self.marks().values() for mark in marks}
                 self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
             except (sqlite3.Error, OSError) as error:
-                raise self._refusal(path, str(error)) from error
+                raise self._refusal(path, str(error), OF_THE_DISK if _is_of_the_disk(error) else "") from error
             undo.pop_all()
 
     @property
@@ -116,8 +117,14 @@ class State:
                 f"{self._directory}: another tailrace (process {holder}) uses this state directory; "
                 "stop it first, or give this one its own pipeline.state_dir"
             ) from error
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._lock)
+            raise StateError(
+                f"{self._directory / 'lock'}: cannot be written: {error.strerror}; {OF_THE_DISK}"
+            ) from error
 
     def _create(self, path: Path) -> None:
         """Make the file under another name first: under its own name it is never empty or half made."""
@@ -264,6 +271,20 @@ class State:
                 for m in marks
             ),
         )
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether the trouble is around the file, and not in it: then nobody should move it away."""
+    if isinstance(error, OSError):
+        return True
+    around = (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_READONLY,
+    )
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in around
 
 
 def _row(position: Position) -> dict[str, object]:

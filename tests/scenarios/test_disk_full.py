@@ -1,0 +1,225 @@
+"""Full disks: the daemon waits, says so once, and goes on exactly where it was when there is room again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import MakeDaemon
+from .daemon import Daemon, numbered, until
+
+CONFIG = """
+[pipeline]
+state_dir = "state"
+workers = 0
+commit_interval = "50ms"
+chunk_bytes = "64KiB"
+shutdown_timeout = "1s"
+[source]
+paths = ["logs/*.log"]
+max_line_bytes = "4KiB"
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "write.file"
+path = "out/all.ndjson"
+"""
+LINES = 30_000  # about 3 MB
+FILLER = "filler"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[Path, str], Path]]:
+    """Mounts a small file system at a path; skips where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount(path: Path, size: str) -> Path:
+        path.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tailrace-test", str(path)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip(f"may not mount a tmpfs: {done.stderr.decode().strip()}")
+        mounted.append(path)
+        return path
+
+    yield mount
+    for path in mounted:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take all the room there is."""
+    filler = disk / FILLER
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
+    return filler
+
+
+def exact(daemon: Daemon, lines: int = LINES) -> None:
+    """After a stop in order, and a further start, each line is there once and in order."""
+    assert daemon.stop() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(lines))
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(lines))
+    assert "Traceback" not in daemon.stderr()
+
+
+def test_case_062_a_full_output_disk_is_waited_for_and_then_everything_is_there_once(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.out, "4M")
+    filler = disk / FILLER
+    filler.write_bytes(b"\0" * (3 << 20))
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=80))
+    daemon.start()
+    daemon.until(lambda: daemon.said("sink.retry"), "it says that the disk is full")
+    assert "No space left on device" in daemon.said("sink.retry")[0]
+    assert "all.ndjson" in daemon.said("sink.retry")[0]
+    written = len(daemon.text("all.ndjson"))
+    until(lambda: 0 < daemon.committed() <= written, "what was written before is committed", 5)
+    assert daemon.running
+    until(lambda: daemon.cpu() > 0, "it runs")
+    assert len(daemon.said("sink.retry")) == 1, "repeated complaints are counted"
+    filler.unlink()
+    daemon.until(daemon.has("all.ndjson", LINES), "the rest follows")
+    assert daemon.said("sink.recovered")
+    exact(daemon)
+
+
+def test_case_062_stopped_while_the_disk_is_full(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.out, "4M")
+    filler = disk / FILLER
+    filler.write_bytes(b"\0" * (3 << 20))
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=80))
+    daemon.start()
+    daemon.until(lambda: daemon.said("sink.retry"), "it says that the disk is full")
+    assert daemon.stop() == 1
+    assert "shutdown_timeout" in daemon.stderr().splitlines()[-1]
+    assert "write.file" in daemon.stderr().splitlines()[-1]
+    filler.unlink()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(LINES))
+
+
+def test_case_046_a_full_disk_under_the_state_takes_back_what_was_not_committed_and_goes_on_later(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.home / "state", "1M")
+    log = daemon.logs / "app.log"
+    log.write_bytes(numbered(0, 1000, pad=80))
+    daemon.start()
+    daemon.until(lambda: daemon.committed() == log.stat().st_size, "the first lines are committed")
+    filler = fill(disk)
+    with log.open("ab") as file:
+        for n in range(1000, LINES, 1000):
+            file.write(numbered(n, n + 1000, pad=80))
+            file.write(b"no json %d\n" % n)  # dead letters need room in the state
+    daemon.until(lambda: daemon.said("pipeline.rewind"), "it says that it cannot commit")
+    assert "full" in daemon.said("pipeline.rewind")[0]
+    assert daemon.running
+    filler.unlink()
+    daemon.until(lambda: daemon.committed() == log.stat().st_size, "the rest is committed")
+    exact(daemon)
+    assert len(daemon.dead_letters()) == 29
+
+
+def test_case_080_state_and_output_on_one_full_disk(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.home / "disk", "8M")
+    for name in ("state", "out"):
+        (disk / name).mkdir()
+        (daemon.home / name).symlink_to(disk / name)
+    log = daemon.logs / "app.log"
+    log.write_bytes(numbered(0, 1000, pad=80))
+    daemon.start()
+    daemon.until(lambda: daemon.committed() == log.stat().st_size, "the first lines are committed")
+    filler = fill(disk)
+    with log.open("ab") as file:
+        file.write(numbered(1000, LINES, pad=80))
+    daemon.until(lambda: daemon.said("sink.retry") or daemon.said("pipeline.rewind"), "it says that the disk is full")
+    assert daemon.running
+    filler.unlink()
+    daemon.until(daemon.has("all.ndjson", LINES), "the rest follows")
+    exact(daemon)
+
+
+def test_case_080_a_state_that_finds_no_room_at_the_start_is_refused_and_works_later(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.home / "state", "1M")
+    (daemon.logs / "app.log").write_bytes(numbered(0, 100))
+    filler = fill(disk)
+    assert daemon.run_to_end() == 1
+    assert "Traceback" not in daemon.stderr()
+    words = daemon.stderr().splitlines()[-1]
+    assert f"{disk}/" in words
+    assert "full" in words or "No space left" in words
+    assert "see to its disk" in words
+    assert "move it away" not in words, "a state that is whole must not be thrown away"
+    filler.unlink()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(100))
+
+
+def test_case_080_a_state_that_is_there_is_never_to_be_moved_away_because_its_disk_is_full(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.home / "state", "1M")
+    log = daemon.logs / "app.log"
+    log.write_bytes(numbered(0, 100))
+    assert daemon.run_to_end() == 0
+    with log.open("ab") as file:
+        file.write(numbered(100, 200))
+    filler = fill(disk)
+    code = daemon.run_to_end()
+    assert code in (0, 1)  # 0: what was free in the files that are there was enough
+    assert "move it away" not in daemon.stderr()
+    assert "Traceback" not in daemon.stderr()
+    filler.unlink()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(200))
+
+
+def test_case_062_a_limit_on_file_sizes_is_waited_for_like_a_full_disk(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(CONFIG)
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=80))
+    daemon.start(before=["prlimit", "--fsize=1000000:unlimited"])  # EFBIG, and the signal SIGXFSZ with it
+    daemon.until(lambda: daemon.said("sink.retry"), "it says that the file may not grow")
+    assert "File too large" in daemon.said("sink.retry")[0]
+    subprocess.run(["prlimit", f"--pid={daemon.pid}", "--fsize=unlimited:unlimited"], check=True)
+    daemon.until(daemon.has("all.ndjson", LINES), "the rest follows")
+    exact(daemon)
+
+
+def test_case_080_a_log_that_cannot_be_written_stops_nobody(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.home / "disk", "1M")
+    errors = disk / "log"
+    errors.touch()
+    fill(disk)
+    (daemon.logs / "app.log").write_bytes(numbered(0, 1000))
+    daemon.start(before=["sh", "-c", f'exec "$@" 2>>"{errors}"', "sh"])
+    until(daemon.has("all.ndjson", 1000), "the events arrive", 20)
+    assert daemon.stop(signal.SIGTERM) == 0
+    assert os.path.getsize(errors) == 0
