@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +11,8 @@ from typing import Any
 
 from pipeline.config.locate import KeyPath
 from pipeline.config.model import StageSpec
-from pipeline.config.options import load_options
-from pipeline.config.paths import absolute_template, check_path
+from pipeline.config.options import Options, load_options
+from pipeline.config.paths import absolute_template, check_path, near_placeholder
 from pipeline.config.report import Report, show
 from pipeline.config.tables import Check, choice, text
 from pipeline.errors import ConfigError
@@ -69,7 +71,9 @@ def load_chain(tables: Any, directory: str, report: Report) -> list[Entry]:
 def _identify(index: int, table: dict[str, Any], directory: str, report: Report) -> Entry | None:
     path: KeyPath = ("stages", index)
     if "use" not in table:
-        report.add(path, 'missing key "use": the stage\'s name, for example "parse.json"')
+        near = difflib.get_close_matches("use", table, n=1)
+        hint = f"; did you mean it by {show(near[0])}?" if near else ""
+        report.add(path, f'missing key "use": the stage\'s name, for example "parse.json"{hint}')
         return None
     try:
         use = text(table["use"])
@@ -93,21 +97,24 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
     if "id" in table and entry.role != "write":
         report.add((*entry.path, "id"), "only write stages have an id")
     options = load_options(entry.stage, table, entry.path, COMMON[entry.role], report)
-    if options is None or report.count != before:
+    if options is None:
         return
-    if entry.role == "write" and isinstance(options.get("path"), str):
-        entry.template = options["path"]
+    if entry.role == "write" and isinstance(options.values.get("path"), str):
+        entry.template = options.values["path"]
         try:
             check_path(entry.template)
-            options["path"] = absolute_template(entry.template, directory)
+            options.values["path"] = absolute_template(entry.template, directory)
         except ValueError as wrong:
             report.add((*entry.path, "path"), f"found {show(table['path'])}, {wrong}")
             return
-    if _builds(entry, options, table, report):
+        if near := near_placeholder(entry.template):
+            report.warn((*entry.path, "path"), near)
+    _build(entry, options, report)
+    if report.count == before and not report.is_broken(entry.path):
         label = entry.use if repeat == 1 else f"{entry.use}#{repeat}"
         if entry.role == "write":
             common.setdefault("id", f"{entry.use}:{entry.template}" if entry.template else entry.use)
-        entry.spec = StageSpec(entry.use, label, entry.role, options, **common)
+        entry.spec = StageSpec(entry.use, label, entry.role, options.values, **common)
 
 
 def _common(check: Check, entry: Entry, key: str, value: Any, report: Report) -> Any:
@@ -145,27 +152,47 @@ _COMMON: dict[str, Check] = {
 }
 
 
-def _builds(entry: Entry, options: dict[str, Any], table: dict[str, Any], report: Report) -> bool:
-    """Build the stage as a worker will, for the checks of its own. False: the report says why not."""
+def _build(entry: Entry, options: Options, report: Report) -> None:
+    """Build the stage as a worker will, for the checks of its own. Where something was left out of the options, only
+    what a check says of the other keys is told: the rest may follow from that."""
     if not isinstance(entry.stage, type):
-        return True
+        return
     try:
-        entry.stage(**options)
+        entry.stage(**options.values)
     except ModuleNotFoundError as error:
         report.add(entry.path, missing_module(error))
     except (ValueError, AssertionError) as error:
-        report.add(_place_of(str(error), entry, table), str(error) or describe(error))
+        for problem in _NEXT_PROBLEM.split(str(error) or describe(error)):
+            keys, message = _named_key(problem, options.values)
+            if keys or options.whole:
+                report.add((*entry.path, *keys), message)
     except (Exception, SystemExit) as error:
-        report.add(entry.path, f"building it failed: {describe(error)}{origin_of(error)}")
-    else:
-        return True
-    return False
+        if options.whole:
+            report.add(entry.path, f"building it failed: {describe(error)}{origin_of(error)}")
 
 
-def _place_of(message: str, entry: Entry, table: dict[str, Any]) -> KeyPath:
-    """The key a stage's message is about, if its first words name one: the line is that key's then."""
-    words = (word.strip("`'\":,") for word in message.split(maxsplit=3)[:3])
-    return next(((*entry.path, word) for word in words if word in table), entry.path)
+_NEXT_PROBLEM = re.compile(r"\n(?!\s|$)")  # a stage tells several, one a line; further lines of one are indented
+
+
+def _named_key(problem: str, options: dict[str, Any]) -> tuple[KeyPath, str]:
+    """The key a stage's message is about, if its first words name one (the line is that key's then), and the message
+    without a ``key: `` in front."""
+    for word in problem.split(maxsplit=3)[:3]:
+        if keys := _key_path(word.strip("`'\":,"), options):
+            return keys, problem.removeprefix(f"{word} ") if word.endswith(":") else problem
+    return (), problem
+
+
+def _key_path(word: str, table: dict[str, Any]) -> KeyPath:
+    """``expr.a`` and ``patterns[1]`` as paths; empty: no such key."""
+    for key, value in table.items():
+        if word == key:
+            return (key,)
+        if isinstance(value, dict) and word.startswith(f"{key}."):
+            return (key, *_key_path(word.removeprefix(f"{key}."), value))
+        if isinstance(value, list) and (element := re.fullmatch(rf"{re.escape(key)}\[(\d{{1,9}})\]", word)):
+            return (key, int(element[1])) if int(element[1]) < len(value) else (key,)
+    return ()
 
 
 def _check_order(entries: list[Entry], report: Report) -> None:

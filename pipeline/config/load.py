@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import hashlib
 import math
 import os
@@ -117,7 +118,7 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
             report.add((name,), unknown_table(name, value))
     values = {name: load_table(name, tables.get(name), keys, report) for name, keys in TABLES.items()}
     pipeline = _pipeline(values["pipeline"], directory, report)
-    source = _source(values["source"], directory, report)
+    source = _source(tables, values["source"], directory, report)
     dead_letters = DeadLetterSettings(**values["dead_letters"])
     _check_sums(pipeline, source, dead_letters, report)
     if values["status"]:
@@ -159,7 +160,8 @@ def _pipeline(values: dict[str, Any], directory: str, report: Report) -> Pipelin
     return replace(settings, state_dir=absolute(settings.state_dir, directory))
 
 
-def _source(values: dict[str, Any], directory: str, report: Report) -> TailSettings:
+def _source(tables: dict[str, Any], values: dict[str, Any], directory: str, report: Report) -> TailSettings:
+    """``tables`` as the file has them, ``values`` what is right of [source]."""
     globs = {}
     for key, make_absolute in (("paths", absolute_glob), ("exclude", absolute_exclude)):
         for index, pattern in enumerate(values.get(key, [])):
@@ -169,9 +171,19 @@ def _source(values: dict[str, Any], directory: str, report: Report) -> TailSetti
                 report.add(("source", key, index), f"found {show(pattern)}, {wrong}")
         globs[key] = tuple(make_absolute(pattern, directory) for pattern in values.get(key, []))
     settings = TailSettings(**{**values, **globs})
-    if not settings.paths and not report.has_problem(("source",)):
+    if not settings.paths and not _is_told(tables, report):
         report.add(("source",), 'needs at least one path, for example  paths = ["/var/log/app/*.log"]')
     return settings
+
+
+def _is_told(tables: dict[str, Any], report: Report) -> bool:
+    """Why there are no paths: they are wrong, or a name is misspelt or holds no table."""
+    table = tables.get("source")
+    if table is None:
+        return bool(difflib.get_close_matches("source", tables.keys() - TABLES.keys()))
+    if not isinstance(table, dict) or report.has_problem(("source", "paths")):
+        return True
+    return bool(difflib.get_close_matches("paths", table.keys() - TABLES["source"].keys()))
 
 
 def _check_sums(pipeline: PipelineSettings, source: TailSettings, dead: DeadLetterSettings, report: Report) -> None:

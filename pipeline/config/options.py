@@ -12,6 +12,7 @@ import json
 import math
 import typing
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -29,26 +30,41 @@ RESERVED = ("use", "only", "when", "on_error", "id")
 _LONGEST_NUMBER = 19  # characters that fit 64 bits, whatever they are
 
 
+@dataclass(slots=True)
+class Options:
+    """Plain values for ``stage(**values)``, as far as the table gives them."""
+
+    values: dict[str, Any]
+    whole: bool  # nothing was left out because it is wrong
+
+
 def load_options(
     stage: type | Callable[..., Any], table: dict[str, Any], path: KeyPath, common: Sequence[str], report: Report
-) -> dict[str, Any] | None:
-    """Plain values for ``stage(**options)``, or None where the report says what is wrong."""
-    before = report.count
+) -> Options | None:
+    """What is wrong goes to the report; None: what is right does not suffice to build the stage."""
     parameters = _parameters(stage, path, report)
     if parameters is None:
         return None
-    options = {}
+    values = {}
+    unknown, wrong = [], False
     for key, value in table.items():
         if key in RESERVED:
             continue
+        before = report.count
         if key not in parameters:
             report.add((*path, key), _unknown_key(key, stage, list(parameters), common))
+            unknown.append(key)
             continue
-        options[key] = _value(parameters[key][0], value, (*path, key), report)
-    for key, (hint, default) in parameters.items():
-        if key not in table and default is inspect.Parameter.empty:
+        converted = _value(parameters[key][0], value, (*path, key), report)
+        if report.count == before and not report.is_broken((*path, key)):
+            values[key] = converted
+        else:
+            wrong = True
+    required = {key: hint for key, (hint, default) in parameters.items() if default is inspect.Parameter.empty}
+    for key, hint in required.items():
+        if key not in table and not difflib.get_close_matches(key, unknown, n=1):  # else it is there, misspelt
             report.add(path, f'missing key "{key}" ({describe_type(hint)})')
-    return options if report.count == before and not report.is_broken(path) else None
+    return Options(values, not unknown and not wrong) if required.keys() <= values.keys() else None
 
 
 def _unknown_key(key: str, stage: type | Callable[..., Any], own: list[str], common: Sequence[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import glob
 import os
+import re
 from collections.abc import Sequence
 
 from pipeline.config.model import TailSettings
@@ -45,6 +47,15 @@ def absolute_template(template: str, directory: str) -> str:
         raise ValueError(f'expected a directory or part of a name before the first placeholder: write "./{template}"')
     joined = os.path.join(directory.replace("{", "{{").replace("}", "}}"), template)
     return joined if ".." in template.split("/") else os.path.normpath(joined)
+
+
+def near_placeholder(template: str) -> str | None:
+    """Words for a placeholder that looks like a misspelt {source}. It may be right: any field of the event may stand
+    there."""
+    for name in re.findall(r"\{(\w+)\}", template.replace("{{", "")):
+        if name != "source" and len(name) <= len("source") and difflib.get_close_matches(name, ["source"], cutoff=0.8):
+            return f"{{{name}}} is a field of the event; did you mean {{source}}, the name of the file?"
+    return None
 
 
 def check_loops(config_paths: Sequence[str], source: TailSettings, ours: Sequence[Ours], report: Report) -> None:

@@ -7,7 +7,7 @@ from itertools import compress
 from operator import not_
 
 from pipeline.batch import Event, Fail
-from stages.expression import compile_expression
+from stages.expression import ExpressionError, compile_expression
 
 
 @dataclass
@@ -23,10 +23,13 @@ class Filter:
     def __post_init__(self) -> None:
         if self.keep is not None and self.drop is not None:
             raise ValueError("`keep` and `drop` exclude each other: give one of them")
-        text = self.keep if self.keep is not None else self.drop
+        key, text = ("keep", self.keep) if self.keep is not None else ("drop", self.drop)
         if text is None:
             raise ValueError('nothing to filter by: give `keep = "status >= 500"` or `drop = "..."`')
-        self._expression = compile_expression(text)
+        try:
+            self._expression = compile_expression(text)
+        except ExpressionError as error:
+            raise ValueError(f"{key}: {error}") from error
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         try:

@@ -37,10 +37,18 @@ class Regex:
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        sources = ([self.pattern] if self.pattern else []) + self.patterns
+        sources = {"pattern": self.pattern} if self.pattern else {}
+        sources |= {f"patterns[{index}]": source for index, source in enumerate(self.patterns)}
         if not sources:
             raise ValueError(r"give a `pattern`, such as pattern = '^(?P<level>\w+) (?P<message>.*)$'")
-        groups = [_groups(source) for source in sources]
+        groups, problems = [], []
+        for key, source in sources.items():
+            try:
+                groups.append(_groups(source))
+            except ValueError as error:
+                problems.append(f"{key}: {error}")
+        if problems:
+            raise ValueError("\n".join(problems))
         known = sorted({name for names in groups for name in names if name})
         for name in self.types:
             if name not in known:
@@ -50,7 +58,7 @@ class Regex:
         self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
         self._cascade = [
             (LinePattern(_portable(source)), _builder(names, self._types.columns))
-            for source, names in zip(sources, groups, strict=True)
+            for source, names in zip(sources.values(), groups, strict=True)
         ]
 
     def locate(self, batch: Batch) -> None:
