@@ -130,7 +130,9 @@ def test_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding() -> None
         released.append(total)
 
     first = MemorySink(before=hold)
-    pipeline = Pipeline(source, sinks=[first, MemorySink()], on_turn=look, commit_bytes=2000)
+    pipeline = Pipeline(
+        source, sinks=[first, MemorySink()], on_turn=look, commit_bytes=2000, slots=24, chunk_bytes=4096
+    )
     held: list[int] = []
     original = pipeline.engine._commit.tick
 
