@@ -83,7 +83,7 @@ class Dispatch:
 
     def start(self) -> None:
         """Hire the workers; from the main thread, before any other thread is started."""
-        self.workers = [self._hire() for _ in range(self._wanted)]
+        self.workers = [self._hired() for _ in range(self._wanted)]
 
     def fill(self, source: Source, now: float) -> bool:
         """Read into free slots what the source has; True when something was read."""
@@ -126,8 +126,8 @@ class Dispatch:
                 continue
             task = self._waiting.popleft()
             if task.fresh and worker.tasks:
-                worker.close()
-                self.workers[index] = self._hire()
+                self._dismiss(worker)
+                self.workers[index] = self._hired()
             self._give(self.workers[index], task, now)
             given = True
         return given
@@ -165,7 +165,7 @@ class Dispatch:
             if self._start_failures >= START_FAILURES:
                 raise TailraceError(f"workers die as soon as they start ({cause}); see what they printed above")
         worker.close()
-        self.workers[index] = self._hire()
+        self.workers[index] = self._hired()
         if task is None:
             return
         if not worker.ready:  # it never looked at the slot
@@ -247,8 +247,8 @@ class Dispatch:
         """Forget every slot, for a rewind; workers at work are let finish or are replaced by fresh ones."""
         for index, worker in enumerate(self.workers):
             if worker in self._working:
-                worker.close()
-                self.workers[index] = self._hire()
+                self._dismiss(worker)
+                self.workers[index] = self._hired()
         self._working.clear()
         self._waiting.clear()
         self._order.clear()
@@ -258,4 +258,13 @@ class Dispatch:
 
     def close(self) -> None:
         for worker in self.workers:
-            worker.close()
+            self._dismiss(worker)
+
+    def _hired(self) -> Worker:
+        worker = self._hire()
+        self._log.debug("worker.started", pid=worker.pid)
+        return worker
+
+    def _dismiss(self, worker: Worker) -> None:
+        worker.close()
+        self._log.debug("worker.ended", pid=worker.pid)

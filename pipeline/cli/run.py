@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
+from pipeline import __version__
 from pipeline.cli.options import add_config_argument, add_log_options, describe, load_config, log_settings
+
+if TYPE_CHECKING:
+    from pipeline.engine import Engine, Outcome
+    from pipeline.telemetry.log import Logger
 
 _EXAMPLES = """\
   tailrace run                                  tail what ./config.toml says, until Ctrl-C
@@ -29,6 +35,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from pipeline.build import run_daemon
     from pipeline.cli import signals
     from pipeline.cli.outcome import exit_code
+    from pipeline.source.finder import Finder
     from pipeline.telemetry import log
     from pipeline.telemetry.counters import Counters
     from pipeline.telemetry.progress import Progress
@@ -39,7 +46,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
     logger = log.get_logger("run")
     for warning in config.warnings:
-        logger.warning(warning)
+        logger.warning("config.warning", notice=warning)
     counters = Counters()
     summary = Summary(counters)
     progress = Progress(counters, lambda: (int(counters.total("bytes_read")), None)) if arguments.until_eof else None
@@ -49,15 +56,25 @@ def _execute(arguments: argparse.Namespace) -> int:
         if progress:
             progress.tick(now)
 
+    def connect(engine: Engine) -> None:
+        signals.connect(engine.stop)
+        settings = config.pipeline
+        found = len(Finder(config.source.paths, config.source.exclude).scan().found)
+        logger.info(
+            "pipeline.started", name=settings.name, version=__version__, workers=settings.workers, files=found,
+            config=str(config.path), state=settings.state_dir,
+        )  # fmt: skip
+
     try:
         outcome = run_daemon(
             config,
             log=log.get_logger("engine"),
             counters=counters,
             until_eof=arguments.until_eof,
-            configure=lambda engine: signals.connect(engine.stop),
+            configure=connect,
             on_turn=on_turn,
         )
+        _tell_end(logger, outcome)
     finally:
         if progress:
             progress.stop()
@@ -65,3 +82,12 @@ def _execute(arguments: argparse.Namespace) -> int:
     if arguments.until_eof and not arguments.quiet:
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds)
     return exit_code(outcome, strict=False)
+
+
+def _tell_end(logger: Logger, outcome: Outcome) -> None:
+    counters = outcome.counters
+    logger.info(
+        "pipeline.stopped", seconds=round(outcome.seconds, 2), lines=int(counters.total("lines_read")),
+        written={sink: int(count) for (sink,), count in counters.by("events_written", "sink").items()},
+        dead_letters=int(counters.total("dead_letters")), pending=int(counters.total("lines_pending")),
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import __version__
 from pipeline.cli import signals
 
 Run = Callable[..., tuple[int, str, str]]
@@ -120,8 +121,49 @@ def test_run_until_eof_writes_commits_and_shows_its_proof(home: Path, tailrace: 
     assert (letter["raw"], letter["offset"], letter["cut"]) == ("no json", 63, False)
 
 
+def logged(text: str) -> dict[str, list[dict[str, object]]]:
+    """The log's lines by event; the log is JSON."""
+    by_event: dict[str, list[dict[str, object]]] = {}
+    for line in text.splitlines():
+        if line.startswith("{"):
+            said = json.loads(line)
+            by_event.setdefault(said["event"], []).append(said)
+    return by_event
+
+
+def test_run_says_first_what_it_does_and_last_what_was_done(
+    home: Path, tailrace: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAILRACE_LOG_FORMAT", "json")
+    err = tailrace("run", "--until-eof")[2]
+    log = logged(err)
+    assert [*log][:1] + [*log][-1:] == ["pipeline.started", "pipeline.stopped"]
+    (started,), (stopped,) = log["pipeline.started"], log["pipeline.stopped"]
+    facts = {"name": "tailrace", "version": __version__, "workers": 0, "files": 1, "level": "info"}
+    assert facts.items() <= started.items()
+    assert (started["config"], started["state"]) == (f"{home}/config.toml", f"{home}/state")
+    assert stopped["written"] == {"write.file:out/{source}.ndjson": 7}
+    assert (stopped["lines"], stopped["dead_letters"], stopped["pending"]) == (9, 1, 0)
+
+
+def test_run_logs_each_warning_of_the_configuration_as_a_field(
+    home: Path, tailrace: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "config.toml").write_text('[pipeline]\nworkers = 0\n[source]\npaths = ["*.log"]\n')
+    monkeypatch.setenv("TAILRACE_LOG_FORMAT", "json")
+    warnings = logged(tailrace("run", "--until-eof")[2])["config.warning"]
+    assert [str(one["notice"]).partition("]]: ")[2][:14] for one in warnings] == ["no parse stage", "no write stage"]
+
+
+def test_start_and_end_of_each_worker_are_logged_for_debugging(home: Path, tailrace: Run) -> None:
+    (home / "config.toml").write_text(CONFIG.replace("workers = 0", "workers = 2"))
+    assert "worker." not in tailrace("run", "--until-eof", "-q")[2]
+    err = tailrace("run", "--until-eof", "-v")[2]
+    assert err.count("worker.started pid=") == err.count("worker.ended pid=") == 2
+
+
 def test_run_stops_in_order_at_a_signal(home: Path) -> None:
-    process = subprocess.Popen([*COMMAND, "run"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*COMMAND, "run"], stderr=subprocess.PIPE, text=True)
     output = home / "out" / "app.log.ndjson"
     deadline = time.monotonic() + 20
     try:
@@ -130,10 +172,12 @@ def test_run_stops_in_order_at_a_signal(home: Path) -> None:
             assert process.poll() is None
             time.sleep(0.01)  # another process: its output is the condition
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert " pipeline.stopped " in err.splitlines()[-1]
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_a_second_signal_leaves_at_once() -> None:
