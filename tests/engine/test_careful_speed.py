@@ -1,11 +1,11 @@
 """Trouble must not cost the others much: with one line in a hundred raising, a third of the speed is left.
 
-Measured in processor time and interleaved, medians; asserted with a margin, for machines are shared.
+Measured in processor time and interleaved, the best of several rounds; asserted with a margin, for
+machines are shared.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
 from typing import Any
 
@@ -78,7 +78,7 @@ def test_one_line_in_a_hundred_that_raises_leaves_a_third_of_the_speed(
             assert dead == (50 if bad else 0)
             times[bad].append(took)
     ring.close()
-    good, troubled = (statistics.median(times[bad]) for bad in (False, True))
+    good, troubled = (min(times[bad]) for bad in (False, True))
     record_property("share_of_full_speed", good / troubled)
     speeds = [len(DATA) / took / 1e6 for took in (good, troubled)]
     with capsys.disabled():
