@@ -335,13 +335,15 @@ class Census:
 
     def _may_be_copied(self, file: File, head: bytes, known: File, now: float) -> bool:
         """Whether the newcomer may be a copy of ``known``: in the making, or, if that has ended now, finished."""
-        self._descriptors.open(known)
-        if not begins_like(head, known):
-            return False
-        st = os.fstat(known.fd)
+        st = self._descriptors.open(known)
         if st.st_size != known.size or st.st_mtime_ns != known.mtime_ns:
             self.notice(known, known.path, st, now)
-        return known.ended or may_become(file, known)
+        if not known.ended:
+            try:
+                known.verify()
+            except Changed:
+                self.replaced(known, known.path, now)
+        return known.ended or (begins_like(head, known) and may_become(file, known))
 
     def _known_again(self, file: File, known: File, now: float) -> bool:
         """The same inode on another device (a remount), or a file that was finished and has come back: if it holds what
@@ -473,10 +475,14 @@ class Census:
         self._log.info("file.finished", file=file.shown, file_id=file.file_id, offset=file.read.offset)
 
     def trouble(self, file: File, error: OSError) -> None:
-        """It could not be opened or read: tried again after the next scan."""
+        """It could not be opened or read."""
+        self._complaints.unreadable(file, error)
+        self.try_later(file)
+
+    def try_later(self, file: File) -> None:
+        """Nothing is read from it before the next scan, which may find it under another name."""
         file.failed = True
         self._failed.add(file)
-        self._complaints.unreadable(file, error)
 
     def rewind(self) -> None:
         """Every file back to what is committed."""

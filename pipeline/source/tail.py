@@ -105,6 +105,8 @@ class Tail:
         except Changed:
             if file.fd >= 0:
                 self._census.replaced(file, file.path, now)
+            else:
+                self._census.try_later(file)  # another file stands there by now
             self._scan_soon(now)
         except OSError as error:
             self._census.trouble(file, error)

@@ -78,6 +78,21 @@ def test_case_041_more_files_than_descriptors_each_line_once(stand: Make) -> Non
     assert rig.counters.total("bytes_unread") == 0
 
 
+def test_case_041_a_deleted_file_keeps_its_descriptor_until_it_is_read(stand: Make) -> None:
+    rig = stand(buffer=1002, max_open=1)
+    path = rig.write("a.log", "123456789\n" * 300)
+    rig.start()
+    rig.read()
+    path.unlink()
+    rig.poll(1)
+    rig.write("b.log", "one\n")
+    rig.poll(1)
+    rig.run(10)
+    assert rig.lines("a.log") == ["123456789\n"] * 300
+    assert rig.lines("b.log") == ["one\n"]
+    assert len(rig.notes.of("file.unreadable")) == 1
+
+
 def test_case_041_the_allowance_leaves_a_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 100))
     assert descriptors.allowance() == 100 - 64

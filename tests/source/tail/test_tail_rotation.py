@@ -568,7 +568,8 @@ def test_case_026_two_hard_links_are_one_file_that_goes_on_when_one_is_removed(s
     rig = stand()
     a = rig.write("a.log", numbered(0, 5))
     (rig.directory / "b.log").hardlink_to(a)
-    rig.start().run()
+    rig.start().run(2)
+    assert rig.counters.total("files_rotated") == 0
     a.unlink()
     rig.run(7)
     rig.write("b.log", numbered(5, 7))
@@ -630,3 +631,101 @@ def test_rewind_makes_rows_of_the_failed_cut_due_again(stand: Make) -> None:
     assert [row.path[-7:] for row in rig.running.cut()] == [b"a.log.1"]
     rig.rewind()
     assert [row.path[-7:] for row in rig.running.cut()] == [b"a.log.1"]
+
+
+def test_a_rewind_after_a_cut_goes_back_to_the_cut_and_not_to_what_was_released_since(stand: Make) -> None:
+    rig = stand(buffer=1002)
+    rig.write("a.log", numbered(0, 100))
+    rig.start()
+    first = rig.read()
+    rig.release()
+    rows = rig.running.cut()
+    rig.read()
+    rig.release()
+    rig.running.committed(rows)
+    rig.rewind()
+    assert rig.read().start == first.end == rows[0].offset
+
+
+def test_a_refill_between_two_reads_is_noticed_by_the_bytes_before_the_position(stand: Make) -> None:
+    rig = stand(buffer=4002)
+    head = "# the same long header in each file\n" * 40
+    a = rig.write("a.log", head + numbered(0, 100))
+    rig.start()
+    rig.read()
+    a.write_text(head + numbered(200, 300))
+    rig.read_all()
+    rig.run(2)
+    assert [line for line in rig.lines() if line >= "000200"] == split(numbered(200, 300))
+    assert len({file_id for file_id, _ in rig.delivered}) == 2
+
+
+def test_a_generation_after_a_truncation_keeps_the_name_the_file_was_first_seen_with(stand: Make) -> None:
+    rig = stand()
+    a = rig.write("a.log", numbered(0, 5))
+    rig.start().run()
+    moved = a.rename(a.with_name("a.log.1"))
+    rig.run(1)
+    os.truncate(moved, 0)
+    rig.write("a.log.1", numbered(10, 12))
+    rig.run(1)
+    assert rig.lines("a.log") == split(numbered(0, 5) + numbered(10, 12))
+
+
+def test_case_015_nuls_are_passed_over_again_after_a_rewind(stand: Make) -> None:
+    rig = stand()
+    rig.write("a.log", b"\0" * 10_000 + b"one\n")
+    rig.start()
+    rig.read_all()
+    rig.rewind()
+    rig.run(1)
+    assert rig.lines() == ["one\n"]
+    assert rig.counters.total("bytes_skipped") == 10_000
+
+
+def test_a_file_that_became_shorter_than_it_was_seen_keeps_nobody_busy(stand: Make) -> None:
+    rig = stand()
+    a = rig.write("a.log", "one\n")
+    rig.start().run()
+    rig.write("a.log", "a long beginning of a line")
+    rig.poll(1)
+    os.truncate(a, 10)
+    rig.read_all()
+    rig.run(2)
+    rig.write("a.log", "...\n")
+    rig.run(1)
+    assert rig.lines() == ["one\n", "a long...\n"]
+
+
+def test_a_copy_bears_the_name_of_the_file_whose_rest_it_holds_and_its_place_goes_on(stand: Make) -> None:
+    rig = stand("a.log", "archive/*")
+    (rig.directory / "archive").mkdir()
+    rig.write("a.log", numbered(0, 5))
+    rig.start().run().stop()
+    rig.write("a.log", numbered(5, 7))
+    rig.copytruncate("a.log", "archive/2024-01-01")
+    rig.start().run(3)
+    assert rig.lines("a.log") == split(numbered(0, 7))
+    assert sorted(rig.delivered)[-2:] == [(2, len(numbered(0, 5))), (2, len(numbered(0, 6)))]
+
+
+def test_case_014_a_copy_made_before_the_original_was_refilled_past_the_position_is_known(stand: Make) -> None:
+    rig = stand()
+    rig.write("a.log", "one one\n")
+    rig.start()
+    rig.read()
+    rig.copytruncate("a.log", "a.log.1")
+    rig.write("a.log", "two, longer\n")
+    rig.run(3)
+    assert rig.lines() == ["one one\n", "two, longer\n"]
+
+
+def test_case_041_a_file_renamed_while_its_descriptor_was_closed_is_read_under_its_new_name(stand: Make) -> None:
+    rig = stand(max_open=1)
+    a = rig.write("a.log", "one\n")
+    rig.write("b.log", "two\n")
+    rig.start()
+    a.rename(a.with_name("c.log"))
+    rig.write("a.log", "three\n")
+    rig.run(2)
+    assert sorted(rig.lines()) == ["one\n", "three\n", "two\n"]
