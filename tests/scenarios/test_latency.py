@@ -1,0 +1,77 @@
+"""How soon a line is through when little is going on, and what it costs when nothing is."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import MakeDaemon
+from .daemon import numbered
+
+CONFIG = """
+[pipeline]
+state_dir = "state"
+workers = {workers}
+commit_interval = "1s"
+[source]
+paths = ["logs/*.log"]
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "write.file"
+path = "out/all.ndjson"
+"""
+Report = Callable[[str, object], None]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_line_in_a_quiet_file_is_through_at_once(
+    make_daemon: MakeDaemon, workers: int, record_property: Report
+) -> None:
+    daemon = make_daemon(CONFIG.format(workers=workers))
+    log = daemon.logs / "app.log"
+    log.write_bytes(numbered(0, 1))
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 1), "the first line")
+    output = daemon.out / "all.ndjson"
+    delays = []
+    pause = threading.Event()
+    for n in range(1, 101):
+        pause.wait(0.005 + n % 7 * 0.01)  # lines come at any moment
+        size = output.stat().st_size
+        with log.open("ab", buffering=0) as file:
+            file.write(numbered(n, n + 1))
+        began = time.perf_counter()
+        while output.stat().st_size == size:
+            assert time.perf_counter() - began < 10, daemon.stderr()
+            pause.wait(0.0005)
+        delays.append((time.perf_counter() - began) * 1000)
+    assert daemon.stop() == 0
+    assert daemon.numbers("all.ndjson") == list(range(101))
+    median, p99 = statistics.median(delays), sorted(delays)[98]
+    record_property("median_ms", median)
+    print(f"{workers} workers: median {median:.1f} ms, p99 {p99:.1f} ms, longest {max(delays):.1f} ms")
+    assert median < 50  # 20 on a quiet machine
+    assert p99 < 1000, "without a hint only the scan would find it"  # 150 on a quiet machine
+
+
+def test_a_thousand_quiet_files_cost_next_to_nothing(make_daemon: MakeDaemon, record_property: Report) -> None:
+    daemon = make_daemon(CONFIG.format(workers=2))
+    for n in range(1000):
+        (daemon.logs / f"{n:04}.log").write_bytes(numbered(n, n + 1))
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 1000), "all lines")
+    daemon.until(lambda: daemon.committed() == len(numbered(0, 1000)), "the commit")
+    before, began = daemon.cpu(), time.monotonic()
+    threading.Event().wait(4)  # a measurement over time
+    share = (daemon.cpu() - before) / (time.monotonic() - began)
+    pss, rss = daemon.memory()
+    record_property("idle_cpu", share)
+    print(f"idle with 1,000 files: {share:.1%} of a core, PSS {pss >> 20} MiB, RSS {rss >> 20} MiB")
+    assert daemon.stop() == 0
+    assert sorted(daemon.numbers("all.ndjson")) == list(range(1000))
+    assert share < 0.05
