@@ -21,8 +21,6 @@ _STRING_OR_NUMBER = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|-?[0-9]++(\.[0-9]+
 # No integer beyond 64 bits without 20 digits, or a minus and 19, in a row: after this translation, 20 noughts.
 _DIGITS_TO_NOUGHT = bytes(0x30 if chr(i) in "-0123456789" else i for i in range(256))
 _LONG_NUMBER = b"0" * 20
-_STRIDE = 5  # of a run of 20, every fifth byte makes four
-_FEW_NOUGHTS = b"0" * 4
 
 # What is left of a piece when only opening brackets (made alike) and newlines are kept shows the lines with many.
 _OBJECT_LEVEL = len('{"":}')  # the least that a level of objects takes
@@ -75,7 +73,7 @@ class Json:
                 break
             except orjson.JSONDecodeError as error:  # what stands before it in the piece is in the list already
                 events.append(self._unreadable(lines[len(events)], error))
-        if self.big_int != "float" and _FEW_NOUGHTS in batch.data[::_STRIDE].translate(_DIGITS_TO_NOUGHT):
+        if self.big_int != "float" and _LONG_NUMBER in batch.data.translate(_DIGITS_TO_NOUGHT):
             for i in _with_long_numbers(text.encode()):
                 if type(events[i]) is not Fail:
                     events[i] = self._mended(lines[i].removeprefix(_BOM))
