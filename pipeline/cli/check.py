@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli.options import add_config_argument, describe, load_config
 from pipeline.telemetry.escape import escape
 
 if TYPE_CHECKING:
+    from pipeline.chain import Step
     from pipeline.config.model import Config, StageSpec
 
 _FILES_SHOWN = 10
@@ -33,32 +34,39 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 def _execute(arguments: argparse.Namespace) -> int:
     from pipeline.telemetry.log import use_colour
+    from pipeline.telemetry.wrap import terminal_width, wrap
 
     config = load_config(arguments.config)
-    colour = use_colour(sys.stdout)
+    colour, width = use_colour(sys.stdout), terminal_width(sys.stdout)
     failed = False
     for mark, line in _lines(config):
         failed |= mark == _NO
         tint = _COLOURS.get(mark, "") if colour else ""
         reset = "\x1b[0m" if tint else ""
-        sys.stdout.write(f"{tint}{mark}{reset} {escape(line)}\n" if mark else f"  {escape(line)}\n")
+        whole = wrap(f"{mark or ' '} {escape(line)}", width)
+        sys.stdout.write(f"{tint}{whole[0]}{reset}{whole[1:]}\n")
     return 1 if failed else 0
 
 
 def _lines(config: Config) -> Iterator[tuple[str, str]]:
     """(mark, line); lines without a mark go on with the one before."""
+    from pipeline.steps import build_steps
+
     yield _YES, f"configuration: {config.path}"
     for warning in config.warnings:
         yield _HINT, warning
-    yield from _files(config)
-    yield _YES, f"the chain, {len(config.stages)} stages:"
+    steps = build_steps(config)
+    yield from _sources(config, steps)
+    yield _YES, f"the chain, {len(config.stages)} {'stage' if len(config.stages) == 1 else 'stages'}:"
+    width = max((len(spec.label) for spec in config.stages), default=0)
     for spec in config.stages:
-        yield "", _stage(spec)
-    yield from _promises(config)
+        yield "", f"{spec.label:<{width}}{_about(spec)}".rstrip()
+    yield from _promises(steps)
+    yield from _places(config)
     yield from _memory(config)
 
 
-def _files(config: Config) -> Iterator[tuple[str, str]]:
+def _sources(config: Config, steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
     from pipeline.source.finder import Finder
 
     scan = Finder(config.source.paths, config.source.exclude).scan()
@@ -74,21 +82,55 @@ def _files(config: Config) -> Iterator[tuple[str, str]]:
         yield "" if readable else _NO, _text(path) + ("" if readable else ": may not be read by this user")
     if len(found) > _FILES_SHOWN:
         yield "", f"... and {len(found) - _FILES_SHOWN:,} more"
+    yield from _unparsed([_text(path) for path in found], steps)
 
 
-def _stage(spec: StageSpec) -> str:
+def _unparsed(paths: list[str], steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    """Files that no parse stage is for. That there is no parse stage at all is a warning of its own."""
+    parsers = [step for step in steps if step.role == "parse"]
+    *others, last = parsers
+    if not others or last.label != "parse.raw" or last.only:
+        return
+    raw = [path for path in paths if not any(step.matches(os.path.basename(path)) for step in others)]
+    for path in raw[:_FILES_SHOWN]:
+        yield _HINT, f"{path}: no parse stage is for it; its lines are taken as they are, as by parse.raw"
+    if len(raw) > _FILES_SHOWN:
+        yield _HINT, f"... and {len(raw) - _FILES_SHOWN:,} more that no parse stage is for"
+
+
+def _about(spec: StageSpec) -> str:
+    """What of a stage is not in its name; a sink's default id begins with it."""
+    where = f"  {spec.id.removeprefix(f'{spec.use}:')}" if spec.id not in ("", spec.use) else ""
     only = f"  only {', '.join(spec.only)}" if spec.only else ""
     when = f"  when {spec.when}" if spec.when else ""
-    name = f" ({spec.id})" if spec.role == "write" else ""
-    return f"{spec.label}{name}{only}{when}"
+    return f"{where}{only}{when}"
 
 
-def _promises(config: Config) -> Iterator[tuple[str, str]]:
-    from pipeline.steps import build_steps
-
-    for step in build_steps(config):
+def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    for step in steps:
         if step.role == "write":
             yield _YES, f"{step.sink_id}: {getattr(step.stage, 'guarantee', 'no guarantee stated')}"
+
+
+def _places(config: Config) -> Iterator[tuple[str, str]]:
+    """Whether what is written to can be written to; each directory once."""
+    from pipeline.cli.places import fault, fixed_part
+
+    state = config.pipeline.state_dir
+    named = [("state", os.path.join(state, ""))]
+    named += [
+        (spec.id, fixed_part(spec.options["path"]))
+        for spec in config.stages
+        if spec.role == "write" and isinstance(spec.options.get("path"), str)
+    ]
+    for what, path in named:
+        why = fault(path)
+        directory = os.path.dirname(path)
+        yield (_NO, f"{what}: {why}") if why else (_YES, f"{what}: {directory} {_can(directory)}")
+
+
+def _can(directory: str) -> str:
+    return "can be written to" if os.path.isdir(directory) else "can be made"
 
 
 def _memory(config: Config) -> Iterator[tuple[str, str]]:

@@ -76,7 +76,8 @@ def _list(arguments: argparse.Namespace) -> int:
         for one in found
     ]
     columns = ("id", "time", "stage", "error", "file", "offset", "why")
-    show(Table(columns, rows, right=frozenset({"id", "offset"}), gives="why"), sys.stdout)
+    right, spare = frozenset({"id", "offset"}), ("offset", "file")
+    show(Table(columns, rows, right=right, gives="why", spare=spare), sys.stdout)
     if len(found) < count:
         print(f"{len(found)} of {count:,} shown, the newest; --limit 0 shows all", file=sys.stderr)
     return 0
@@ -89,12 +90,13 @@ def _stats(arguments: argparse.Namespace) -> int:
     if _nothing(len(rows)):
         return 0
     cells: list[Sequence[str]] = [
-        (stage, error, f"{count:,}", f"{size:,}", rfc3339(first), rfc3339(last))
+        (stage, error, f"{count:,}", f"{size:,}", rfc3339(first, "seconds"), rfc3339(last, "seconds"))
         for stage, error, count, size, first, last in rows
     ]
     cells.append(("all", "", f"{sum(row[2] for row in rows):,}", f"{sum(row[3] for row in rows):,}", "", ""))
     columns = ("stage", "error", "letters", "bytes", "first", "last")
-    show(Table(columns, cells, right=frozenset({"letters", "bytes"}), gives="stage"), sys.stdout)
+    right = frozenset({"letters", "bytes"})
+    show(Table(columns, cells, right=right, gives="stage", spare=("first", "last", "bytes")), sys.stdout)
     return 0
 
 

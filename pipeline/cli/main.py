@@ -102,14 +102,16 @@ def _hold_standard_streams() -> None:
 def _complain(messages: Sequence[str]) -> None:
     """Say what is wrong, one message a line (or block of lines, where the configuration is shown)."""
     from pipeline.telemetry.escape import escape
+    from pipeline.telemetry.wrap import terminal_width, wrap
 
     if sys.stderr is None:
         return
+    width = terminal_width(sys.stderr)
     with contextlib.suppress(OSError, ValueError):  # the exit code still tells it
         for message in messages:
             for number, line in enumerate(message.splitlines()):
                 shown = "\t".join(map(escape, line.split("\t")))  # tabs stay: a mark below may depend on them
-                sys.stderr.write(f"tailrace: {shown}\n" if number == 0 else f"{shown}\n")
+                sys.stderr.write((wrap(f"tailrace: {shown}", width) if number == 0 else shown) + "\n")
         sys.stderr.flush()
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 from pipeline.config.model import LogSettings
 from pipeline.telemetry.escape import escape, json_line
 from pipeline.telemetry.repeats import Repeats
+from pipeline.telemetry.wrap import lay, terminal_width
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut
@@ -71,7 +72,8 @@ class _Logs:
         self._settings = settings
         self._threshold = LEVELS[settings.level]
         self._stream = stream
-        self._colour = use_colour(stream or sys.stderr, environ)
+        self._terminal = stream or sys.stderr  # as it is now: a progress display, later, is no terminal of its own
+        self._colour = use_colour(self._terminal, environ)
         self._lock = threading.RLock()  # re-entrant: a signal handler may log while its own thread is inside
         self._repeats = Repeats(clock)
         self._structlog: Any = None
@@ -116,7 +118,9 @@ class _Logs:
 
         def render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
             plain = {_text(key): _plain(value) for key, value in event.items()}
-            return json_line(plain) if self._settings.format == "json" else console_line(plain, self._colour)
+            if self._settings.format == "json":
+                return json_line(plain)
+            return console_line(plain, self._colour, terminal_width(self._terminal))
 
         processors: list[structlog.typing.Processor] = [
             structlog.processors.add_log_level,
@@ -174,16 +178,18 @@ def use_colour(stream: IO[str] | None, environ: Mapping[str, str] = os.environ) 
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def console_line(fields: dict[str, Any], colour: bool = False) -> str:
-    """``time level [logger] event key=value ...``; a traceback follows on indented lines, as no log line begins."""
+def console_line(fields: dict[str, Any], colour: bool = False, width: int | None = None) -> str:
+    """``time level [logger] event key=value ...``, broken between fields where it is longer than ``width`` columns;
+    what follows, and a traceback, stands on indented lines, as no log line begins."""
     fields = dict(fields)
     when, level, event = (str(fields.pop(key, "")) for key in ("timestamp", "level", "event"))
     name = str(fields.pop("logger", ""))
     trace = str(fields.pop("exception", ""))
     dim, reset, tint = (_DIM, _RESET, _COLOURS.get(level, "")) if colour else ("", "", "")
-    parts = [f"{dim}{when}{reset}", f"{tint}{level:<7}{reset}", f"{dim}[{escape(name)}]{reset}", escape(event)]
-    parts += [f"{dim}{escape(key)}={reset}{_quoted(value)}" for key, value in fields.items()]
-    return "\n    ".join([" ".join(parts), *map(escape, trace.splitlines())])
+    parts = [(dim, when, ""), (tint, f"{level:<7}", ""), (dim, f"[{escape(name)}]", ""), ("", escape(event), "")]
+    parts += [(dim, f"{escape(key)}=", _quoted(value)) for key, value in fields.items()]
+    shown = [(len(head) + len(rest), f"{look}{head}{look and reset}{rest}") for look, head, rest in parts]
+    return "\n    ".join([lay(shown, width), *map(escape, trace.splitlines())])
 
 
 def _quoted(value: Any) -> str:

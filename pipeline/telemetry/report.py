@@ -10,6 +10,7 @@ from pipeline.telemetry.counters import Counters
 from pipeline.telemetry.escape import escape
 from pipeline.telemetry.summary import balances
 from pipeline.telemetry.table import Table, show
+from pipeline.telemetry.wrap import terminal_width, wrap
 
 
 def report(
@@ -23,8 +24,9 @@ def report(
         stream.write("\n")
         show(times, stream)
     stream.write("\n")
+    width = terminal_width(stream)
     for law in laws:
-        stream.write(escape(str(law)) + "\n")
+        stream.write(wrap(escape(str(law)), width) + "\n")
 
 
 def _flow(counters: Counters, written: dict[str, int], seconds: float) -> Table:

@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from pipeline.telemetry.escape import escape
+from pipeline.telemetry.wrap import terminal_width
+
+_GAP = 2  # blanks between two columns
+_FAIR = 16  # characters that the column that gives way should keep
 
 
 @dataclass(slots=True)
 class Table:
-    """Cells are escaped when shown. On a terminal that is too narrow, the column ``gives`` is cut first."""
+    """Cells are escaped when shown. On a terminal that is too narrow, columns in ``spare`` are left out one by one
+    until the column ``gives`` keeps a fair width; what is too wide then is cut, that column first."""
 
     columns: Sequence[str]
     rows: list[Sequence[str]]
     title: str = ""
     right: frozenset[str] = field(default_factory=frozenset)  # columns aligned to the right
     gives: str = ""
+    spare: Sequence[str] = ()
+
+    def narrowed(self, width: int) -> Table:
+        """Without the spare columns that ``width`` (in columns of the terminal) has no room for."""
+        table = self
+        for name in self.spare:
+            if table._least_width() <= width:
+                break
+            index = list(table.columns).index(name)
+            table = replace(
+                table,
+                columns=[*table.columns[:index], *table.columns[index + 1 :]],
+                rows=[[*row[:index], *row[index + 1 :]] for row in table.rows],
+            )
+        return table
+
+    def _least_width(self) -> int:
+        cells = [self.columns, *(tuple(map(escape, row)) for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        least = [
+            min(width, _FAIR) if name == self.gives else width for name, width in zip(self.columns, widths, strict=True)
+        ]
+        return sum(least) + _GAP * (len(least) - 1)
 
 
 def show(table: Table, stream: IO[str]) -> None:
@@ -40,7 +68,7 @@ def plain(table: Table) -> str:
             cell.rjust(width) if name in table.right else cell.ljust(width)
             for cell, width, name in zip(row, widths, table.columns, strict=True)
         ]
-        lines.append("  ".join(cells).rstrip())
+        lines.append((" " * _GAP).join(cells).rstrip())
     return "".join(line + "\n" for line in lines)
 
 
@@ -49,12 +77,15 @@ def _show_rich(table: Table, stream: IO[str]) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    console = Console(file=stream, width=terminal_width(stream))
+    table = table.narrowed(console.width)
     rich_table = RichTable(
         title=Text(escape(table.title)) if table.title else None,
         title_justify="left",
         title_style="bold",
         box=None,
-        padding=(0, 2, 0, 0),
+        padding=(0, _GAP, 0, 0),
+        pad_edge=False,
         show_header=any(table.columns),
         header_style="bold underline",
     )
@@ -62,4 +93,4 @@ def _show_rich(table: Table, stream: IO[str]) -> None:
         rich_table.add_column(name, justify="right" if name in table.right else "left", no_wrap=name != table.gives)
     for row in table.rows:  # Text: brackets in a cell are no markup
         rich_table.add_row(*(Text(escape(cell), no_wrap=True, overflow="ellipsis") for cell in row))
-    Console(file=stream).print(rich_table)
+    console.print(rich_table)

@@ -74,8 +74,8 @@ def test_stats_count_by_stage_and_error(put: Put, tailrace: Run) -> None:
     rows = [row.split() for row in out.splitlines()]
     assert rows == [
         ["stage", "error", "letters", "bytes", "first", "last"],
-        ["parse.combined", "no_match", "3", "3,000", "1970-01-01T00:00:01.000Z", "1970-01-01T00:00:03.000Z"],
-        ["parse.combined", "bad_type", "1", "9", "1970-01-01T00:00:04.000Z", "1970-01-01T00:00:04.000Z"],
+        ["parse.combined", "no_match", "3", "3,000", "1970-01-01T00:00:01Z", "1970-01-01T00:00:03Z"],
+        ["parse.combined", "bad_type", "1", "9", "1970-01-01T00:00:04Z", "1970-01-01T00:00:04Z"],
         ["all", "4", "3,009"],
     ]
 

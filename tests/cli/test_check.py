@@ -1,0 +1,123 @@
+"""``check``: files without a parser, places that cannot be written to, and how it looks."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.places import fault, fixed_part
+
+Run = Callable[..., tuple[int, str, str]]
+COMMAND = [sys.executable, "-c", "import sys; from pipeline.cli.main import main; sys.exit(main())"]
+
+CONFIG = """
+[source]
+paths = ["*.log"]
+[[stages]]
+use = "parse.json"
+only = "app*"
+[[stages]]
+use = "write.file"
+path = "out/a/{source}.ndjson"
+when = "level == 'error' or (duration_ms or 0) >= 5000 or status >= 500 or method == 'POST'"
+"""
+
+
+@pytest.fixture
+def home(config: Path) -> Path:
+    config.write_text(CONFIG)
+    return config.parent
+
+
+def test_files_that_no_parse_stage_is_for_are_named(home: Path, tailrace: Run) -> None:
+    for name in ("app.log", "other.log"):
+        (home / name).touch()
+    code, out, _ = tailrace("check")
+    hints = [line for line in out.splitlines() if line.startswith("! ")]
+    assert code == 0
+    assert hints == [f"! {home}/other.log: no parse stage is for it; its lines are taken as they are, as by parse.raw"]
+    (home / "config.toml").write_text(CONFIG.replace('only = "app*"', ""))
+    assert "no parse stage" not in tailrace("check")[1]
+
+
+def test_many_files_without_a_parse_stage_are_counted(home: Path, tailrace: Run) -> None:
+    for number in range(15):
+        (home / f"{number}.log").touch()
+    out = tailrace("check")[1]
+    assert out.count("no parse stage is for it") == 10
+    assert "! ... and 5 more that no parse stage is for" in out
+
+
+def test_places_that_can_be_written_to_are_shown_and_nothing_is_made(home: Path, tailrace: Run) -> None:
+    out = tailrace("check")[1].splitlines()
+    assert f"✓ state: {home}/state can be made" in out
+    assert f"✓ write.file:out/a/{{source}}.ndjson: {home}/out/a can be made" in out
+    assert sorted(path.name for path in home.iterdir()) == ["config.toml"]
+    (home / "state").mkdir()
+    assert f"✓ state: {home}/state can be written to" in tailrace("check")[1].splitlines()
+
+
+def test_a_place_that_cannot_be_written_to_fails_the_check(home: Path, tailrace: Run) -> None:
+    (home / "out").touch()
+    code, out, _ = tailrace("check")
+    assert code == 1
+    why = f"{home}/out/a cannot be made: {home}/out is no directory"
+    assert f"✗ write.file:out/a/{{source}}.ndjson: {why}" in out.splitlines()
+
+
+def test_why_a_place_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    assert fault(f"{tmp_path}/") == fault(f"{tmp_path}/new/er/") == fault(f"{tmp_path}/new.log") == ""
+    assert fault(f"{tmp_path}/file") == ""
+    assert fault(f"{tmp_path}/file/x") == f"{tmp_path}/file is no directory"
+    assert fault(str(tmp_path)) == f"{tmp_path} is a directory"
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may write everywhere
+    assert fault(f"{tmp_path}/file") == f"{tmp_path}/file may not be written by this user"
+    assert fault(f"{tmp_path}/new") == f"{tmp_path} may not be written to by this user"
+    assert fault(f"{tmp_path}/a/b") == f"{tmp_path}/a cannot be made: {tmp_path} may not be written to by this user"
+
+
+@pytest.mark.parametrize(
+    ("template", "fixed"),
+    [
+        ("/a/b/{x}.log", "/a/b/"),
+        ("/a/b/c-{x}/d.log", "/a/b/"),
+        ("/a/b.log", "/a/b.log"),
+        ("/a/{{b}}/c.log", "/a/{b}/c.log"),
+        ("/{x}", "/"),
+    ],
+)
+def test_the_fixed_part_of_a_template_ends_before_the_first_placeholder(template: str, fixed: str) -> None:
+    assert fixed_part(template) == fixed
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_on_a_terminal_lines_fit_and_colours_can_be_turned_off(home: Path, no_color: str) -> None:
+    (home / "app.log").touch()
+    screen, ours = os.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {**os.environ, "NO_COLOR": no_color, "TERM": "xterm"}
+    done = subprocess.run([*COMMAND, "check"], cwd=home, stdout=ours, env=environment, check=False)
+    os.close(ours)
+    out = b""
+    try:
+        while data := os.read(screen, 1 << 16):
+            out += data
+    except OSError:  # Linux: the other side is closed
+        pass
+    os.close(screen)
+    lines = out.decode().replace("\x1b[32m", "").replace("\x1b[33m", "").replace("\x1b[0m", "").split("\r\n")
+    assert done.returncode == 0
+    assert (b"\x1b[32m" in out) == (not no_color)
+    assert "\x1b" not in "".join(lines)
+    directories = len(str(home))  # a path is not broken
+    assert max(map(len, lines)) <= max(80, directories + 50)
+    assert any(line.startswith("    ") and line.endswith("'POST'") for line in lines), "the condition is broken"
