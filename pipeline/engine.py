@@ -101,6 +101,7 @@ class Engine:
         )
         self._recovering: set[int] = set()
         self._recover_at: float | None = None  # when the sinks are asked to go back to their marks
+        self._why = ""  # the cause of the last rewind
         self._backoff = FIRST_REWIND
         self._rewound = float("-inf")
         self._stopping: float | None = None  # the deadline
@@ -186,6 +187,8 @@ class Engine:
             return  # the work inside this process goes on
         if self._dispatch.full:
             wait = LONGEST_WAIT  # whatever the source has, only an answer makes room for it
+        if self._stopping is not None:
+            wait = min(wait, self._stopping - monotonic())  # a backoff may be longer than what is left
         poll = select.poll()
         poll.register(self._waker.fd, select.POLLIN)
         for worker in self._dispatch.workers:
@@ -302,6 +305,7 @@ class Engine:
         if now - self._rewound > STEADY:
             self._backoff = FIRST_REWIND
         self._log.error("pipeline.rewind", why=why, seconds=self._backoff)
+        self._why = why
         self._rewound = now
         self._recover_at = now + self._backoff
         self._backoff = min(self._backoff * 2, LONGEST_REWIND)
@@ -323,6 +327,8 @@ class Engine:
     def _what_hangs(self) -> str:
         stuck = sorted(self._sinks[number].name for number in self._failing)
         about = f"; stuck: {', '.join(stuck)}" if stuck else ""
+        if self._recover_at is not None:
+            about += f"; the last commit failed: {self._why}"
         if self._commit.full:
             about += f"; {self._commit.full}"
         return (

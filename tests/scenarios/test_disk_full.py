@@ -138,6 +138,30 @@ def test_case_046_a_full_disk_under_the_state_takes_back_what_was_not_committed_
     assert len(daemon.dead_letters()) == 29
 
 
+def test_case_071_a_stop_while_nothing_can_be_committed_does_not_wait_for_the_next_attempt(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG.replace('shutdown_timeout = "1s"', 'shutdown_timeout = "100ms"'))
+    disk = small_disk(daemon.home / "state", "1M")
+    log = daemon.logs / "app.log"
+    log.write_bytes(numbered(0, 100))
+    daemon.start()
+    daemon.until(lambda: daemon.committed() == log.stat().st_size, "the first lines are committed")
+    filler = fill(disk)
+    with log.open("ab") as file:
+        file.write(b"no json\n" * 1000 + numbered(100, 1000))
+    daemon.until(lambda: len(daemon.said("pipeline.rewind")) == 4, "the fourth attempt, 4 s before the fifth")
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait(timeout=2.5) == 1
+    words = daemon.stderr().splitlines()[-1]
+    assert "shutdown_timeout" in words
+    assert "full" in words, "and why"
+    filler.unlink()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(1000))
+    assert len(daemon.dead_letters()) == 1000
+
+
 def test_case_080_state_and_output_on_one_full_disk(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
