@@ -96,7 +96,8 @@ def _hold_standard_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            # Takes the lowest number that is free: this one. Standard output may not be written: data must not vanish.
+            os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
 
 
 def _complain(messages: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
@@ -14,7 +15,7 @@ from typing import ClassVar
 import orjson
 
 from pipeline.batch import Event
-from pipeline.errors import Retry
+from pipeline.errors import Retry, TailraceError
 from pipeline.stage import Guarantee, Mark
 
 DESTINATION = "-"
@@ -64,6 +65,12 @@ class Stdout:
                 count = os.write(STANDARD_OUTPUT, portion)
             except BlockingIOError:  # somebody else has set it to non-blocking mode, and was faster than we
                 continue
+            except OSError as error:
+                if error.errno == errno.EBADF:
+                    raise TailraceError(
+                        "standard output is closed, or not open for writing: nobody gets the events"
+                    ) from error
+                raise
             if self._torn:
                 self._torn = False
             else:

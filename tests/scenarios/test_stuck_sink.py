@@ -173,3 +173,27 @@ def test_case_065_a_reader_that_goes_away_while_nothing_happens_is_noticed_with_
         file.write(numbered(10, 20))
     assert daemon.wait(20) == 0, daemon.stderr()
     assert daemon.committed() == len(numbered(0, 10)), "what nobody took is not done"
+
+
+@pytest.mark.parametrize("command", ["run --until-eof", "replay logs/app.log"])
+def test_case_065_a_standard_output_that_is_closed_is_told_and_nothing_counts_as_written(
+    make_daemon: MakeDaemon, command: str
+) -> None:
+    daemon = make_daemon(CONFIG.format(workers=0))
+    (daemon.logs / "app.log").write_bytes(numbered(0, 10))
+    line = f'"$@" {command} >&-'
+    path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        ["sh", "-c", line, "sh", *COMMAND],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=20,
+        cwd=daemon.home,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 1
+    assert "standard output is closed" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert daemon.committed() == 0
+    assert daemon.command("run", "--until-eof").events[-1]["n"] == 9, "the next start has them all"
