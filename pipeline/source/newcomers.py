@@ -1,74 +1,185 @@
-"""Which file is this? What a new inode is told by: its content, compared with the files that are known."""
+"""Inodes that were not known: what each of them is, and its registration once that is clear."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import NamedTuple
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from pipeline.source.identity import FIRST, OVERLAP, Marker, continues, digest, mark
+from pipeline.source import Register
+from pipeline.source.copies import Beginnings, begins_like, copy_of, may_become
+from pipeline.source.descriptors import NotRegularError, kind
+from pipeline.source.identity import Changed, continues
+from pipeline.source.known import Key, Known, base_name
 from pipeline.source.reader import File
 
 PATIENCE = 2.0  # seconds without growth after which a file that begins like another one is no copy in the making
 
 
-class Copy(NamedTuple):
-    """The newcomer holds what ``of`` held; from ``start`` on it has not been read."""
+class Newcomers:
+    """``starts_at_end``: they are those of the very first start, and ``read_from`` is "end"."""
 
-    of: File
-    start: Marker
+    def __init__(self, known: Known, register: Register, ours: Callable[[bytes], bool]) -> None:
+        self._known, self._register, self._ours = known, register, ours
+        self.starts_at_end = False
+        self.skipped: dict[Key, int] = {}  # what is never read, and the last scan that found it
+        self._met: list[File] = []  # not yet compared with what has the same inode number
 
+    def meet(self, path: bytes, st: os.stat_result, now: float) -> int:
+        """A path that leads to an unknown inode; how many files that makes."""
+        key = (st.st_dev, st.st_ino)
+        if key in self._known.living:  # a second name of one that was new a moment ago
+            return 0
+        if not stat.S_ISREG(st.st_mode):
+            self._skip(path, key, kind(st.st_mode))
+            return 0
+        if self._ours(path) or self._ours(os.path.realpath(path)):
+            self.skipped[key] = self._known.scan
+            return 0
+        file = File(path, base_name(path), *key, undecided=True, quiet_since=now)
+        file.scan = file.home = self._known.scan
+        try:
+            st = self._known.descriptors.open(file)
+        except Changed:
+            return 0  # something else by now: the next scan will see
+        except NotRegularError as error:
+            self._skip(path, key, error.kind)
+            return 0
+        except OSError as error:
+            self._known.trouble(file, error)
+            return 0
+        self._known.complaints.readable(file)
+        file.size, file.mtime_ns = st.st_size, st.st_mtime_ns
+        self._known.add(file)
+        self._known.waiting[file] = None
+        self._met.append(file)
+        return 1
 
-def copy_of(file: File, ended: Iterable[File]) -> Copy | None:
-    """The generation, truncated a moment ago, whose bytes were copied into this file before."""
-    for old in ended:
-        if not old.truncated or old.copied or old.accounted or not old.read.offset:
-            continue
-        marker = old.read
-        if file.size < marker.offset:  # the copy was made before the last lines were written and read
-            marker = next((known for known in reversed(old.history) if known.offset <= file.size), marker)
-        if marker.offset and continues(file.fd, file.size, old.head, marker):
-            return Copy(old, marker if marker is old.read else _end_of(file))
-    return None
+    def _skip(self, path: bytes, key: Key, what: str) -> None:
+        self.skipped[key] = self._known.scan
+        self._known.complaints.skipped(path, what)
 
+    def decide(self, now: float, *, whole: bool) -> None:
+        """Settle what the newcomers are, as far as it can be known now. ``whole``: the last scan saw everything."""
+        known = self._known
+        if self._met:
+            self._recognise(now)
+        newcomers = [file for file in known.waiting if file.size or self.starts_at_end]
+        if newcomers:
+            registered = (file for file in known.living.values() if file.file_id)
+            beginnings = Beginnings(file for file in registered if file.scan == known.scan or not whole)
+            for file in newcomers:
+                with self._opened(file):
+                    self._decide(file, beginnings, now)
 
-def _end_of(file: File) -> Marker:
-    first = max(0, file.size - OVERLAP)
-    return mark(file.size, os.pread(file.fd, file.size - first, first))
+    @contextmanager
+    def _opened(self, file: File) -> Iterator[None]:
+        """Something that is tried again later where it fails."""
+        try:
+            self._known.descriptors.open(file)
+            yield
+        except Changed:
+            self._known.try_later(file)  # its name leads to something else by now: the next scan will see
+        except OSError as error:
+            self._known.trouble(file, error)
 
+    def _recognise(self, now: float) -> None:
+        """The same inode on another device (a remount), or of a file that had ended: is it that one?"""
+        known = self._known
+        ended = {file.key: file for file in known.ended.files.values() if not file.truncated}
+        absent = {file.inode: file for file in known.living.values() if file.file_id and file.scan != known.scan}
+        left: list[File] = []
+        for file in self._met:
+            same = ended.get(file.key) or absent.get(file.inode)
+            if same is None or file not in known.waiting:
+                continue
+            with self._opened(file):
+                self._compare(file, same, now)
+                continue
+            left.append(file)
+        self._met = left
 
-class Beginnings:
-    """The known files by their first bytes, to find without reading them all those a newcomer may be a copy of."""
+    def _compare(self, file: File, same: File, now: float) -> None:
+        if same.head.length and continues(file.fd, file.size, same.head, same.read):
+            self._go_on(file, same, now)
+        elif same.ended:
+            same.truncated = True  # before this start, it seems: there may be a copy
 
-    def __init__(self, known: Iterable[File]) -> None:
-        self._by_first: dict[bytes, list[File]] = {}
-        self._short: list[File] = []
-        for file in known:
-            if len(file.head.first) == FIRST:
-                self._by_first.setdefault(file.head.first, []).append(file)
-            elif file.head.first:
-                self._short.append(file)
+    def _decide(self, file: File, beginnings: Beginnings, now: float) -> None:
+        head = file.see_head()
+        copy = copy_of(file, self._known.ended.files.values())
+        if copy is None and file.gone_since is None and now - file.quiet_since < PATIENCE:
+            for old in beginnings.like(head):
+                if old.ended or not self._may_be_copied(file, head, old, now):
+                    continue
+                if not old.ended:
+                    return  # wait
+                copy = copy or copy_of(file, self._known.ended.files.values())  # truncated just now
+        if copy is not None:
+            if not copy.of.settled:
+                return  # wait: its own position must be durable before the copy goes on from there
+            copy.of.copied = True
+            file.name = copy.of.name
+            file.start_at(copy.start)
+            self._known.log.info("file.copied", of=copy.of.file_id, **file.place)
+        elif self.starts_at_end:
+            file.start_at(file.after_last_newline())
+        del self._known.waiting[file]
+        file.undecided = False
+        self._known.unregistered[file] = None
 
-    def like(self, head: bytes) -> list[File]:
-        """Those that begin as ``head`` does, as far as their first bytes tell."""
-        found = [file for file in self._short if head.startswith(file.head.first) or file.head.first.startswith(head)]
-        if len(head) >= FIRST:
-            return found + self._by_first.get(head[:FIRST], [])
-        for first, files in self._by_first.items():
-            if first.startswith(head):
-                found += files
-        return found
+    def _may_be_copied(self, file: File, head: bytes, old: File, now: float) -> bool:
+        """Whether the newcomer may be a copy of ``old``: in the making, or, if that has ended now, finished."""
+        st = self._known.descriptors.open(old)
+        if st.st_size != old.size or st.st_mtime_ns != old.mtime_ns:
+            self._known.notice(old, old.path, st, now)
+        if not old.ended:
+            try:
+                old.verify()
+            except Changed:
+                self._known.replaced(old, old.path, now)
+        self._known.descriptors.open(file)  # (it may have been the one to make room)
+        return old.ended or (begins_like(head, old) and may_become(file, old))
 
+    def _go_on(self, file: File, old: File, now: float) -> None:
+        """``old`` is back; ``file`` was but another look at it."""
+        self._known.remove(file)
+        if not old.ended:
+            self._known.remove(old)
+            self._known.descriptors.close(old)
+        del self._known.waiting[file]
+        self._known.ended.files.pop(old.file_id, None)
+        self._known.descriptors.hand_over(file, old)
+        old.device, old.ended, old.gone_since, old.verified = file.device, False, None, True
+        old.scan = old.home = self._known.scan
+        old.moved(file.path)
+        self._known.add(old)
+        self._known.dirty.add(old.file_id)
+        self._known.log.info("file.resumed", **old.place)
+        self._known.notice(old, old.path, os.fstat(old.fd), now)
 
-def begins_like(head: bytes, known: File) -> bool:
-    """Whether a file with this ``head`` begins like ``known``, which is open."""
-    if len(head) >= known.head.length:
-        return digest(head[: known.head.length]) == known.head.hash
-    return os.pread(known.fd, len(head), 0) == head
-
-
-def may_become(file: File, known: File) -> bool:
-    """Whether ``file`` is, so far, a beginning of ``known``; both are open. Then it may be a copy in the making."""
-    first = max(0, file.size - OVERLAP)
-    length = file.size - first
-    return os.pread(file.fd, length, first) == os.pread(known.fd, length, first)
+    def enroll(self) -> None:
+        """Give the new generations their file ids, all in one transaction."""
+        if not self._known.unregistered:
+            return
+        files: list[File] = []
+        for file in self._known.unregistered:
+            if file.failed:
+                continue
+            if file.fd < 0 and file.head.length:
+                files.append(file)  # it was seen when it was met
+                continue
+            with self._opened(file):
+                file.see_head()
+                files.append(file)
+        for file in files:
+            del self._known.unregistered[file]
+        if not files:
+            return
+        for file, file_id in zip(files, self._register([file.row() for file in files]), strict=True):
+            file.file_id = file_id
+            self._known.by_id[file_id] = file
+            self._known.counters.add("files_found")
+            self._known.log.info("file.found", **file.place)
+            self._known.offer(file)

@@ -10,7 +10,7 @@ import errno
 import os
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.batch import Chunk, Position
 from pipeline.source.framing import first_newline, fitting_lines, last_newline, leading_nuls
@@ -102,6 +102,11 @@ class File:
     @property
     def key(self) -> tuple[int, int]:
         return self.device, self.inode
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What a log says of it."""
+        return {"file": self.shown, "file_id": self.file_id, "offset": self.read.offset, "size": self.size}
 
     @property
     def reach(self) -> int:

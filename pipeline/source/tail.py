@@ -14,6 +14,7 @@ from pipeline.source.descriptors import Descriptors, allowance
 from pipeline.source.ended import Log
 from pipeline.source.finder import Finder
 from pipeline.source.identity import Changed
+from pipeline.source.known import Known
 from pipeline.source.reader import File
 from pipeline.source.watch import Hints
 from pipeline.telemetry.counters import Counters
@@ -46,7 +47,8 @@ class Tail:
         self._max_line = settings.max_line_bytes
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
-        self._census = Census(settings, register, ours, log, counters, self._descriptors, self._offer, until_eof)
+        self._known = Known(log, counters, self._descriptors, self._offer)
+        self._census = Census(settings, register, ours, self._known, until_eof)
         self._ready: deque[File] = deque()
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
@@ -99,17 +101,18 @@ class Tail:
     def _read_file(self, file: File, buffer: memoryview, now: float) -> Chunk | None:
         try:
             self._descriptors.open(file)
+            self._known.complaints.readable(file)
             if not file.checked:
                 file.verify()
             return file.next_chunk(buffer, self._max_line, self._wall())
         except Changed:
             if file.fd >= 0:
-                self._census.replaced(file, file.path, now)
+                self._known.replaced(file, file.path, now)
             else:
-                self._census.try_later(file)  # another file stands there by now
+                self._known.try_later(file)  # another file stands there by now
             self._scan_soon(now)
         except OSError as error:
-            self._census.trouble(file, error)
+            self._known.trouble(file, error)
         return None
 
     def _offer(self, file: File, *, awake: bool = True) -> None:
@@ -125,22 +128,22 @@ class Tail:
         self._next_scan = min(self._next_scan, max(now, soon))
 
     def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
-        read, skipped = self._census.by_id[chunk.file_id].release(chunk, done, data)
+        read, skipped = self._known.by_id[chunk.file_id].release(chunk, done, data)
         self._counters.add("bytes_read", read)
         if skipped:
             self._counters.add("bytes_skipped", skipped, reason="nul")
-        self._census.dirty.add(chunk.file_id)
+        self._known.dirty.add(chunk.file_id)
         self._stalled = False
 
     def cut(self) -> list[Position]:
-        self._in_flight = self._census.dirty
-        self._census.dirty = set()
-        by_id = self._census.by_id
+        self._in_flight = self._known.dirty
+        self._known.dirty = set()
+        by_id = self._known.by_id
         return [by_id[file_id].row() for file_id in sorted(self._in_flight) if file_id in by_id]
 
     def committed(self, rows: Sequence[Position]) -> None:
         for row in rows:
-            file = self._census.by_id.get(row.file_id)
+            file = self._known.by_id.get(row.file_id)
             if file is not None:
                 file.commit(row)
         self._in_flight = set()
@@ -151,9 +154,9 @@ class Tail:
         return retired
 
     def rewind(self) -> None:
-        self._census.dirty |= self._in_flight
+        self._known.dirty |= self._in_flight
         self._in_flight = set()
-        self._census.rewind()
+        self._known.rewind()
         self._stalled = False
 
     @property
@@ -161,7 +164,7 @@ class Tail:
         if not self._until_eof or self._ready or self._census.unsure:
             return False
         return not any(
-            file.has_data and not file.failed and file.gone_since is None for file in self._census.living.values()
+            file.has_data and not file.failed and file.gone_since is None for file in self._known.living.values()
         )
 
     def close(self) -> None:

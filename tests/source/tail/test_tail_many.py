@@ -50,6 +50,20 @@ def test_case_002_read_from_end_goes_on_after_the_last_newline_over_a_restart(st
     assert rig.lines() == ["new\n"]
 
 
+def test_case_002_the_first_start_is_not_forgotten_when_all_rows_are_retired(stand: Make) -> None:
+    rig = stand(read_from="end")
+    path = rig.write("a.log", "one\n")
+    rig.start().run()
+    path.unlink()
+    rig.run(7)
+    rig.now += 3600
+    rig.run(1)
+    rig.stop()
+    rig.write("b.log", "two\n")
+    rig.start().run()
+    assert rig.lines() == ["two\n"]
+
+
 def test_case_002_a_modification_time_in_1970_or_the_future_wedges_nothing(stand: Make) -> None:
     rig = stand()
     os.utime(rig.write("a.log", "one\n"), (0, 0))
@@ -373,3 +387,18 @@ def test_unread_bytes_of_a_deleted_file_at_close_are_counted(stand: Make) -> Non
     rig.poll(1)
     rig.stop()
     assert rig.unread("closed") == 2000
+
+
+def test_until_eof_ends_although_a_file_cannot_be_read(stand: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = stand(until_eof=True)
+    rig.write("a.log", "one\n")
+    real = os.pread
+
+    def broken(*_: Any) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", broken)
+    rig.start().run(3)
+    assert rig.running.exhausted
+    assert [note["why"] for note in rig.notes.of("file.unreadable")] == ["Input/output error"]
+    monkeypatch.setattr(os, "pread", real)

@@ -24,7 +24,7 @@ def open_files(rig: Any) -> int:
 
 
 def living(rig: Any) -> list[File]:
-    return list(rig.running._census.living.values())
+    return list(rig.running._known.living.values())
 
 
 def test_lines_appended_are_delivered_once_and_in_order(stand: Make) -> None:
@@ -245,6 +245,21 @@ def test_case_014_copytruncate_while_stopped(stand: Make) -> None:
     rig.start().run(3)
     assert sorted(rig.lines()) == split(numbered(0, 100) + numbered(200, 203))
     assert rig.counters.total("bytes_unread") == 0
+
+
+def test_case_014_truncated_and_copied_before_a_stop_that_saw_only_the_truncation(stand: Make) -> None:
+    rig = stand()
+    rig.write("b.log", numbered(0, 50))
+    rig.start()
+    rig.read()
+    rig.copytruncate("b.log", "b.log.1")
+    rig.poll(1)
+    rig.release()
+    rig.commit()
+    assert rig.stop().rows[1].ended
+    rig.write("b.log", numbered(100, 150))
+    rig.start().run(3)
+    assert sorted(rig.lines()) == split(numbered(0, 50) + numbered(100, 150))
 
 
 def test_case_014_a_copy_in_the_making_is_not_read_until_the_original_is_truncated(stand: Make) -> None:
