@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.chain import load_chain
 from pipeline.config.environment import expand
 from pipeline.config.locate import KeyPath, locate
 from pipeline.config.model import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
@@ -109,8 +110,6 @@ def _expand(raw: dict[str, Any], environ: Mapping[str, str], report: Report) -> 
 
 def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> Config:
     """What is right; what is wrong goes to the report."""
-    from pipeline.config.chain import load_chain  # brings pydantic, which only this needs
-
     directory = str(path.parent)
     report.loose = {name for name, value in tables.items() if not isinstance(value, (dict, list))}
     for name, value in tables.items():
