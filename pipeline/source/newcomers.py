@@ -14,6 +14,7 @@ from pipeline.source.identity import Changed, continues
 from pipeline.source.known import Key, Known, base_name
 from pipeline.source.reader import File
 
+NAMED = 20  # new files of one scan that the log names one by one; of more it tells the number
 PATIENCE = 2.0  # seconds without growth after which a file that begins like another one is no copy in the making
 
 
@@ -177,9 +178,13 @@ class Newcomers:
             del self._known.unregistered[file]
         if not files:
             return
+        many = len(files) > NAMED
+        if many:
+            self._known.log.info("files.found", files=len(files), bytes=sum(file.size for file in files))
+        say = self._known.log.debug if many else self._known.log.info
         for file, file_id in zip(files, self._register([file.row() for file in files]), strict=True):
             file.file_id = file_id
             self._known.by_id[file_id] = file
             self._known.counters.add("files_found")
-            self._known.log.info("file.found", **file.place)
+            say("file.found", **file.place)
             self._known.offer(file)

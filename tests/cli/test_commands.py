@@ -146,6 +146,18 @@ def test_run_says_first_what_it_does_and_last_what_was_done(
     assert (stopped["lines"], stopped["dead_letters"], stopped["pending"]) == (9, 1, 0)
 
 
+@pytest.mark.parametrize(("files", "named"), [(20, True), (21, False)])
+def test_run_names_a_few_new_files_and_counts_many(home: Path, tailrace: Run, files: int, *, named: bool) -> None:
+    for number in range(1, files):  # and app.log
+        (home / f"{number}.log").write_text("{}\n")
+    err = tailrace("run", "--until-eof")[2]
+    assert err.count(" file.found ") == (files if named else 0)
+    assert err.count(f" files.found files={files} bytes=") == (not named)
+    if not named:
+        (home / "state" / "tailrace.sqlite").unlink()
+        assert tailrace("run", "--until-eof", "-v")[2].count(" file.found ") == files
+
+
 def test_run_logs_each_warning_of_the_configuration_as_a_field(
     home: Path, tailrace: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
