@@ -25,6 +25,7 @@ use = "parse.json"
 use = "write.file"
 path = "out/all.ndjson"
 """
+LINES = 60
 Report = Callable[[str, object], None]
 
 
@@ -40,7 +41,7 @@ def test_a_line_in_a_quiet_file_is_through_at_once(
     output = daemon.out / "all.ndjson"
     delays = []
     pause = threading.Event()
-    for n in range(1, 101):
+    for n in range(1, LINES + 1):
         pause.wait(0.005 + n % 7 * 0.01)  # lines come at any moment
         size = output.stat().st_size
         with log.open("ab", buffering=0) as file:
@@ -51,12 +52,12 @@ def test_a_line_in_a_quiet_file_is_through_at_once(
             pause.wait(0.0005)
         delays.append((time.perf_counter() - began) * 1000)
     assert daemon.stop() == 0
-    assert daemon.numbers("all.ndjson") == list(range(101))
-    median, p99 = statistics.median(delays), sorted(delays)[98]
+    assert daemon.numbers("all.ndjson") == list(range(LINES + 1))
+    median, second = statistics.median(delays), sorted(delays)[-2]
     record_property("median_ms", median)
-    print(f"{workers} workers: median {median:.1f} ms, p99 {p99:.1f} ms, longest {max(delays):.1f} ms")
+    print(f"{workers} workers: median {median:.1f} ms, worst but one {second:.1f} ms, longest {max(delays):.1f} ms")
     assert median < 50  # 20 on a quiet machine
-    assert p99 < 1000, "without a hint only the scan would find it"  # 150 on a quiet machine
+    assert second < 1000, "without a hint only the scan would find it"  # 150 on a quiet machine
 
 
 def test_a_thousand_quiet_files_cost_next_to_nothing(make_daemon: MakeDaemon, record_property: Report) -> None:
@@ -67,7 +68,7 @@ def test_a_thousand_quiet_files_cost_next_to_nothing(make_daemon: MakeDaemon, re
     daemon.until(daemon.has("all.ndjson", 1000), "all lines")
     daemon.until(lambda: daemon.committed() == len(numbered(0, 1000)), "the commit")
     before, began = daemon.cpu(), time.monotonic()
-    threading.Event().wait(4)  # a measurement over time
+    threading.Event().wait(3)  # a measurement over time
     share = (daemon.cpu() - before) / (time.monotonic() - began)
     pss, rss = daemon.memory()
     record_property("idle_cpu", share)

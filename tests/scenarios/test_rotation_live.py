@@ -52,8 +52,11 @@ def ends_with(daemon: Daemon, count: int) -> None:
     assert daemon.committed() > 0
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("paths", ["logs/app.log", "logs/app.log*"], ids=["name", "glob"])
+@pytest.mark.parametrize(
+    ("workers", "paths"),
+    [(0, "logs/app.log"), (0, "logs/app.log*"), (2, "logs/app.log*")],
+    ids=["name", "glob", "processes"],
+)
 def test_case_006_rename_and_create_with_a_writer_that_lags_behind(
     make_daemon: MakeDaemon, workers: int, paths: str
 ) -> None:
@@ -92,8 +95,11 @@ def test_case_007_a_cascade_of_generations_while_the_reader_is_busy(make_daemon:
     assert sorted(daemon.numbers("all.ndjson")) == list(range(count + 10))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("paths", ["logs/app.log", "logs/app.log*"], ids=["copy-outside", "copy-inside"])
+@pytest.mark.parametrize(
+    ("workers", "paths"),
+    [(0, "logs/app.log"), (0, "logs/app.log*"), (2, "logs/app.log*")],
+    ids=["copy-outside", "copy-inside", "processes"],
+)
 def test_case_014_copytruncate_with_and_without_the_copy_in_the_pattern(
     make_daemon: MakeDaemon, workers: int, paths: str
 ) -> None:
@@ -260,8 +266,7 @@ class Writer(threading.Thread):
 
 
 @pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("mode", ["create", "copytruncate"])
+@pytest.mark.parametrize(("mode", "workers"), [("create", 0), ("create", 2), ("copytruncate", 0)])
 def test_case_011_real_logrotate_while_it_is_written_and_read(make_daemon: MakeDaemon, mode: str, workers: int) -> None:
     daemon = made(make_daemon, workers, "logs/app.log*")
     log = daemon.logs / "app.log"

@@ -66,8 +66,7 @@ def drain(descriptor: int) -> bytes:
         data += portion
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("signum", "workers"), [(signal.SIGTERM, 0), (signal.SIGINT, 2)], ids=["term", "int"])
 def test_case_070_the_first_signal_under_load_ends_in_order_and_the_next_start_goes_on(
     make_daemon: MakeDaemon, signum: int, workers: int
 ) -> None:
@@ -169,7 +168,7 @@ def test_case_072_a_signal_during_the_start_is_obeyed(make_daemon: MakeDaemon, s
         lambda: Path(f"/proc/{daemon.pid}/fd/2").exists(),
         (daemon.home / "state").exists,
         daemon.database.exists,
-        lambda: len(daemon.children()) == 1,
+        lambda: len(daemon.children()) >= 1,
         lambda: len(daemon.children()) == 2,
         daemon.out.exists,
         lambda: daemon.said("file.found"),
