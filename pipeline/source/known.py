@@ -90,7 +90,11 @@ class Known:
                 self.ended.close_account(old, "deleted")
         elif old.size:
             self.ended.lose(old, "truncated", 0, old.size)
-        self.await_id(new)
+        if reused:
+            new.undecided = True
+            self.waiting[new] = None
+        else:
+            self.await_id(new)
 
     def await_id(self, file: File) -> None:
         """It is registered with the others that are new, once there is something in it."""

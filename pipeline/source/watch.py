@@ -116,9 +116,10 @@ class Hints:
             )
 
     def note(self, path: bytes) -> None:
-        """Called in the observer's thread."""
-        self._paths.add(path)
-        self._wake()
+        """Called in the observer's thread. A path that is noted and not yet taken has woken the engine already."""
+        if path not in self._paths:
+            self._paths.add(path)
+            self._wake()
 
 
 class _Handler:

@@ -457,6 +457,17 @@ def test_case_020_inode_used_again_by_another_path_while_stopped(stand: Make) ->
     assert rig.lines("b.log") == split(numbered(100, 120))
 
 
+def test_case_020_an_inode_used_again_by_a_copy_is_known_for_a_copy(stand: Make) -> None:
+    rig = stand()
+    rig.write("a.log", numbered(0, 50))
+    b = rig.write("b.log", numbered(100, 150))
+    rig.start().run().stop()
+    b.rename(rig.directory / "a.log.1")
+    rig.copytruncate("a.log", "a.log.1")  # (into the inode that was b.log's)
+    rig.start().run(3)
+    assert sorted(rig.lines()) == split(numbered(0, 50) + numbered(100, 150))
+
+
 def test_a_file_deleted_while_stopped_is_counted_with_its_unread_bytes(stand: Make) -> None:
     rig = stand(buffer=1002)
     a = rig.write("a.log", numbered(0, 100))
