@@ -301,9 +301,9 @@ class Pipeline:
 
     @staticmethod
     def _config(stages: Sequence[Any], names: Sequence[str], parse: StageSpec | None) -> Config:
-        first = parse or StageSpec("engine_stages:Lines", "parse.lines", "parse", {})
+        first = parse or StageSpec("tests.engine.engine_stages:Lines", "parse.lines", "parse", {})
         last = [StageSpec("pipeline.testing:MemorySink", f"write.{name}", "write", {}, id=name) for name in names]
-        here = Path(__file__).parent
+        here = Path(__file__).parents[2]
         return Config(here / "config.toml", here, "digest", (first, *stages, *last))
 
     def _turn(self, _now: float) -> None:
@@ -326,7 +326,7 @@ class Pipeline:
 
 
 def enrich_spec(name: str, **options: Any) -> StageSpec:
-    return StageSpec(f"engine_stages:{name}", f"enrich.{name.lower()}", "enrich", options)
+    return StageSpec(f"tests.engine.engine_stages:{name}", f"enrich.{name.lower()}", "enrich", options)
 
 
 def numbered(count: int, **special: str) -> bytes:

@@ -12,9 +12,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from engine_kit import Lines, Moody
-
 from pipeline.batch import Event
+
+from .engine_kit import Lines, Moody
 
 __all__ = ["Lines", "Moody"]
 

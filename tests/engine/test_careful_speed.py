@@ -10,8 +10,6 @@ import time
 from typing import Any
 
 import pytest
-from engine_kit import to_sink
-from engine_stages import Fields, Sometimes, sometimes
 
 from pipeline.batch import Chunk, Event
 from pipeline.chain import Step
@@ -19,6 +17,9 @@ from pipeline.loader import Lifted
 from pipeline.result import read_result
 from pipeline.ring import Geometry, Ring
 from pipeline.worker import BUSY, DONE, Work
+
+from .engine_kit import to_sink
+from .engine_stages import Fields, Sometimes, sometimes
 
 ROUNDS = 7
 LINES = [

@@ -7,7 +7,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from engine_kit import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.batch import Batch, Event, Fail
+from pipeline.chain import Chain, LineOffsets, LostTrackError, Step
+from pipeline.errors import TimeBudget
+from pipeline.result import Made
+
+from .engine_kit import (
     Each,
     Entries,
     Json,
@@ -27,13 +35,6 @@ from engine_kit import (
     to_sink,
     together,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from pipeline.batch import Batch, Event, Fail
-from pipeline.chain import Chain, LineOffsets, LostTrackError, Step
-from pipeline.errors import TimeBudget
-from pipeline.result import Made
 
 
 def chain(*stages: Any, name: str = "a.log") -> Chain:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from engine_kit import Log
 
 from pipeline.batch import Chunk
 from pipeline.dispatch import FRESH_KILLS, Dispatch, Task
@@ -15,6 +14,8 @@ from pipeline.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring
 from pipeline.telemetry.counters import Counters
 from pipeline.testing import FakeClock, ListSource
 from pipeline.worker import DONE, PART, PIECE
+
+from .engine_kit import Log
 
 SLOTS = 4
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_kit import MemoryStore, Moody, Pipeline, numbered
 
 from pipeline import commit as commit_module
 from pipeline import engine as engine_module
@@ -18,6 +17,8 @@ from pipeline.source import Source
 from pipeline.stage import Write
 from pipeline.state import State
 from pipeline.testing import CrashError, FakeClock, ListSource, MemorySink
+
+from .engine_kit import MemoryStore, Moody, Pipeline, numbered
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,13 @@ from typing import Any
 
 import orjson
 import pytest
-from engine_kit import Pipeline, alive, enrich_spec, numbered, wait_until
 
 from pipeline.config.model import StageSpec
 from pipeline.dispatch import START_FAILURES
 from pipeline.errors import TailraceError
 from pipeline.testing import ListSource
+
+from .engine_kit import Pipeline, alive, enrich_spec, numbered, wait_until
 
 HERE = Path(__file__).parent
 
@@ -191,7 +192,7 @@ def test_output_is_the_same_for_any_number_of_workers_and_each_file_keeps_its_or
         )
         for name in "abc"
     }
-    parse = StageSpec("engine_stages:Lines", "parse.lines", "parse", {})
+    parse = StageSpec("tests.engine.engine_stages:Lines", "parse.lines", "parse", {})
     pipeline = Pipeline(
         ListSource(files, chunk_bytes=6000), enrich_spec("Moody"), parse=parse, workers=workers, slots=2 * workers + 2
     )

@@ -9,12 +9,13 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from engine_kit import wait_until
 
 from pipeline import sink as sink_module
 from pipeline.errors import Retry
 from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
 from pipeline.testing import MemorySink
+
+from .engine_kit import wait_until
 
 TASK: Any = "task"
 DATA = [("out", memoryview(b"one\n"))]

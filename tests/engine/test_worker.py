@@ -9,13 +9,14 @@ from typing import Any
 
 import orjson
 import pytest
-from engine_kit import Each, Json, Moody, steps, to_sink
 
 from pipeline.batch import Chunk, Event
 from pipeline.chain import Step
 from pipeline.result import DeadLine, Result, Tally, read_result
 from pipeline.ring import NONE, Geometry, Ring, Slot
 from pipeline.worker import BUSY, CAREFUL_STEP, DONE, PART, PIECE, Work
+
+from .engine_kit import Each, Json, Moody, steps, to_sink
 
 LINE_TIMEOUT = 0.15
 
