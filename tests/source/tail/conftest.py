@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tail_stand import Stand
+
+from .tail_stand import Stand
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tail_stand import Stand
+
+from .tail_stand import Stand
 
 NAMES = ["a.log", "b.log"]
 

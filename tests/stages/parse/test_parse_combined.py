@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hostile_lines import lines_like
 from hypothesis import HealthCheck, given, settings
 
 from pipeline.batch import Fail
 from pipeline.stage import Parse
 from stages.parse.combined import Combined
+
+from .hostile_lines import lines_like
 
 FIELDS = ["host", "ident", "user", "time", "method", "path", "proto", "status", "size", "referer", "agent"]
 USUAL = '1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 1234 "http://x/" "Mozilla/5.0 (X11)"'

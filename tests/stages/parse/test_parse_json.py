@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hostile_lines import lines_like
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.batch import Batch, Fail
 from pipeline.stage import Parse
 from stages.parse.json import Json
+
+from .hostile_lines import lines_like
 
 BIG = "123456789012345678901234567890"
 

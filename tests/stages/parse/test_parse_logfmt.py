@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hostile_lines import lines_like
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.batch import Fail
 from pipeline.stage import Parse
 from stages.parse.logfmt import Logfmt
+
+from .hostile_lines import lines_like
 
 
 def one(line: str, **options: Any) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hostile_lines import lines_like
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,8 @@ from pipeline.batch import Batch, Fail
 from pipeline.stage import Parse
 from stages.parse.regex import Regex
 from stages.patterns import LinePattern, can_batch
+
+from .hostile_lines import lines_like
 
 APP = r'^(?P<level>\w+) (?P<status>\d+) "(?P<message>[^"]*)"(?: (?P<rest>.+))?$'
 

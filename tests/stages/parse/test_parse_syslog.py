@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hostile_lines import lines_like
 from hypothesis import HealthCheck, given, settings
 
 from pipeline.batch import Batch, Fail
 from pipeline.stage import Parse
 from stages.parse.syslog import Syslog
+
+from .hostile_lines import lines_like
 
 MAY_2015 = 1_430_438_400.0  # 2015-05-01
 OLD = "Mar  7 13:06:56 web-1 sshd[1291]: Server listening on :: port 22."
