@@ -256,6 +256,15 @@ def test_a_file_of_nothing_but_nuls_is_passed_over_and_read_when_something_follo
     assert rig.rows[1].ended
 
 
+def test_a_deleted_file_of_nothing_but_nuls_is_let_go(stand: Make) -> None:
+    rig = stand()
+    path = rig.write("a.log", b"\0" * 5000)
+    rig.start().run(1)
+    path.unlink()
+    rig.run(7)
+    assert rig.rows[1].ended
+
+
 def test_a_sparse_hole_is_jumped_over_not_read(stand: Make) -> None:
     rig = stand()
     with (rig.directory / "a.log").open("wb") as file:

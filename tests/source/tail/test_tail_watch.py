@@ -149,6 +149,19 @@ def test_a_directory_that_is_deleted_and_comes_back_is_watched_again(watching: A
     assert [event for event, _ in woken.said] == ["watch.failed"]
 
 
+def test_a_directory_deleted_and_remade_between_two_looks_is_watched_again(watching: Any, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    hints, woken = watching((logs, False), (tmp_path, False))
+    logs.rmdir()
+    logs.mkdir()  # with the same inode number, as often as not
+    emitter = next(emitter for emitter in hints._observer.emitters if emitter.watch.path.endswith("/logs"))
+    emitter.join(DEADLINE)
+    hints.check()
+    (logs / "a.log").write_text("")
+    wait_for(hints, woken, logs / "a.log")
+
+
 def test_a_missing_directory_is_said_once_and_watched_when_it_appears(watching: Any, tmp_path: Path) -> None:
     hints, woken = watching((tmp_path / "later", False))
     hints.check()
