@@ -25,7 +25,7 @@ from pipeline.errors import TimeBudget
 from pipeline.result import Made, ResultWriter
 from pipeline.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
 
-PIECE = 64 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
+PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
 CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn
 COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cycles, users' code may
 M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
