@@ -194,9 +194,8 @@ class _Run:
     def _text(self, tally: Tally) -> str | None:
         """The lines as the parser wants them, or None when all are empty. Counts them."""
         piece = self.piece
-        text = str(piece, "utf-8", "replace")
-        if text.endswith("\n"):
-            text = text[:-1]
+        end = len(piece) - piece.endswith(b"\n")
+        text = str(memoryview(piece)[:end], "utf-8", "replace")
         if self.start == 0 and text.startswith(BOM):
             text = text[1:]
         if "\r" in text:
