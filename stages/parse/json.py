@@ -73,7 +73,7 @@ class Json:
                 break
             except orjson.JSONDecodeError as error:  # what stands before it in the piece is in the list already
                 events.append(self._unreadable(lines[len(events)], error))
-        if self.big_int != "float" and _LONG_NUMBER in batch.data.translate(_DIGITS_TO_NOUGHT):
+        if self.big_int != "float" and batch.data.translate(_DIGITS_TO_NOUGHT).rfind(_LONG_NUMBER) >= 0:
             for i in _with_long_numbers(text.encode()):
                 if type(events[i]) is not Fail:
                     events[i] = self._mended(lines[i].removeprefix(_BOM))
