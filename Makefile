@@ -9,9 +9,10 @@ VENV := .venv
 BIN  := $(VENV)/bin
 SIZE ?= 200MB
 RUNS ?= 3
+MINUTES ?= 5
 ARGS ?=
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench soak clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +34,9 @@ format: $(VENV)/test.stamp  ## put style and format right
 
 bench: $(VENV)/run.stamp  ## measure speed and memory (SIZE=200MB RUNS=3 ARGS='--json FILE')
 	@$(BIN)/python -m benchmarks.bench --size $(SIZE) --runs $(RUNS) $(ARGS)
+
+soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 clean:  ## remove what make made: .venv, caches, benchmark data (never state/ and out/)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/data

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from .daemon import Daemon, until
+from .writer import BAD_EVERY, Writer
 
 CONFIG = """
 [pipeline]
@@ -34,57 +33,6 @@ values = {{ env = "test" }}
 use = "write.file"
 path = "out/all.ndjson"
 """
-ROTATE_EVERY = 4_000  # lines
-KEEP = 100  # rotated files: none is deleted before it was read
-
-
-class Writer:
-    """Appends numbered lines, every 50th of them broken, and rotates by rename, until it is told to stop."""
-
-    def __init__(self, logs: Path) -> None:
-        self._path = logs / "app.log"
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._write)
-        self.good = 0
-        self.bad: list[bytes] = []
-        self._rotations = 0
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _write(self) -> None:
-        total = 0
-        while not self._stop.is_set():
-            with self._path.open("ab", buffering=0) as file:
-                for _ in range(ROTATE_EVERY // 100):
-                    lines = [self._line(total + n) for n in range(100)]
-                    total += 100
-                    data = b"".join(lines)
-                    middle = len(data) // 2
-                    file.write(data[:middle])  # a half line for a moment
-                    file.write(data[middle:])
-                    if self._stop.wait(0.001):
-                        return
-            self._rotate()
-
-    def _line(self, number: int) -> bytes:
-        if number % 50 == 49:
-            line = b'{"broken": %d' % number
-            self.bad.append(line)
-            return line + b"\n"
-        self.good += 1
-        return json.dumps({"n": number, "text": "x" * (number % 97)}).encode() + b"\n"
-
-    def _rotate(self) -> None:
-        for n in range(self._rotations, 0, -1):
-            os.rename(f"{self._path}.{n}", f"{self._path}.{n + 1}")
-        os.rename(self._path, f"{self._path}.1")
-        self._rotations += 1
-        assert self._rotations < KEEP
 
 
 def kill(daemon: Daemon, how: str, rng: random.Random) -> None:
@@ -105,7 +53,7 @@ def test_case_052_kills_at_random_moments_lose_and_repeat_nothing(
 ) -> None:
     rng = random.Random(seed)  # noqa: S311  (moments, no secret)
     daemon = make_daemon(CONFIG.format(workers=2))
-    writer = Writer(daemon.logs)
+    writer = Writer(daemon.logs / "app.log")
     writer.start()
     pause = threading.Event()
     try:
@@ -124,7 +72,7 @@ def test_case_052_kills_at_random_moments_lose_and_repeat_nothing(
     numbers = [event["n"] for event in daemon.events("all.ndjson")]
     assert writer.good > 1000
     assert len(numbers) == len(set(numbers)), "repeated lines"
-    assert sorted(numbers) == [n for n in range(writer.good + len(writer.bad)) if n % 50 != 49], "lost lines"
+    assert sorted(numbers) == [n for n in range(writer.written) if n % BAD_EVERY != BAD_EVERY - 1], "lost lines"
     assert [raw for _, _, raw in daemon.dead_letters()] == sorted(writer.bad)
 
 
