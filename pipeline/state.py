@@ -22,6 +22,7 @@ from pipeline.dead_letters import TABLE, DeadLetter, DeadLetters
 from pipeline.errors import StateError
 from pipeline.stage import Mark
 from pipeline.telemetry.counters import Counters, Key
+from stages import disk
 
 SCHEMA_VERSION = 1
 FILE_NAME = "tailrace.sqlite"
@@ -72,6 +73,7 @@ class State:
 
     def open(self) -> None:
         """Lock the directory and open or create the file; StateError says what is wrong and the way out."""
+        self._directory = Path(os.path.realpath(self._directory))  # below it no symbolic link is followed
         path = self.path
         with ExitStack() as undo:
             self._lock_directory()
@@ -97,12 +99,9 @@ class State:
 
     def _lock_directory(self) -> None:
         try:
-            if not self._directory.is_dir():
-                self._directory.mkdir(mode=0o700, parents=True)
-                self._directory.chmod(0o700)  # whatever the umask took away
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._lock = os.open(self._directory / "lock", flags, 0o600)
-            os.fchmod(self._lock, 0o600)
+            self._make_directory()
+            lock = os.fspath(self._directory / "lock")
+            self._lock, _ = disk.create(lock, 0o600, set())  # its entry need not outlive a crash: it holds nothing
         except OSError as error:
             raise StateError(
                 f"{self._directory}: the state directory cannot be written ({error.strerror}); "
@@ -118,31 +117,47 @@ class State:
                 "stop it first, or give this one its own pipeline.state_dir"
             ) from error
         try:
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+            disk.truncate(self._lock, 0, lock)
+            disk.write(self._lock, memoryview(f"{os.getpid()}\n".encode()), 0, lock)
         except OSError as error:
             os.close(self._lock)
             raise StateError(
                 f"{self._directory / 'lock'}: cannot be written: {error.strerror}; {OF_THE_DISK}"
             ) from error
 
+    def _make_directory(self) -> None:
+        directory = os.fspath(self._directory)
+        made: set[str] = set()
+        os.close(disk.open_parent(directory, mode=0o777, made=made))
+        own: set[str] = set()
+        os.close(disk.open_parent(directory + "/.", mode=0o700, made=own))
+        if own:
+            self._directory.chmod(0o700)  # whatever the umask took away
+        for parent in sorted(made | own):
+            disk.sync_directory(parent)
+
     def _create(self, path: Path) -> None:
         """Make the file under another name first: under its own name it is never empty or half made."""
-        for leftover in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            if leftover.exists():
-                raise self._refusal(path, f"{leftover.name} is there but {path.name} is gone")
-        temporary = path.with_name(path.name + ".new")
-        temporary.unlink(missing_ok=True)
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.fchmod(fd, 0o600)
-        os.close(fd)
-        db = sqlite3.connect(temporary, isolation_level=None)
-        db.executescript(SCHEMA + TABLE)
-        db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
-        db.close()
-        _fsync(temporary)
-        temporary.rename(path)
-        _fsync(path.parent)
+        for log in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            if log.exists():
+                raise self._refusal(path, f"{log.name} is there but {path.name} is gone")
+        temporary = f"{path}.new"
+        for leftover in (temporary, *(temporary + end for end in ("-journal", "-wal", "-shm"))):
+            if os.path.lexists(leftover):
+                disk.unlink(leftover)  # else SQLite would take a log for that of the new file
+        descriptor, _ = disk.create(temporary, 0o600, set())
+        try:
+            with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.executescript("BEGIN;" + SCHEMA + TABLE)
+                db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+                disk.commit(db, temporary)
+                disk.close(db, temporary)
+            disk.sync(descriptor, temporary)
+        finally:
+            os.close(descriptor)
+        disk.rename(temporary, os.fspath(path))
+        disk.sync_directory(os.fspath(path.parent))
 
     def _check(self, path: Path) -> None:
         """Whether it is ours and whole. Read-only: a connection that may write would mend, or empty, the log."""
@@ -234,7 +249,7 @@ class State:
         self.dropped += dropped
 
     def close(self) -> None:
-        self._db.close()
+        disk.close(self._db, os.fspath(self.path))
         os.close(self._lock)
 
     @contextmanager
@@ -243,7 +258,7 @@ class State:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute("COMMIT")
+                disk.commit(self._db, os.fspath(self.path))
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
@@ -298,11 +313,3 @@ def _signed(number: int) -> int:
 
 def _unsigned(number: int) -> int:
     return number + (1 << 64) if number < 0 else number
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

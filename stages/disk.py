@@ -1,4 +1,4 @@
-"""The file operations of sinks: each change of what is durable is one call here, which tests can count, stop or fail.
+"""Each change of what is durable, by sinks and by the state, is one call here: tests can count, stop or fail it.
 
 Paths are absolute and resolved. They are walked directory by directory with descriptors; no symbolic link is followed.
 """
@@ -9,6 +9,10 @@ import os
 import stat
 from collections.abc import Callable
 from errno import EINVAL, ELOOP, ENOTDIR
+
+TYPE_CHECKING = False  # typing's own takes time to import, and every worker imports this
+if TYPE_CHECKING:
+    import sqlite3
 
 
 def _nothing(operation: str, path: str) -> None:
@@ -138,6 +142,29 @@ def unlink(path: str) -> None:
             os.unlink(os.path.basename(path), dir_fd=parent)
     finally:
         os.close(parent)
+
+
+def rename(path: str, new: str) -> None:
+    """Within one directory; what stood under the new name is replaced."""
+    before("rename", new)
+    parent = open_parent(path)
+    try:
+        with _naming(path):
+            os.rename(os.path.basename(path), os.path.basename(new), src_dir_fd=parent, dst_dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def commit(database: sqlite3.Connection, path: str) -> None:
+    """The open transaction is durable on return; sqlite3.Error."""
+    before("commit", path)
+    database.execute("COMMIT")
+
+
+def close(database: sqlite3.Connection, path: str) -> None:
+    """Who closes a database last moves its write-ahead log into the file and removes the log."""
+    before("close", path)
+    database.close()
 
 
 _datasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has only fsync

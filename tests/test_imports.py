@@ -36,6 +36,9 @@ STAGES_MAY_IMPORT = {"pipeline.batch", "pipeline.errors", "pipeline.stage"}
 # What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
 # asks for it.
 ENGINE_MAY_IMPORT = {
+    "stages.disk": {
+        "pipeline.state"
+    },  # one layer for all that changes what is durable; no stage, imports nothing of ours
     "stages.expression": {"pipeline.build", "pipeline.config", "pipeline.steps"},  # `when`
     "stages.parse.raw": {"pipeline.steps"},  # takes the files that no parse stage is for
     "stages.write.file": {"pipeline.build"},  # takes back what sinks wrote that are gone from the configuration
