@@ -114,6 +114,10 @@ class Engine:
         self._stop_asked = True
         self._waker()
 
+    def progress(self) -> tuple[int, int | None]:
+        """Bytes worked off by this run, and all there are to do, where that is known."""
+        return self._source.progress()
+
     def run(self, open_source: Callable[[], None]) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads."""
         started = monotonic()

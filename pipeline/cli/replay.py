@@ -73,7 +73,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     )
     source.examine()
     _, size = source.progress()
-    progress = Progress(counters, source.progress)
+    progress = Progress(counters, source.progress, data=sys.stdout)
     stopped = False
 
     def connect(engine: Engine) -> None:

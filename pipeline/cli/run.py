@@ -49,7 +49,7 @@ def _execute(arguments: argparse.Namespace) -> int:
         logger.warning("config.warning", notice=warning)
     counters = Counters()
     summary = Summary(counters)
-    progress = Progress(counters, lambda: (int(counters.total("bytes_read")), None)) if arguments.until_eof else None
+    progress: Progress | None = None
 
     def on_turn(now: float) -> None:
         summary.tick(now)
@@ -57,7 +57,11 @@ def _execute(arguments: argparse.Namespace) -> int:
             progress.tick(now)
 
     def connect(engine: Engine) -> None:
+        nonlocal progress
         signals.connect(engine.stop)
+        if arguments.until_eof:
+            on_stdout = any(spec.use == "write.stdout" for spec in config.stages)
+            progress = Progress(counters, engine.progress, data=sys.stdout if on_stdout else None)
         settings = config.pipeline
         found = len(Finder(config.source.paths, config.source.exclude).scan().found)
         logger.info(

@@ -16,19 +16,19 @@ _INTERVAL = 0.1  # seconds between two drawings
 
 class Progress:
     """A step: ``tick`` often, ``stop`` before anything else is printed. Silent, and rich not imported, unless standard
-    error is a terminal; silent too when the data goes to a terminal: the two would overwrite each other."""
+    error is a terminal; silent too when data goes to a terminal: the two would overwrite each other."""
 
     def __init__(
         self,
         counters: Counters,
         position: Callable[[], tuple[int, int | None]],  # bytes done, bytes in all (None: nobody knows)
         stream: IO[str] | None = None,
-        data: IO[str] | None = None,
+        data: IO[str] | None = None,  # where data goes, if it goes to a stream
     ) -> None:
         self._counters = counters
         self._position = position
         self._stream = stream or sys.stderr
-        self._wanted = self._stream.isatty() and not (data or sys.stdout).isatty()
+        self._wanted = self._stream.isatty() and not (data is not None and data.isatty())
         self._rich: RichProgress | None = None
         self._now = 0.0
         self._drawn = float("-inf")
