@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 import stat
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from stages import disk
 from stages.template import Template
 
 GONE = "was deleted or replaced: what was not committed is written again, to a new file"
+SHARE = 16  # of the descriptors that the process may have, a sink takes one in so many
 TAIL_BYTES = 64  # before a mark, that tell whether a file is still the one we wrote
 
 
@@ -56,7 +58,7 @@ class File:
 
     path: str  # template, see stages/template.py
     mode: str = "0640"  # of new files, octal; new directories may be entered by whoever may read
-    max_open_files: int = 256
+    max_open_files: int = 256  # or fewer, where the process may have fewer than 4096 descriptors
 
     guarantee: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
 
@@ -217,7 +219,9 @@ class File:
 
     def _make_room(self) -> None:
         """Close the file that was not used for longest; what was written to it is durable then."""
-        while len(self._descriptors) >= self.max_open_files:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        share = self.max_open_files if soft == resource.RLIM_INFINITY else max(soft // SHARE, 1)
+        while len(self._descriptors) >= min(self.max_open_files, share):
             destination, descriptor = next(iter(self._descriptors.items()))
             if destination in self._dirty:
                 try:
