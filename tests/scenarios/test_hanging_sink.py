@@ -1,4 +1,4 @@
-"""A sink that hangs while the daemon ends: positions stay where they were, and the next start delivers the rest once."""
+"""A sink that hangs while the daemon ends: positions stay as they were, and the next start delivers the rest once."""
 
 from __future__ import annotations
 
