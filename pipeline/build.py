@@ -10,21 +10,26 @@ from typing import Any, cast
 
 from pipeline.batch import Position
 from pipeline.chain import Step
-from pipeline.commit import Store
+from pipeline.commit import DEAD_BYTES, LETTER_COST, Store
 from pipeline.config.model import Config, StageSpec
 from pipeline.engine import Engine, Outcome, Settings, Waker
 from pipeline.process import Inline, Process, Worker
+from pipeline.result import most_records
 from pipeline.ring import Geometry, Ring, geometry
 from pipeline.source import Source
 from pipeline.stage import Mark, Write
 from pipeline.state import Commit, State
 from pipeline.steps import build_steps
 from pipeline.telemetry.counters import Counters, Key
-from pipeline.worker import Work, settle_memory
+from pipeline.worker import PIECE, Work, settle_memory
 
 WORKER_BASE = 24 << 20  # bytes: interpreter, stages and one piece's events
-MAIN_BASE = 56 << 20  # bytes: interpreter, configuration, watcher, per-file state
-LETTERS = 48 << 20  # bytes: dead letters that wait for their commit, and the database's cache
+MAIN_BASE = 32 << 20  # bytes: interpreter, configuration, watcher, the database's cache
+FILE_COST = 8 << 10  # bytes: what is kept of a file that is followed, and of an output
+FEWEST_FILES = 1000
+RECORD_COST = 400  # bytes: a payload that waits for its sink
+LINE_COST = 64  # bytes that the stages that come with tailrace make at most of one byte (parse.logfmt of `a=b c=d`)
+TEXT_COST = 4  # bytes that a byte of UTF-8 takes at most as text
 
 Configure = Callable[[Engine], None]
 """Told the engine before it runs: the command line connects signals to it."""
@@ -56,20 +61,28 @@ def shape_of(config: Config, workers: int) -> Geometry:
     return geometry(config.pipeline.chunk_bytes, config.source.max_line_bytes, workers, sinks)
 
 
-def memory_ceiling(config: Config) -> list[tuple[str, int]]:
-    """What the processes can take together at most, in bytes, part by part."""
-    workers = config.pipeline.workers
+def memory_ceiling(config: Config, files: int = 0) -> list[tuple[str, int]]:
+    """What the processes can take together at most, in bytes, part by part; ``files``: how many there are to follow."""
+    settings = config.pipeline
+    workers = settings.workers
     shape = shape_of(config, workers)
+    records = most_records(shape.output_bytes)
+    # A release is made while less than DEAD_BYTES wait; two cuts can have letters, the outstanding one and the next.
+    release = records * LETTER_COST + TEXT_COST * shape.output_bytes + shape.input_bytes
+    count = max(files, FEWEST_FILES)
     parts = [
         (f"ring: {shape.slots} slots", shape.total),
+        ("results that wait for their sinks", shape.slots * records * RECORD_COST),
         ("main process", MAIN_BASE),
-        ("dead letters waiting for a commit, database cache", LETTERS),
+        (f"{count:,} files and their outputs, {FILE_COST >> 10} KiB each", count * FILE_COST),
+        ("dead letters that wait for a commit", 2 * (DEAD_BYTES + release)),
     ]
     if workers:
         parts.append((f"{workers} workers: interpreter and stages", workers * WORKER_BASE))
-        parts.append(
-            (f"{workers} workers: their own data (pipeline.worker_memory)", workers * config.pipeline.worker_memory)
-        )
+        parts.append((f"{workers} workers: their own data (pipeline.worker_memory)", workers * settings.worker_memory))
+    else:
+        longest = max(PIECE, config.source.max_line_bytes)
+        parts.append((f"stages: {LINE_COST} times the longest line (source.max_line_bytes)", LINE_COST * longest))
     return parts
 
 
@@ -119,7 +132,7 @@ def run_daemon(
             hints.start()
         source.open(state.positions(), time.monotonic())
 
-    return _run(
+    outcome = _run(
         config,
         steps,
         source,
@@ -134,6 +147,8 @@ def run_daemon(
         start,
         until_eof,
     )
+    outcome.books = source.balances()
+    return outcome
 
 
 def run_replay(

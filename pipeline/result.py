@@ -20,6 +20,8 @@ FOOTER = struct.Struct("=I")
 PAYLOAD = struct.Struct("=BHII")  # kind, sink, offset, length; then the destination
 DEAD = struct.Struct("=BII")  # kind, input offset of the line, its length; then JSON
 KIND_PAYLOAD, KIND_DEAD, KIND_TALLY = 0, 1, 2
+OUTPUT_A_RECORD = 256  # bytes of output there are for each payload and dead line: reading them back costs more
+FEWEST_RECORDS = 4096  # that are taken however small the output is
 
 
 @dataclass(slots=True)
@@ -69,11 +71,17 @@ class Made:
     tally: Tally = field(default_factory=Tally)
 
 
+def most_records(output_bytes: int) -> int:
+    """How many payloads and dead lines one output can hold, so that what the parent makes of it is bounded."""
+    return max(FEWEST_RECORDS, output_bytes // OUTPUT_A_RECORD)
+
+
 class ResultWriter:
     """Fills one output region, piece by piece."""
 
     def __init__(self, output: memoryview) -> None:
         self._output = output
+        self._records_left = most_records(len(output))
         self._front = 0
         self._back = len(output)
 
@@ -87,8 +95,10 @@ class ResultWriter:
 
     def put(self, made: Made) -> bool:
         """Take the whole outcome, or nothing (False) when it does not fit any more."""
+        count = len(made.payloads) + len(made.dead)
         front, back = self._front, self._back
-        if self._put_all(made):
+        if count <= self._records_left and self._put_all(made):
+            self._records_left -= count
             return True
         self._front, self._back = front, back
         return False

@@ -135,13 +135,15 @@ def _can(directory: str) -> str:
 
 def _memory(config: Config) -> Iterator[tuple[str, str]]:
     from pipeline.build import memory_ceiling
+    from pipeline.source.finder import Finder
 
-    parts = memory_ceiling(config)
+    parts = memory_ceiling(config, len(Finder(config.source.paths, config.source.exclude).scan().found))
     yield _YES, f"memory ceiling: {_size(sum(size for _, size in parts))}"
     for what, size in parts:
         yield "", f"{_size(size):>12}  {what}"
     if config.pipeline.workers == 0:
         yield _HINT, "workers = 0: a stage that crashes the process, or never returns from C code, ends the daemon"
+        yield _HINT, "workers = 0: the ceiling holds for the stages that come with tailrace; nothing limits your own"
 
 
 def _size(size: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.result import DeadLine, Made, Payload, ResultWriter, Tally, clean, fields_text, read_result
+from pipeline.result import DeadLine, Made, Payload, ResultWriter, Tally, clean, fields_text, most_records, read_result
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 COUNTS = st.dictionaries(TEXT, st.integers(0, 1 << 40), max_size=3)
@@ -95,3 +95,15 @@ def test_fields_that_json_cannot_hold_are_told_by_their_repr() -> None:
 
 def test_clean_text_can_be_encoded() -> None:
     assert clean("a\ud800b").encode() == b"a\\ud800b"
+
+
+def test_an_output_takes_only_so_many_records_so_that_reading_them_back_is_bounded() -> None:
+    output = memoryview(bytearray(4 << 20))
+    writer = ResultWriter(output)
+    limit = most_records(len(output))
+    assert limit == 16384
+    tiny = Payload(0, "o", b"x")
+    assert not writer.put(Made([tiny] * (limit + 1)))
+    assert writer.put(Made([tiny] * (limit - 1), [DeadLine(0, 1, "s", "e", "w")]))
+    assert not writer.put(Made([tiny]))
+    assert writer.put(Made(tally=Tally(lines=1))), "events that were filtered need no room"
