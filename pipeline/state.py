@@ -81,6 +81,8 @@ class State:
             try:
                 if not os.path.lexists(path):
                     self._create(path)
+                for directory in sorted(disk.directories(os.fspath(path))):  # who made them may have been killed
+                    disk.sync_directory(directory)
                 self._check(path)
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
                 undo.callback(self._db.close)
@@ -101,7 +103,7 @@ class State:
         try:
             self._make_directory()
             lock = os.fspath(self._directory / "lock")
-            self._lock, _ = disk.create(lock, 0o600, set())  # its entry need not outlive a crash: it holds nothing
+            self._lock, _ = disk.create(lock, 0o600)
         except OSError as error:
             raise StateError(
                 f"{self._directory}: the state directory cannot be written ({error.strerror}); "
@@ -127,14 +129,10 @@ class State:
 
     def _make_directory(self) -> None:
         directory = os.fspath(self._directory)
-        made: set[str] = set()
-        os.close(disk.open_parent(directory, mode=0o777, made=made))
-        own: set[str] = set()
-        os.close(disk.open_parent(directory + "/.", mode=0o700, made=own))
-        if own:
+        os.close(disk.open_parent(directory, mode=0o777))
+        if not os.path.lexists(directory):
+            os.close(disk.open_parent(directory + "/.", mode=0o700))
             self._directory.chmod(0o700)  # whatever the umask took away
-        for parent in sorted(made | own):
-            disk.sync_directory(parent)
 
     def _create(self, path: Path) -> None:
         """Make the file under another name first: under its own name it is never empty or half made."""
@@ -145,7 +143,7 @@ class State:
         for leftover in (temporary, *(temporary + end for end in ("-journal", "-wal", "-shm"))):
             if os.path.lexists(leftover):
                 disk.unlink(leftover)  # else SQLite would take a log for that of the new file
-        descriptor, _ = disk.create(temporary, 0o600, set())
+        descriptor, _ = disk.create(temporary, 0o600)
         try:
             with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
                 db.execute("PRAGMA journal_mode=WAL")
@@ -157,7 +155,6 @@ class State:
         finally:
             os.close(descriptor)
         disk.rename(temporary, os.fspath(path))
-        disk.sync_directory(os.fspath(path.parent))
 
     def _check(self, path: Path) -> None:
         """Whether it is ours and whole. Read-only: a connection that may write would mend, or empty, the log."""

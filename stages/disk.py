@@ -26,11 +26,8 @@ _WALK = _DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)  # O_PATH (Linux): passi
 _FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # O_NONBLOCK: a FIFO put there must not hold us up
 
 
-def open_parent(path: str, *, mode: int | None = None, made: set[str] | None = None) -> int:
-    """A descriptor of the directory that holds ``path``.
-
-    With ``mode``, missing directories are made; ``made`` takes the directories that got a new entry.
-    """
+def open_parent(path: str, *, mode: int | None = None) -> int:
+    """A descriptor of the directory that holds ``path``. With ``mode``, missing directories are made."""
     names = path.split("/")[1:-1]
     descriptor = os.open("/", _WALK)
     try:
@@ -44,8 +41,6 @@ def open_parent(path: str, *, mode: int | None = None, made: set[str] | None = N
                         raise
                     before("mkdir", here)
                     os.mkdir(name, mode, dir_fd=descriptor)
-                    if made is not None:
-                        made.add(os.path.dirname(here))
                     inner = os.open(name, _WALK, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner
@@ -65,12 +60,12 @@ def open_file(path: str) -> int:
         os.close(parent)
 
 
-def create(path: str, mode: int, made: set[str]) -> tuple[int, bool]:
+def create(path: str, mode: int) -> tuple[int, bool]:
     """As ``open_file``, but the file and its directories are made where they are missing; whether the file was.
 
-    ``made`` takes the directories that got a new entry: ``sync_directory`` makes them durable.
+    Syncing the ``directories`` of ``path`` makes that durable.
     """
-    parent = open_parent(path, mode=mode | (mode & 0o444) >> 2, made=made)  # who may read a file may enter
+    parent = open_parent(path, mode=mode | (mode & 0o444) >> 2)  # who may read a file may enter
     name = os.path.basename(path)
     try:
         with _naming(path):
@@ -83,11 +78,23 @@ def create(path: str, mode: int, made: set[str]) -> tuple[int, bool]:
                         descriptor = os.open(name, _FILE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=parent)
                     except FileExistsError:  # somebody was faster
                         continue
-                made.add(os.path.dirname(path))
                 os.fchmod(descriptor, mode)  # as configured, whatever the umask
                 return descriptor, True
     finally:
         os.close(parent)
+
+
+def directories(path: str) -> set[str]:
+    """All that lead to ``path``, less those further up that we may not read: they were there before us.
+
+    Also one that was there when this process began may be of an earlier one that was killed before it could sync it.
+    """
+    found = {above := os.path.dirname(path)}
+    while above != "/":
+        above = os.path.dirname(above)
+        if os.access(above, os.R_OK):
+            found.add(above)
+    return found
 
 
 def status(path: str) -> os.stat_result:
@@ -122,7 +129,7 @@ def sync(descriptor: int, path: str) -> None:
 def sync_directory(path: str) -> None:
     """The directory's entries are durable on return."""
     before("sync", path)
-    parent = open_parent(path + "/.")
+    parent = open_parent(os.path.join(path, "."))
     try:
         with _naming(path):
             descriptor = os.open(".", os.O_RDONLY | _DIRECTORY, dir_fd=parent)  # O_PATH descriptors cannot be synced

@@ -179,6 +179,7 @@ class File:
         for output in known:
             if output.ours and output.length == 0:
                 disk.unlink(output.path)
+                disk.sync_directory(os.path.dirname(output.path))  # its mark goes: it must not come back with content
                 continue
             self._outputs[output.destination] = output
             descriptor = self._descriptor(output)
@@ -198,7 +199,8 @@ class File:
         """Open the file the destination names now, or make it."""
         path = os.path.join(self._resolve(), destination[len(self._template.base) :])
         self._make_room()
-        descriptor, made = disk.create(path, int(self.mode, 8), self._new_entries)
+        descriptor, made = disk.create(path, int(self.mode, 8))
+        self._new_entries |= disk.directories(path)
         self._descriptors[destination] = descriptor
         status = os.fstat(descriptor)
         tail = _tail(descriptor, status.st_size)

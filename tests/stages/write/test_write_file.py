@@ -233,12 +233,33 @@ def test_barrier_syncs_what_was_written_and_new_directories_before_it_answers(
     harness.put(other, b"two\n")
     del done[:]
     assert len(harness.commit()) == 2
-    top = out.parent.parent
-    assert sorted(done) == sorted([("sync", str(path)) for path in (out, other, out.parent, top)])
+    assert sorted(done) == sorted([("sync", str(path)) for path in (out, other, *out.parents)])
     del done[:]
     harness.put(out, b"three\n")
     harness.commit()
     assert done == [("write", str(out)), ("sync", str(out))]
+
+
+def test_an_output_that_a_killed_process_made_is_as_durable_as_one_of_ours(
+    harness: Harness, out: Path, fault: Callable[[Fault], None]
+) -> None:
+    done: list[tuple[str, str]] = []
+    harness.sink.announce([str(out)])  # killed before the mark was durable, and before any barrier
+    harness.crash()
+    fault(lambda operation, path: done.append((operation, path)))
+    harness.put(out, b"one\n")
+    harness.commit()
+    assert {path for operation, path in done if operation == "sync"} == {str(path) for path in (out, *out.parents)}
+
+
+def test_a_file_that_recovery_removes_cannot_come_back(
+    harness: Harness, out: Path, fault: Callable[[Fault], None]
+) -> None:
+    done: list[tuple[str, str]] = []
+    harness.put(out, b"never committed\n")
+    fault(lambda operation, path: done.append((operation, path)))
+    harness.crash()
+    assert done == [("unlink", str(out)), ("sync", str(out.parent))]
 
 
 # Trouble while writing.
