@@ -80,7 +80,7 @@ def test_stats_count_by_stage_and_error(put: Put, tailrace: Run) -> None:
     ]
 
 
-def test_show_tells_all_about_one(put: Put, tailrace: Run) -> None:
+def test_case_076_show_tells_all_about_one(put: Put, tailrace: Run) -> None:
     put(
         raw=b"some line", length=100, event='{"a": [1, "x"]}', trace="Traceback:\n  File x\nValueError: y",
         sink="413 too large",
@@ -118,7 +118,7 @@ def test_show_tells_all_about_one(put: Put, tailrace: Run) -> None:
     ]
 
 
-def test_show_dumps_the_bytes_of_a_binary_line(put: Put, tailrace: Run) -> None:
+def test_case_076_show_dumps_the_bytes_of_a_binary_line(put: Put, tailrace: Run) -> None:
     put(raw=b"caf\xe9\x00 " + b"x" * 2000, length=2006)
     lines = tailrace("dlq", "show", 1)[1].splitlines()
     assert lines[lines.index("line") + 1].startswith("  caf\\xe9\\x00 xxx")
@@ -128,7 +128,7 @@ def test_show_dumps_the_bytes_of_a_binary_line(put: Put, tailrace: Run) -> None:
     assert lines[-1] == "  ... 982 more; `tailrace dlq export` gives them all"
 
 
-def test_nothing_of_a_dead_letter_reaches_the_terminal_raw(put: Put, tailrace: Run) -> None:
+def test_case_083_nothing_of_a_dead_letter_reaches_the_terminal_raw(put: Put, tailrace: Run) -> None:
     put(
         why=EVIL, file=EVIL, path=EVIL, raw=EVIL.encode(), event=json.dumps({EVIL: EVIL}, ensure_ascii=False),
         trace=EVIL, sink=EVIL, stage=EVIL, error=EVIL,
@@ -139,7 +139,7 @@ def test_nothing_of_a_dead_letter_reaches_the_terminal_raw(put: Put, tailrace: R
         assert not set(out) & set("\x1b\u202e\r\x9b")
 
 
-def test_export_gives_the_original_bytes_oldest_first(put: Put, tailrace: Run) -> None:
+def test_case_076_export_gives_the_original_bytes_oldest_first(put: Put, tailrace: Run) -> None:
     put(raw=EVIL.encode(), length=len(EVIL.encode()), event='{"a": 1}')
     put(raw=b"\xff\x00\xfe", length=5, event="no json")
     first, second = map(orjson.loads, tailrace("dlq", "export")[1].splitlines())
@@ -180,7 +180,7 @@ def test_without_a_state_file_it_says_where_it_looked_and_makes_none(config: Pat
     assert not (config.parent / "state").exists()
 
 
-def test_a_damaged_state_file_is_named_and_left_alone(config: Path, tailrace: Run) -> None:
+def test_case_044_a_damaged_state_file_is_named_and_left_alone(config: Path, tailrace: Run) -> None:
     path = config.parent / "state" / "tailrace.sqlite"
     path.parent.mkdir()
     path.write_bytes(b"no database at all" * 1000)

@@ -466,7 +466,7 @@ def test_stages_that_make_no_chain_in_this_order(problems: Problems) -> None:
     ]
 
 
-def test_two_sinks_share_neither_a_file_nor_an_id(problems: Problems) -> None:
+def test_case_073_two_sinks_share_neither_a_file_nor_an_id(problems: Problems) -> None:
     sinks = ['path = "out/x"', 'path = "./out//x"\nid = "b"', 'path = "out/y"\nid = "c"', 'path = "out/z"\nid = "c"']
     found = problems(SOURCE + "".join(f'[[stages]]\nuse = "stubs:Out"\n{sink}\n' for sink in sinks))
     assert found == [
@@ -532,7 +532,7 @@ def test_characters_of_a_directory_are_neither_pattern_nor_placeholder(directory
     assert config.stages[1].options["path"] == f"{directory}/a[1]{{{{b}}}}*/out/{{source}}.ndjson"
 
 
-def test_variables_feed_strings_numbers_and_booleans(load_text: Load) -> None:
+def test_case_087_variables_feed_strings_numbers_and_booleans(load_text: Load) -> None:
     config = load_text(
         SOURCE
         + """
@@ -662,7 +662,7 @@ def test_a_byte_order_mark_is_no_mistake(directory: Path) -> None:
     assert load("config.toml", environ={}).source.paths
 
 
-def test_nothing_in_a_message_can_write_to_the_terminal(problems: Problems) -> None:
+def test_case_083_nothing_in_a_message_can_write_to_the_terminal(problems: Problems) -> None:
     found = problems(
         SOURCE
         + '["\\u001b[31m"]\n[pipeline]\nname = "\\u001b[31m\\u202e"\n"\\u0007" = 1\n[[stages]]\nuse = "\\u001b[31m"\nx = 1\n'
@@ -672,7 +672,7 @@ def test_nothing_in_a_message_can_write_to_the_terminal(problems: Problems) -> N
 
 
 @pytest.mark.parametrize(("key", "value"), [("ratio", "nan"), ("ratio", "1e999"), ("limit", "9" * 30), ("on", "yes")])
-def test_a_variable_feeds_no_value_that_toml_could_not_hold(problems: Problems, key: str, value: str) -> None:
+def test_case_087_a_variable_feeds_no_value_that_toml_could_not_hold(problems: Problems, key: str, value: str) -> None:
     (found,) = problems(SOURCE + f'[[stages]]\nuse = "stubs:Some"\n{key} = "${{V}}"\n', {"V": value})
     assert 'found "${V}", expected ' in found
     assert found.endswith(", but the variable holds something else")

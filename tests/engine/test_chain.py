@@ -68,7 +68,7 @@ def test_payloads_of_one_destination_are_joined() -> None:
 # Lines.
 
 
-def test_empty_lines_are_filtered_and_keep_the_offsets_right() -> None:
+def test_case_033_empty_lines_are_filtered_and_keep_the_offsets_right() -> None:
     data = b"\n\r\nok\n\nparse-fail\n\n"
     made = run(chain(), data)
     assert messages(made) == ["ok"]
@@ -77,36 +77,36 @@ def test_empty_lines_are_filtered_and_keep_the_offsets_right() -> None:
     assert balance(made) == (6, 6)
 
 
-def test_a_piece_of_empty_lines_is_all_filtered() -> None:
+def test_case_033_a_piece_of_empty_lines_is_all_filtered() -> None:
     made = run(chain(), b"\n\n\r\n")
     assert (made.tally.lines, made.tally.filtered, made.payloads) == (3, {"source\0empty line": 3}, [])
 
 
-def test_a_carriage_return_before_the_newline_is_no_part_of_the_line_but_of_the_dead_letter() -> None:
+def test_case_031_a_carriage_return_before_the_newline_is_no_part_of_the_line_but_of_the_dead_letter() -> None:
     data = b"one\r\nparse-fail\r\nlast\r"
     made = run(chain(), data)
     assert messages(made) == ["one", "last"]
     assert raws(made, data) == [b"parse-fail\r"]
 
 
-def test_a_lone_carriage_return_stays_in_its_line() -> None:
+def test_case_031_a_lone_carriage_return_stays_in_its_line() -> None:
     assert messages(run(chain(), b"a\rb\n")) == ["a\rb"]
 
 
-def test_a_byte_order_mark_is_removed_at_the_start_of_the_file_only() -> None:
+def test_case_034_a_byte_order_mark_is_removed_at_the_start_of_the_file_only() -> None:
     data = b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n"
     assert messages(run(chain(), data, start=0)) == ["one", "\ufefftwo"]
     assert messages(run(chain(), data, start=4096)) == ["\ufeffone", "\ufefftwo"]
 
 
-def test_a_first_line_of_a_byte_order_mark_alone_is_empty_and_shifts_nothing() -> None:
+def test_case_034_a_first_line_of_a_byte_order_mark_alone_is_empty_and_shifts_nothing() -> None:
     data = b"\xef\xbb\xbf\nok\nparse-fail\n"
     made = run(chain(), data)
     assert raws(made, data) == [b"parse-fail"]
     assert made.tally.filtered == {"source\0empty line": 1}
 
 
-def test_invalid_utf8_is_replaced_in_the_event_and_kept_in_the_dead_letter() -> None:
+def test_case_034_invalid_utf8_is_replaced_in_the_event_and_kept_in_the_dead_letter() -> None:
     data = b"caf\xe9\ncut \xe2\x82\nparse-fail \xff\n"
     made = run(chain(), data)
     assert messages(made) == ["caf\ufffd", "cut \ufffd"]
@@ -506,7 +506,7 @@ def line_bytes() -> st.SearchStrategy[bytes]:
 
 
 @given(st.lists(line_bytes(), min_size=1, max_size=25), st.lists(st.integers(1, 24), max_size=4), st.booleans())
-def test_any_split_into_pieces_equals_line_by_line_and_nothing_is_lost(
+def test_case_032_any_split_into_pieces_equals_line_by_line_and_nothing_is_lost(
     lines: list[bytes], cuts: list[int], bom: bool
 ) -> None:
     if bom:

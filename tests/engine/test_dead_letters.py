@@ -47,7 +47,7 @@ def test_a_letter_counts_for_its_texts_and_its_row() -> None:
     assert letters(1)[0].size == SIZE
 
 
-def test_the_table_takes_exactly_what_it_has_room_for(db: sqlite3.Connection) -> None:
+def test_case_078_the_table_takes_exactly_what_it_has_room_for(db: sqlite3.Connection) -> None:
     some = table(db, 5)
     assert write(some, letters(5)) == 0
     with pytest.raises(DeadLettersFullError, match=rf"\({5 * SIZE} bytes of {5 * SIZE}, {SIZE} more to come\).*dlq"):
@@ -55,7 +55,7 @@ def test_the_table_takes_exactly_what_it_has_room_for(db: sqlite3.Connection) ->
     assert offsets(db) == [0, 1, 2, 3, 4]
 
 
-def test_what_others_purged_is_noticed(db: sqlite3.Connection) -> None:
+def test_case_078_what_others_purged_is_noticed(db: sqlite3.Connection) -> None:
     some = table(db, 5)
     write(some, letters(5))
     db.execute("DELETE FROM dead_letters WHERE offset < 3")
@@ -71,13 +71,13 @@ def test_a_transaction_that_was_rolled_back_counts_for_nothing(db: sqlite3.Conne
     assert write(some, letters(5)) == 0
 
 
-def test_letters_of_an_earlier_run_count(db: sqlite3.Connection) -> None:
+def test_case_078_letters_of_an_earlier_run_count(db: sqlite3.Connection) -> None:
     write(table(db, 5), letters(4))
     with pytest.raises(DeadLettersFullError):
         table(db, 5).write(letters(2, 4))
 
 
-def test_one_commit_larger_than_everything_is_taken_by_an_empty_table(db: sqlite3.Connection) -> None:
+def test_case_078_one_commit_larger_than_everything_is_taken_by_an_empty_table(db: sqlite3.Connection) -> None:
     """Else it would block for ever, however often somebody purges."""
     some = table(db, 2)
     write(some, letters(1))
@@ -87,14 +87,16 @@ def test_one_commit_larger_than_everything_is_taken_by_an_empty_table(db: sqlite
     assert write(some, letters(5, 1)) == 0
 
 
-def test_drop_oldest_drops_as_few_as_it_must(db: sqlite3.Connection) -> None:
+def test_case_078_drop_oldest_drops_as_few_as_it_must(db: sqlite3.Connection) -> None:
     some = table(db, 5, "drop_oldest")
     write(some, letters(4))
     assert write(some, letters(3, 4)) == 2
     assert offsets(db) == [2, 3, 4, 5, 6]
 
 
-def test_drop_oldest_keeps_the_newest_of_a_commit_that_is_larger_than_everything(db: sqlite3.Connection) -> None:
+def test_case_078_drop_oldest_keeps_the_newest_of_a_commit_that_is_larger_than_everything(
+    db: sqlite3.Connection,
+) -> None:
     some = table(db, 5, "drop_oldest")
     write(some, letters(2))
     assert write(some, letters(9, 2)) == 6

@@ -147,7 +147,7 @@ def test_results_are_released_in_the_order_of_their_file_and_files_do_not_wait_f
     assert stage.dispatch.idle
 
 
-def test_one_file_never_holds_all_slots(one_file: Stage) -> None:
+def test_case_069_one_file_never_holds_all_slots(one_file: Stage) -> None:
     assert one_file.source.read_bytes == (SLOTS - 1) * 10
     assert not one_file.dispatch.full
 
@@ -178,7 +178,9 @@ def test_a_part_is_released_and_the_rest_stays_first_in_line(one_file: Stage) ->
     assert one_file.released == [("a", 0, 4), ("a", 4, 10)]
 
 
-def test_what_a_dead_worker_finished_is_kept_and_the_rest_goes_to_a_fresh_one_carefully(one_file: Stage) -> None:
+def test_case_054_what_a_dead_worker_finished_is_kept_and_the_rest_goes_to_a_fresh_one_carefully(
+    one_file: Stage,
+) -> None:
     first = one_file.worker(0)
     first.did(4)
     first.dies()
@@ -191,7 +193,7 @@ def test_what_a_dead_worker_finished_is_kept_and_the_rest_goes_to_a_fresh_one_ca
     assert (request.begin, request.careful_until, request.condemned) == (4, 4 + PIECE, NONE)
 
 
-def test_a_line_is_condemned_only_after_it_alone_killed_two_fresh_workers(one_file: Stage) -> None:
+def test_case_055_a_line_is_condemned_only_after_it_alone_killed_two_fresh_workers(one_file: Stage) -> None:
     deaths = 0
     while one_file.ring.slots[0].request().condemned == NONE:
         worker = one_file.worker(0)
@@ -246,7 +248,7 @@ def test_a_file_whose_oldest_chunk_is_in_trouble_gets_no_new_slot(stages: list[S
     assert stage.source.read_bytes == 30
 
 
-def test_a_worker_without_progress_is_killed_once_and_its_task_says_why(one_file: Stage) -> None:
+def test_case_056_a_worker_without_progress_is_killed_once_and_its_task_says_why(one_file: Stage) -> None:
     worker = one_file.worker(0)
     for step in (4.0, 4.0):  # moves in between
         one_file.clock.advance(step)

@@ -115,7 +115,7 @@ def test_nothing_new_makes_no_commit() -> None:
     assert pipeline.sinks[0].calls.count("barrier") == 1
 
 
-def test_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding() -> None:
+def test_case_066_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding() -> None:
     gate = threading.Event()
     source = ListSource({"a.log": DATA, "b.log": DATA, "c.log": DATA}, chunk_bytes=500)
     released: list[int] = []
@@ -154,7 +154,7 @@ def test_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding() -> None
 
 @pytest.mark.parametrize("where", ["commit", "announce", "barrier"])
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_commit_that_fails_rewinds_and_the_output_is_exact_afterwards(where: str, times: int) -> None:
+def test_case_046_a_commit_that_fails_rewinds_and_the_output_is_exact_afterwards(where: str, times: int) -> None:
     source = ListSource({"a.log": DATA}, chunk_bytes=500)
     pipeline = Pipeline(source, sinks=[MemorySink(), MemorySink()])
     errors: list[BaseException] = [OSError(f"disk {number}") for number in range(times)]
@@ -189,7 +189,7 @@ def test_a_rewind_while_workers_are_busy_gives_their_slots_away_only_when_they_a
     assert source.rewinds == 1
 
 
-def test_deliveries_that_fail_are_repeated_and_lose_nothing() -> None:
+def test_case_061_deliveries_that_fail_are_repeated_and_lose_nothing() -> None:
     pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500))
     pipeline.sinks[0].failures["deliver"] = [OSError("full"), Retry("busy", delay=0.0)] * 5
     outcome = pipeline.run()
@@ -199,7 +199,7 @@ def test_deliveries_that_fail_are_repeated_and_lose_nothing() -> None:
     assert len(pipeline.log.fields("sink.recovered")) >= 1
 
 
-def test_a_fault_in_a_sink_ends_the_run_by_its_error() -> None:
+def test_case_056_a_fault_in_a_sink_ends_the_run_by_its_error() -> None:
     pipeline = Pipeline(ListSource({"a.log": DATA}))
     fault = ValueError("a fault")
     pipeline.sinks[0].failures["deliver"] = [fault]
@@ -249,7 +249,9 @@ def _run(pipeline: Pipeline, state: State) -> Any:
 
 
 @pytest.mark.parametrize("crash_after", [0, 700, 3000, 5000])
-def test_a_crash_and_a_restart_give_the_same_output_and_the_same_counters(tmp_path: Path, crash_after: int) -> None:
+def test_case_050_a_crash_and_a_restart_give_the_same_output_and_the_same_counters(
+    tmp_path: Path, crash_after: int
+) -> None:
     sink = MemorySink()
     files = {"a.log": numbered(1000, line_7="fail"), "b.log": numbered(500, line_300="raise", line_301="dup")}
     for crash in (crash_after, crash_after // 2, None):
@@ -292,7 +294,7 @@ def letters_in(state: State) -> int:
     return int(state._db.execute("SELECT COUNT(*) FROM dead_letters").fetchone()[0])
 
 
-def test_full_dead_letters_block_until_there_is_room(tmp_path: Path) -> None:
+def test_case_078_full_dead_letters_block_until_there_is_room(tmp_path: Path) -> None:
     state = real_state(tmp_path / "state", max_bytes=5000)
     source = ListSource({"a.log": numbered(300).replace(b"\n", b" fail\n")}, chunk_bytes=100, ends=False)
     purges: list[int] = []
@@ -314,7 +316,7 @@ def test_full_dead_letters_block_until_there_is_room(tmp_path: Path) -> None:
     assert outcome.counters.total("dead_letters") == 300
 
 
-def test_full_dead_letters_end_a_run_to_the_end_of_files_with_the_reason(tmp_path: Path) -> None:
+def test_case_078_full_dead_letters_end_a_run_to_the_end_of_files_with_the_reason(tmp_path: Path) -> None:
     """Also when so much is left that the source never gets to its end: the ring is full behind the block."""
     state = real_state(tmp_path / "state", max_bytes=5000)
     source = ListSource({"a.log": numbered(5000).replace(b"\n", b" fail\n")}, chunk_bytes=100)
@@ -330,7 +332,7 @@ def test_full_dead_letters_end_a_run_to_the_end_of_files_with_the_reason(tmp_pat
     again.close()
 
 
-def test_a_stop_with_full_dead_letters_says_so(tmp_path: Path) -> None:
+def test_case_078_a_stop_with_full_dead_letters_says_so(tmp_path: Path) -> None:
     state = real_state(tmp_path / "state", max_bytes=2000)
     source = ListSource({"a.log": numbered(300).replace(b"\n", b" fail\n")}, chunk_bytes=100, ends=False)
 
@@ -343,7 +345,7 @@ def test_a_stop_with_full_dead_letters_says_so(tmp_path: Path) -> None:
     assert "dead letters are full" in outcome.message
 
 
-def test_drop_oldest_makes_room_and_counts_what_it_drops(tmp_path: Path) -> None:
+def test_case_078_drop_oldest_makes_room_and_counts_what_it_drops(tmp_path: Path) -> None:
     state = real_state(tmp_path / "state", max_bytes=5000, when_full="drop_oldest")
     source = ListSource({"a.log": numbered(300).replace(b"\n", b" fail\n")}, chunk_bytes=100)
     assert over(state, source, Moody()).run().complete
@@ -358,7 +360,7 @@ def test_drop_oldest_makes_room_and_counts_what_it_drops(tmp_path: Path) -> None
 # The end.
 
 
-def test_a_stop_while_busy_finishes_what_is_in_the_ring_and_reads_no_more() -> None:
+def test_case_070_a_stop_while_busy_finishes_what_is_in_the_ring_and_reads_no_more() -> None:
     source = ListSource({"a.log": DATA * 20}, chunk_bytes=500)
 
     def stop(pipeline: Pipeline) -> None:
@@ -374,7 +376,7 @@ def test_a_stop_while_busy_finishes_what_is_in_the_ring_and_reads_no_more() -> N
 
 
 @pytest.mark.parametrize("how", ["retries", "hangs"])
-def test_a_stop_with_a_stuck_sink_leaves_at_the_timeout_and_says_what_is_pending(how: str) -> None:
+def test_case_071_a_stop_with_a_stuck_sink_leaves_at_the_timeout_and_says_what_is_pending(how: str) -> None:
     source = ListSource({"a.log": DATA}, chunk_bytes=500)
     gate = threading.Event()
 

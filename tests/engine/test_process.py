@@ -54,7 +54,7 @@ def deadly(source: ListSource, workers: int, **options: Any) -> Pipeline:
 @pytest.mark.parametrize(
     ("workers", "word", "reason"), [(1, "exit", "exit code 3"), (2, "segfault", "SIGSEGV"), (2, "suicide", "SIGKILL")]
 )
-def test_a_line_that_kills_its_worker_is_the_only_one_lost(workers: int, word: str, reason: str) -> None:
+def test_case_055_a_line_that_kills_its_worker_is_the_only_one_lost(workers: int, word: str, reason: str) -> None:
     data = numbered(3000, line_1500=word)
     pipeline = deadly(ListSource({"a.log": data}, chunk_bytes=8192), workers, chunk_bytes=1 << 18)
     outcome = pipeline.run()
@@ -67,7 +67,7 @@ def test_a_line_that_kills_its_worker_is_the_only_one_lost(workers: int, word: s
     assert outcome.counters.total("worker_restarts") == 3  # in its piece, then two fresh ones with the line alone
 
 
-def test_several_deadly_lines_in_one_piece_are_all_found() -> None:
+def test_case_055_several_deadly_lines_in_one_piece_are_all_found() -> None:
     data = numbered(400, line_10="exit", line_11="exit")
     pipeline = deadly(ListSource({"a.log": data}), 2)
     pipeline.run()
@@ -75,7 +75,7 @@ def test_several_deadly_lines_in_one_piece_are_all_found() -> None:
     assert [raw for _, _, raw in pipeline.dead()] == [b"10 exit", b"11 exit"]
 
 
-def test_a_worker_that_hangs_in_c_code_is_replaced_and_its_line_is_known() -> None:
+def test_case_056_a_worker_that_hangs_in_c_code_is_replaced_and_its_line_is_known() -> None:
     data = numbered(300, line_150="hang")
     pipeline = deadly(ListSource({"a.log": data}), 2, task_timeout=0.3, line_timeout=0.2)
     assert pipeline.run().complete
@@ -84,7 +84,7 @@ def test_a_worker_that_hangs_in_c_code_is_replaced_and_its_line_is_known() -> No
     assert "no progress for 0.3 s" in pipeline.store.letters[0].why
 
 
-def test_memory_beyond_the_limit_costs_the_line_and_not_the_worker() -> None:
+def test_case_054_memory_beyond_the_limit_costs_the_line_and_not_the_worker() -> None:
     data = numbered(300, line_150="memory")
     pipeline = deadly(ListSource({"a.log": data}), 1, worker_memory=64 << 20)
     outcome = pipeline.run()
@@ -94,7 +94,7 @@ def test_memory_beyond_the_limit_costs_the_line_and_not_the_worker() -> None:
     assert outcome.counters.total("worker_restarts") == 0
 
 
-def test_a_worker_killed_from_outside_at_work_costs_no_line() -> None:
+def test_case_054_a_worker_killed_from_outside_at_work_costs_no_line() -> None:
     data = numbered(2000)
     killed: list[int] = []
 
@@ -115,7 +115,7 @@ def test_a_worker_killed_from_outside_at_work_costs_no_line() -> None:
     assert outcome.counters.total("worker_restarts") == 3
 
 
-def test_idle_workers_killed_from_outside_are_replaced_however_often() -> None:
+def test_case_054_idle_workers_killed_from_outside_are_replaced_however_often() -> None:
     """More often than START_FAILURES: a worker that was ready did not fail to start."""
     source = ListSource({"a.log": b""}, ends=False)
     killed: list[int] = []
@@ -155,14 +155,14 @@ def test_a_print_of_a_stage_goes_to_standard_error(capfd: pytest.CaptureFixture[
     assert messages(pipeline) == ["print"]
 
 
-def test_workers_ignore_the_signals_of_a_stop_and_have_no_standard_input() -> None:
+def test_case_072_workers_ignore_the_signals_of_a_stop_and_have_no_standard_input() -> None:
     pipeline = Pipeline(ListSource({"a.log": b"one\n"}), enrich_spec("Signals"), workers=1)
     pipeline.run()
     event = orjson.loads(pipeline.sinks[0].lines()[0])
     assert (event["ignored"], event["blocked"], event["stdin"]) == ([True, True, True], 0, "")
 
 
-def test_a_signal_to_everybody_while_workers_start_kills_none() -> None:
+def test_case_072_a_signal_to_everybody_while_workers_start_kills_none() -> None:
     """Ctrl-C reaches the whole group; a worker that has not come so far as to ignore it must not die of it."""
     pids: list[list[int]] = []
 
@@ -234,7 +234,7 @@ PARENT = """
 
 
 @pytest.mark.parametrize("lines", [0, 100_000])
-def test_workers_are_gone_within_a_second_after_their_parent_was_killed(lines: int) -> None:
+def test_case_057_workers_are_gone_within_a_second_after_their_parent_was_killed(lines: int) -> None:
     code = textwrap.dedent(PARENT).format(here=str(HERE), lines=lines)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

@@ -71,7 +71,7 @@ def test_payloads_and_records_never_overlap_when_the_output_is_filled_to_the_las
         assert writer.put(made) is fits
 
 
-def test_only_what_the_progress_word_vouches_for_is_read() -> None:
+def test_case_054_only_what_the_progress_word_vouches_for_is_read() -> None:
     """A worker that dies between a record and its progress word: the record is not seen."""
     output = memoryview(bytearray(1000))
     writer = ResultWriter(output)

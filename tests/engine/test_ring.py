@@ -96,7 +96,7 @@ def test_the_ring_has_no_name_and_is_not_inherited() -> None:
     ring.close()
 
 
-def test_a_ring_that_memory_has_no_room_for_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_068_a_ring_that_memory_has_no_room_for_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room(_fd: int, _at: int, _size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -97,7 +97,9 @@ def test_trouble_with_the_output_is_tried_again_until_it_passes(
     assert hearing.sink.lines() == [b"one"]
 
 
-def test_the_backoff_grows_with_jitter_and_has_an_end(hearing: Hearing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_061_the_backoff_grows_with_jitter_and_has_an_end(
+    hearing: Hearing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     delays: list[tuple[float, float]] = []
 
     def uniform(low: float, high: float) -> float:
@@ -114,7 +116,7 @@ def test_the_backoff_grows_with_jitter_and_has_an_end(hearing: Hearing, monkeypa
     assert delays == [(0.25, high) for high in (0.5, 1, 2, 4, 8, 16, 30, 30, 30)]
 
 
-def test_a_delay_the_sink_asks_for_is_kept(hearing: Hearing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_061_a_delay_the_sink_asks_for_is_kept(hearing: Hearing, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float | None] = []
     monkeypatch.setattr(hearing.thread._abandon, "wait", waits.append)
     hearing.sink.failures["deliver"] = [Retry("later", delay=77.0)]
@@ -125,7 +127,7 @@ def test_a_delay_the_sink_asks_for_is_kept(hearing: Hearing, monkeypatch: pytest
     assert waits == [77.0]
 
 
-def test_a_retry_is_abandoned_at_once_when_the_engine_goes_back(hearing: Hearing) -> None:
+def test_case_061_a_retry_is_abandoned_at_once_when_the_engine_goes_back(hearing: Hearing) -> None:
     hearing.sink.failures["deliver"] = [Retry("down", delay=3600.0)]
     hearing.thread.deliver(TASK, DATA)
     hearing.thread.barrier(1)
@@ -162,7 +164,7 @@ def test_recovery_cuts_back_to_the_marks(hearing: Hearing) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError("fsync"), Retry("busy")])
-def test_a_barrier_that_fails_is_never_tried_again(hearing: Hearing, error: Exception) -> None:
+def test_case_062_a_barrier_that_fails_is_never_tried_again(hearing: Hearing, error: Exception) -> None:
     hearing.sink.failures["barrier"] = [error]
     hearing.thread.barrier(1)
     assert hearing.next() == Failed(3, error, fatal=False)
@@ -206,7 +208,7 @@ def test_closing_abandons_a_retry_and_closes_the_sink(hearing: Hearing) -> None:
     assert hearing.quiet()
 
 
-def test_a_sink_that_hangs_is_left_behind() -> None:
+def test_case_071_a_sink_that_hangs_is_left_behind() -> None:
     release = threading.Event()
     one = Hearing()
 

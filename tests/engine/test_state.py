@@ -123,7 +123,7 @@ def test_dead_letters_are_kept_with_their_bytes(opened: Callable[..., State]) ->
     assert row == (b"raw \x00\xff", "1:77", 77, "parse.x", 1, "digest")
 
 
-def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
+def test_case_046_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     one = reopened(directory)
     (file_id,) = one.register([position()])
@@ -138,7 +138,9 @@ def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     again.close()
 
 
-def test_what_sqlite_cannot_write_is_an_oserror_for_the_engine_to_go_back(opened: Callable[..., State]) -> None:
+def test_case_046_what_sqlite_cannot_write_is_an_oserror_for_the_engine_to_go_back(
+    opened: Callable[..., State],
+) -> None:
     one = opened()
     one._db.execute("PRAGMA busy_timeout=1")
     with sqlite3.connect(one.path, isolation_level=None) as other:
@@ -162,7 +164,7 @@ sys.stdin.read()
 """
 
 
-def test_a_second_daemon_is_refused_with_the_first_ones_pid_until_that_is_killed(tmp_path: Path) -> None:
+def test_case_048_a_second_daemon_is_refused_with_the_first_ones_pid_until_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, os.fspath(tmp_path / "state")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -247,7 +249,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("how", FAULTS)
-def test_a_state_that_cannot_be_used_is_refused_each_time_and_left_as_it_is(tmp_path: Path, how: str) -> None:
+def test_case_044_a_state_that_cannot_be_used_is_refused_each_time_and_left_as_it_is(tmp_path: Path, how: str) -> None:
     directory = tmp_path / "state"
     damaged(directory, how)
     before = contents(tmp_path)
@@ -263,7 +265,7 @@ def test_a_state_that_cannot_be_used_is_refused_each_time_and_left_as_it_is(tmp_
         assert {name: data for name, data in after.items() if data} == before or after == before
 
 
-def test_a_state_left_by_a_killed_process_is_taken_up_with_its_log(tmp_path: Path) -> None:
+def test_case_044_a_state_left_by_a_killed_process_is_taken_up_with_its_log(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     damaged(directory, "newer with wal")
     with sqlite3.connect(directory / FILE_NAME) as db:  # the log is read: it holds the 99
@@ -274,7 +276,7 @@ def test_a_state_left_by_a_killed_process_is_taken_up_with_its_log(tmp_path: Pat
     again.close()
 
 
-def test_a_creation_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
+def test_case_044_a_creation_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     directory.mkdir()
     (directory / f"{FILE_NAME}.new").write_bytes(b"half")
@@ -302,7 +304,7 @@ def as_nobody() -> Iterator[Path]:
                 os.seteuid(0)
 
 
-def test_a_directory_that_cannot_be_written_is_refused(as_nobody: Path) -> None:
+def test_case_044_a_directory_that_cannot_be_written_is_refused(as_nobody: Path) -> None:
     for _ in range(2):
         with pytest.raises(StateError, match=rf"{as_nobody}: .*cannot be written \(Permission denied\).*state_dir"):
             state(as_nobody).open()
@@ -316,7 +318,7 @@ def test_a_directory_below_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
-def test_only_the_owner_may_read_the_state_under_any_umask(tmp_path: Path, umask: int) -> None:
+def test_case_087_only_the_owner_may_read_the_state_under_any_umask(tmp_path: Path, umask: int) -> None:
     directory = tmp_path / "state"
     old = os.umask(umask)
     try:

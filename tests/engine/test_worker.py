@@ -97,7 +97,7 @@ def test_pieces_end_at_line_borders_and_no_line_is_lost(bench: Callable[..., Ben
 
 
 @pytest.mark.parametrize("around", [-2, -1, 0, 1, 2])
-def test_lines_around_the_size_of_a_piece(bench: Callable[..., Bench], around: int) -> None:
+def test_case_032_lines_around_the_size_of_a_piece(bench: Callable[..., Bench], around: int) -> None:
     lines = ["before", "y" * (PIECE + around), "after", "z" * (PIECE - 7 + around), "end"]
     out, dead, _ = bench().whole(as_bytes(lines))
     assert (texts(out), dead) == (lines, [])
@@ -112,7 +112,7 @@ def test_an_unterminated_last_line_is_taken(bench: Callable[..., Bench]) -> None
     assert texts(bench().whole(b"one\ntwo")[0]) == ["one", "two"]
 
 
-def test_a_full_output_gives_a_part_and_the_rest_follows_exactly(bench: Callable[..., Bench]) -> None:
+def test_case_032_a_full_output_gives_a_part_and_the_rest_follows_exactly(bench: Callable[..., Bench]) -> None:
     lines = numbered(3000)
     out, dead, parts = bench(output=64 * 1024).whole(as_bytes(lines))
     assert texts(out) == lines
@@ -120,14 +120,14 @@ def test_a_full_output_gives_a_part_and_the_rest_follows_exactly(bench: Callable
     assert parts > 3
 
 
-def test_a_piece_that_alone_overfills_the_output_goes_line_by_line(bench: Callable[..., Bench]) -> None:
+def test_case_032_a_piece_that_alone_overfills_the_output_goes_line_by_line(bench: Callable[..., Bench]) -> None:
     lines = numbered(700)
     out, dead, parts = bench(output=8192).whole(as_bytes(lines))
     assert (texts(out), dead) == (lines, [])
     assert parts > 6
 
 
-def test_a_line_whose_output_alone_is_too_big_is_a_dead_letter(bench: Callable[..., Bench]) -> None:
+def test_case_032_a_line_whose_output_alone_is_too_big_is_a_dead_letter(bench: Callable[..., Bench]) -> None:
     def grow(event: Event) -> Event:
         return {"message": event["message"], "big": "x" * (20_000 if event["message"] == "grow" else 0)}
 
@@ -188,7 +188,7 @@ def parse_slowly(text: str) -> Any:
 
 
 @pytest.mark.parametrize("stage", [loop, runaway, swallow])
-def test_a_line_that_takes_too_long_is_the_only_dead_letter_and_costs_little(
+def test_case_081_a_line_that_takes_too_long_is_the_only_dead_letter_and_costs_little(
     bench: Callable[..., Bench], stage: Callable[[Event], Event]
 ) -> None:
     lines = [f"line {number}" for number in range(300)]
@@ -201,7 +201,7 @@ def test_a_line_that_takes_too_long_is_the_only_dead_letter_and_costs_little(
     assert took < 2 * 2 * LINE_TIMEOUT + 1.0  # once in its piece, once alone
 
 
-def test_a_parser_that_runs_away_costs_the_line_alone(bench: Callable[..., Bench]) -> None:
+def test_case_081_a_parser_that_runs_away_costs_the_line_alone(bench: Callable[..., Bench]) -> None:
     class Parser:
         parse = staticmethod(parse_slowly)
 

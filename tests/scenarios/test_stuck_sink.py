@@ -122,7 +122,7 @@ def test_case_066_nobody_reads_while_fifty_files_grow(make_daemon: MakeDaemon, w
     print(f"peak {peak >> 20} MiB, at the end {pss >> 20} MiB")
 
 
-def test_reading_stops_when_the_ring_is_full(make_daemon: MakeDaemon) -> None:
+def test_case_066_reading_stops_when_the_ring_is_full(make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(CONFIG.format(workers=0))
     (daemon.logs / "app.log").write_bytes(numbered(0, 1))
     with pipe() as (_, writing):

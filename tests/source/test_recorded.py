@@ -96,7 +96,7 @@ TEXT = st.lists(st.binary(max_size=12) | st.just(b"\n") | st.just(b"abcdefgh" * 
 
 
 @given(TEXT, st.lists(st.integers(1, 9), max_size=60), st.integers(3, 20), st.integers(3, 30), st.integers(0, 10))
-def test_any_cutting_gives_each_line_once_at_its_place(
+def test_case_031_any_cutting_gives_each_line_once_at_its_place(
     text: bytes, cuts: list[int], max_line: int, chunk: int, more: int
 ) -> None:
     pieces: list[bytes | Exception | None] = []
@@ -153,7 +153,7 @@ def test_files_come_in_the_order_of_the_arguments_with_name_id_mtime_and_offsets
     assert chunks[-1][0].end == 7
 
 
-def test_an_unterminated_last_line_is_taken(tmp_path: Path) -> None:
+def test_case_028_an_unterminated_last_line_is_taken(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"one\ntwo")
     assert content(drain(opened(tmp_path / "a.log"))) == b"one\ntwo"
 
@@ -163,13 +163,13 @@ def test_an_empty_file_gives_nothing(tmp_path: Path) -> None:
     assert drain(opened(tmp_path / "a.log")) == []
 
 
-def test_a_byte_order_mark_is_skipped_and_offsets_still_count_it(tmp_path: Path) -> None:
+def test_case_034_a_byte_order_mark_is_skipped_and_offsets_still_count_it(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(BOM + b"one\n" + BOM + b"two\n")
     ((chunk, data),) = drain(opened(tmp_path / "a.log"))
     assert (chunk.start, chunk.end, data) == (3, 14, b"one\n" + BOM + b"two\n")
 
 
-def test_an_over_long_line_costs_itself_only(tmp_path: Path) -> None:
+def test_case_030_an_over_long_line_costs_itself_only(tmp_path: Path) -> None:
     long = b"x" * 200_000
     (tmp_path / "a.log").write_bytes(b"one\n" + long + b"\ntwo\n" + long)
     chunks = drain(opened(tmp_path / "a.log", max_line_bytes=1000))
@@ -220,7 +220,7 @@ def test_progress_counts_bytes_on_the_disk(tmp_path: Path) -> None:
 # Packed files
 
 
-def test_gzip_members_are_read_one_after_the_other_with_padding_between(tmp_path: Path) -> None:
+def test_case_035_gzip_members_are_read_one_after_the_other_with_padding_between(tmp_path: Path) -> None:
     packed = gzip.compress(LINES) + gzip.compress(b"") + b"\0" * 70_000 + gzip.compress(b"last\nline") + b"\0" * 9
     (tmp_path / "a.gz").write_bytes(packed)
     source = opened(tmp_path / "a.gz")
@@ -282,7 +282,7 @@ def damaged(tmp_path: Path, data: bytes, name: str = "a.log.gz") -> tuple[bytes,
     return read.removesuffix(b"good\n"), error
 
 
-def test_gzip_with_a_bad_checksum_gives_every_line_and_one_error(tmp_path: Path) -> None:
+def test_case_036_gzip_with_a_bad_checksum_gives_every_line_and_one_error(tmp_path: Path) -> None:
     packed = bytearray(gzip.compress(LINES))
     packed[-6] ^= 0xFF
     read, error = damaged(tmp_path, bytes(packed))
@@ -290,7 +290,7 @@ def test_gzip_with_a_bad_checksum_gives_every_line_and_one_error(tmp_path: Path)
     assert error == f"{tmp_path}/a.log.gz: the gzip data is damaged (incorrect data check)"
 
 
-def test_gzip_cut_short_gives_the_whole_lines_before_the_cut(tmp_path: Path) -> None:
+def test_case_036_gzip_cut_short_gives_the_whole_lines_before_the_cut(tmp_path: Path) -> None:
     packed = gzip.compress(LINES)
     read, error = damaged(tmp_path, packed[: len(packed) // 2])
     assert LINES.startswith(read)
@@ -301,7 +301,7 @@ def test_gzip_cut_short_gives_the_whole_lines_before_the_cut(tmp_path: Path) -> 
     assert error.endswith(f"cut short; {left_out} bytes of an unfinished line before that were left out")
 
 
-def test_gzip_damaged_inside_gives_the_lines_before_the_damage(tmp_path: Path) -> None:
+def test_case_036_gzip_damaged_inside_gives_the_lines_before_the_damage(tmp_path: Path) -> None:
     packed = bytearray(gzip.compress(os.urandom(30_000).hex().encode() + b"\n" + LINES, 1))
     middle = len(packed) - 20_000
     packed[middle : middle + 50] = bytes(50)
@@ -310,14 +310,14 @@ def test_gzip_damaged_inside_gives_the_lines_before_the_damage(tmp_path: Path) -
     assert "the gzip data is damaged" in error
 
 
-def test_garbage_after_gzip_data_and_files_that_are_no_gzip_are_named(tmp_path: Path) -> None:
+def test_case_036_garbage_after_gzip_data_and_files_that_are_no_gzip_are_named(tmp_path: Path) -> None:
     assert damaged(tmp_path, gzip.compress(LINES) + b"garbage")[0] == LINES
     assert damaged(tmp_path, gzip.compress(LINES) + b"garbage")[1].endswith("bytes after its end that are no gzip data")
     assert damaged(tmp_path, bz2.compress(b"x")) == (b"", f"{tmp_path}/a.log.gz: the file holds no gzip data")
     assert damaged(tmp_path, b"")[1].endswith("the gzip data is cut short")
 
 
-def test_zstd_damage_is_named_and_what_came_before_is_read(tmp_path: Path) -> None:
+def test_case_036_zstd_damage_is_named_and_what_came_before_is_read(tmp_path: Path) -> None:
     packer = zstandard.ZstdCompressor(write_checksum=True)
     noise = b"".join(os.urandom(40).hex().encode() + b"\n" for _ in range(10_000))
     packed = packer.compress(noise)
@@ -342,7 +342,7 @@ def test_a_missing_zstandard_is_said_before_anything_starts(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
-def test_a_compression_bomb_keeps_memory_flat(tmp_path: Path, suffix: str) -> None:
+def test_case_038_a_compression_bomb_keeps_memory_flat(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"bomb.{suffix}"
     zeros = bytes(1 << 20)
     with path.open("wb") as file:
@@ -464,7 +464,7 @@ def test_a_byte_order_mark_in_pieces_from_a_pipe_is_skipped() -> None:
     assert list(read_all(reader, 200)) == [(Lines(3, 4, 7), b"one\n")]
 
 
-def test_a_named_pipe_without_a_writer_does_not_block(tmp_path: Path) -> None:
+def test_case_040_a_named_pipe_without_a_writer_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     source = opened(tmp_path / "pipe")
     buffer = memoryview(bytearray(1 << 16))

@@ -77,7 +77,7 @@ def test_base_is_the_literal_directory() -> None:
         ("/out/{a:%Y}", r"format in {a:%Y}"),
     ],
 )
-def test_bad_template_is_refused(text: str, problem: str) -> None:
+def test_case_085_bad_template_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Template(text)
 
@@ -109,7 +109,7 @@ def test_all_problems_of_a_template_are_named() -> None:
         ({"x": {"a": 1}}, "only texts and numbers"),
     ],
 )
-def test_event_that_gives_no_safe_path_is_refused(event: Event, problem: str) -> None:
+def test_case_085_event_that_gives_no_safe_path_is_refused(event: Event, problem: str) -> None:
     template = Template("/out/{x}/f")
     for _ in range(2):  # the second time too: nothing of it is remembered
         with pytest.raises(ValueError, match=problem):
@@ -159,7 +159,7 @@ awkward = st.text("./\0a~\\\n ", max_size=6) | st.text(max_size=6) | st.integers
     awkward,
     st.sampled_from(["/base/{a}", "/base/{a}/{b}", "/base/x{a}{b}.log", "/base/{a}{b}/f", "/base/.{a}"]),
 )
-def test_no_event_leads_out_of_the_literal_directory(a: Any, b: Any, text: str) -> None:
+def test_case_085_no_event_leads_out_of_the_literal_directory(a: Any, b: Any, text: str) -> None:
     try:
         path = render(text, {"a": a, "b": b})
     except ValueError:

@@ -26,7 +26,7 @@ ANY_TEXT = st.text(st.characters(codec=None))  # lone surrogates too
         ("\ud800", "\\ud800"),
     ],
 )
-def test_unsafe_characters_are_spelled_out(text: str, shown: str) -> None:
+def test_case_083_unsafe_characters_are_spelled_out(text: str, shown: str) -> None:
     assert escape(text) == shown
 
 

@@ -42,7 +42,7 @@ def test_json_line_is_one_object_with_the_same_keys_first(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
-def test_nothing_from_a_log_reaches_the_stream_raw(monkeypatch: pytest.MonkeyPatch, style: str) -> None:
+def test_case_083_nothing_from_a_log_reaches_the_stream_raw(monkeypatch: pytest.MonkeyPatch, style: str) -> None:
     stream = configured(monkeypatch, format=style)
     log.get_logger(EVIL).info(EVIL, **{EVIL: EVIL}, nested={EVIL: [EVIL, EVIL.encode(errors="surrogateescape")]})
     (line,) = stream.getvalue().splitlines()
@@ -51,7 +51,7 @@ def test_nothing_from_a_log_reaches_the_stream_raw(monkeypatch: pytest.MonkeyPat
         assert json.loads(line)["nested"]
 
 
-def test_a_value_cannot_forge_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_084_a_value_cannot_forge_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = configured(monkeypatch)
     log.get_logger("tail").info("opened", file='x" user="root', other="a=b")
     assert stream.getvalue().endswith(' opened file="x\\" user=\\"root" other="a=b"\n')
@@ -129,7 +129,7 @@ def test_a_closed_stream_is_counted_and_harmless(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_counted_and_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_080_a_full_disk_is_counted_and_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "_current", None)
     stream = open("/dev/full", "w")  # noqa: SIM115 - closing it raises, see below
     log.configure(LogSettings(), stream)

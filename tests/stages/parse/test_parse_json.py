@@ -69,13 +69,13 @@ def test_byte_order_mark_is_taken_off() -> None:
     assert one(f'\ufeff{{"a":{BIG}}}') == {"a": BIG}
 
 
-def test_last_of_duplicate_keys_wins() -> None:
+def test_case_082_last_of_duplicate_keys_wins() -> None:
     assert one('{"a":1,"a":2}') == {"a": 2}
 
 
 @pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", BIG, "-" + BIG, "9" * 400])
 @pytest.mark.parametrize("shape", ['{"a":%s}', '{"a":[1,{"b": %s }]}', '{"x":"\\"12","a":%s}'])
-def test_no_digit_of_a_big_integer_is_lost(number: str, shape: str) -> None:
+def test_case_082_no_digit_of_a_big_integer_is_lost(number: str, shape: str) -> None:
     expected = json.loads(shape % f'"{number}"')
     assert one(shape % number) == expected
     assert one(shape % number, big_int="error")[0] == "bad_type"
@@ -109,7 +109,7 @@ def test_big_integers_are_found_at_every_place(before: int, number: int, after: 
     }
 
 
-def test_depth_is_bounded() -> None:
+def test_case_082_depth_is_bounded() -> None:
     assert one(nested(64)) == json.loads(nested(64))
     assert one(nested(65)) == ("too_large", "nested deeper than max_depth = 64")
     assert one('{"a":%s}' % ("[" * 63 + "]" * 63))["a"] != []
