@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..scenarios.clock import DAY, StepClock
 from ..scenarios.daemon import Daemon
 from ..scenarios.writer import Writer
 from .ledger import Ledger
@@ -42,17 +43,8 @@ use = "parse.json"
 use = "write.file"
 path = "out/{who}.ndjson"
 """
-CLOCK = '''"""Steps the clock of the day, for the daemon alone: time.time() is moved by the seconds in a file."""
-
-import pathlib
-import time
-
-_time, _step = time.time, pathlib.Path(__file__).with_name("step")
-time.time = lambda: _time() + float(_step.read_text() or 0)
-'''
 BURST, PAUSE = 20, 0.1  # lines, seconds: about 200 lines a second and writer
 OUTPUT_DISK = "48M"  # far more than comes in between two stops in order
-DAY = 86_400
 PROGRESS = 30.0  # seconds
 FAULTS = {  # and how often
     "stop in order": 4,
@@ -76,10 +68,7 @@ class Soak:
         self._rng = random.Random(seed)  # noqa: S311  (moments, no secret)
         self._pause = threading.Event()
         self.daemon = Daemon(home, CONFIG)
-        (home / "clock").mkdir()
-        (home / "clock" / "sitecustomize.py").write_text(CLOCK)
-        self._step = home / "clock" / "step"
-        self._step.write_text("0")
+        self._clock = StepClock(home)
         self.ledger = Ledger(self.daemon)
         self.done: Counter[str] = Counter()
         self.unexpected: list[str] = []
@@ -126,7 +115,7 @@ class Soak:
         self._pause.wait(self._rng.uniform(least, most))
 
     def _start(self) -> None:
-        self.daemon.start(before=("env", f"PYTHONPATH={self._step.parent}{os.pathsep}{os.getcwd()}"))
+        self.daemon.start(before=self._clock.before)
 
     def _alive(self) -> None:
         if not self.daemon.running:
@@ -194,10 +183,7 @@ class Soak:
         ballast.unlink()
 
     def _clock_step(self) -> None:
-        step = self._rng.choice([-DAY, DAY, 3600, -3600, 0])
-        new = self._step.with_name("new")
-        new.write_text(str(step))
-        new.replace(self._step)
+        self._clock.step(self._rng.choice([-DAY, DAY, 3600, -3600, 0]))
 
     def _signal_worker(self, signum: int) -> None:
         workers = self.daemon.children()
