@@ -60,7 +60,7 @@ def test_a_line_in_a_quiet_file_is_through_at_once(
     assert second < 1000, "without a hint only the scan would find it"  # 150 on a quiet machine
 
 
-def test_a_thousand_quiet_files_cost_next_to_nothing(make_daemon: MakeDaemon, record_property: Report) -> None:
+def test_case_041_a_thousand_quiet_files_cost_next_to_nothing(make_daemon: MakeDaemon, record_property: Report) -> None:
     daemon = make_daemon(CONFIG.format(workers=2))
     for n in range(1000):
         (daemon.logs / f"{n:04}.log").write_bytes(numbered(n, n + 1))

@@ -97,7 +97,7 @@ both = pytest.mark.parametrize("workers", [0, 2])
 
 
 @pytest.mark.parametrize(("workers", "line"), [(0, b"x\n"), (2, b'{"a": "' + b"y" * 300 + b"\n")], ids=["tiny", "300"])
-def test_every_line_is_a_dead_letter(make_daemon: MakeDaemon, workers: int, line: bytes) -> None:
+def test_case_067_every_line_is_a_dead_letter(make_daemon: MakeDaemon, workers: int, line: bytes) -> None:
     daemon = configured(make_daemon, workers)
     count = 40_000
     (daemon.logs / "app.log").write_bytes(line * count)
@@ -107,7 +107,9 @@ def test_every_line_is_a_dead_letter(make_daemon: MakeDaemon, workers: int, line
     gauge.check()
 
 
-def test_every_event_goes_to_another_of_ten_thousand_outputs(make_daemon: MakeDaemon, fast_directory: Path) -> None:
+def test_case_067_every_event_goes_to_another_of_ten_thousand_outputs(
+    make_daemon: MakeDaemon, fast_directory: Path
+) -> None:
     daemon = configured(make_daemon, 0, path="out/{h}")
     daemon.out.symlink_to(fast_directory)
     (daemon.logs / "app.log").write_bytes(b"".join(b'{"h":%d}\n' % n for n in range(10_000)))
@@ -118,7 +120,7 @@ def test_every_event_goes_to_another_of_ten_thousand_outputs(make_daemon: MakeDa
 
 
 @both
-def test_a_thousand_files_that_grow(make_daemon: MakeDaemon, fast_directory: Path, workers: int) -> None:
+def test_case_067_a_thousand_files_that_grow(make_daemon: MakeDaemon, fast_directory: Path, workers: int) -> None:
     daemon = configured(make_daemon, workers)
     daemon.out.symlink_to(fast_directory)
     files = [daemon.logs / f"{n:04}.log" for n in range(1000)]
@@ -139,7 +141,7 @@ def test_a_thousand_files_that_grow(make_daemon: MakeDaemon, fast_directory: Pat
 
 
 @both
-def test_lines_of_ten_megabytes(make_daemon: MakeDaemon, workers: int) -> None:
+def test_case_067_lines_of_ten_megabytes(make_daemon: MakeDaemon, workers: int) -> None:
     daemon = configured(make_daemon, workers)
     (daemon.logs / "app.log").write_bytes((b'{"n": "' + b"x" * (10 * MIB) + b'"}\n' + b'{"n": 1}\n') * 5)
     gauge = Gauge(daemon)
@@ -150,7 +152,7 @@ def test_lines_of_ten_megabytes(make_daemon: MakeDaemon, workers: int) -> None:
 
 
 @both
-def test_huge_json_lines_that_are_allowed(make_daemon: MakeDaemon, workers: int) -> None:
+def test_case_067_huge_json_lines_that_are_allowed(make_daemon: MakeDaemon, workers: int) -> None:
     daemon = configured(make_daemon, workers, worker_memory="256MiB", max_line_bytes="16MiB")
     line = b'{"a": [' + b"1.5," * (2 * MIB) + b"1]}\n"  # 8 MiB, 2 million floats
     (daemon.logs / "app.log").write_bytes((line + b'{"n": 1}\n') * 2)

@@ -212,7 +212,7 @@ def test_announcing_again_gives_the_same_mark(harness: Harness, out: Path) -> No
     assert harness.sink.announce([str(out)]) == [committed]
 
 
-def test_large_payload_is_written_whole_in_short_writes(
+def test_case_062_large_payload_is_written_whole_in_short_writes(
     harness: Harness, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = disk.write
@@ -267,7 +267,7 @@ def test_a_file_that_recovery_removes_cannot_come_back(
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize("after", [0, 1, 5])
-def test_failed_write_is_cut_back_and_can_be_made_again(
+def test_case_062_failed_write_is_cut_back_and_can_be_made_again(
     harness: Harness, out: Path, monkeypatch: pytest.MonkeyPatch, number: int, after: int
 ) -> None:
     harness.put(out, b"before\n")
@@ -292,7 +292,7 @@ def test_failed_write_is_cut_back_and_can_be_made_again(
     assert mark.length == 15
 
 
-def test_full_disk_is_cut_back_to_whole_payloads(tmp_path: Path) -> None:
+def test_case_062_full_disk_is_cut_back_to_whole_payloads(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to mount a small tmpfs")
     mount = tmp_path / "small"
@@ -316,7 +316,7 @@ def test_full_disk_is_cut_back_to_whole_payloads(tmp_path: Path) -> None:
         os.system(f"umount {mount}")  # noqa: S605  the same
 
 
-def test_failed_sync_is_raised_by_the_barrier_and_recovery_cuts(
+def test_case_062_failed_sync_is_raised_by_the_barrier_and_recovery_cuts(
     harness: Harness, out: Path, fault: Callable[[Fault], None]
 ) -> None:
     harness.put(out, b"one\n")
@@ -337,7 +337,9 @@ def test_failed_sync_is_raised_by_the_barrier_and_recovery_cuts(
 # What others do to our files.
 
 
-def test_renamed_output_gets_a_new_file_with_its_own_mark_at_the_next_barrier(harness: Harness, out: Path) -> None:
+def test_case_063_renamed_output_gets_a_new_file_with_its_own_mark_at_the_next_barrier(
+    harness: Harness, out: Path
+) -> None:
     harness.put(out, b"one\n")
     (old,) = harness.commit()
     moved = out.rename(out.with_name("a.ndjson.1"))
@@ -353,7 +355,7 @@ def test_renamed_output_gets_a_new_file_with_its_own_mark_at_the_next_barrier(ha
     assert (mark.length, mark.inode) == (6, out.stat().st_ino)
 
 
-def test_output_replaced_by_another_file_goes_on_at_its_end(harness: Harness, out: Path) -> None:
+def test_case_063_output_replaced_by_another_file_goes_on_at_its_end(harness: Harness, out: Path) -> None:
     harness.put(out, b"one\n")
     harness.commit()
     out.rename(out.with_name("moved"))
@@ -365,7 +367,7 @@ def test_output_replaced_by_another_file_goes_on_at_its_end(harness: Harness, ou
     assert out.read_bytes() == b"theirs\nthree\n"
 
 
-def test_deleted_output_fails_the_barrier_so_that_nothing_is_lost_in_it(harness: Harness, out: Path) -> None:
+def test_case_063_deleted_output_fails_the_barrier_so_that_nothing_is_lost_in_it(harness: Harness, out: Path) -> None:
     harness.put(out, b"one\n")
     harness.commit()
     harness.put(out, b"two\n")
@@ -382,14 +384,14 @@ def test_deleted_output_fails_the_barrier_so_that_nothing_is_lost_in_it(harness:
     assert out.read_bytes() == b"two\nthree\n"
 
 
-def test_deleted_between_write_and_barrier_fails_the_barrier(harness: Harness, out: Path) -> None:
+def test_case_063_deleted_between_write_and_barrier_fails_the_barrier(harness: Harness, out: Path) -> None:
     harness.put(out, b"one\n")
     out.unlink()
     with pytest.raises(OSError, match="was deleted or replaced"):
         harness.commit()
 
 
-def test_emptied_output_goes_on_at_its_end_without_a_hole(harness: Harness, out: Path) -> None:
+def test_case_063_emptied_output_goes_on_at_its_end_without_a_hole(harness: Harness, out: Path) -> None:
     harness.put(out, b"one\n")
     harness.commit()
     os.truncate(out, 0)
@@ -462,7 +464,7 @@ def test_other_file_under_the_name_is_not_touched_by_recovery(harness: Harness, 
     assert out.read_bytes() == b"theirs, and longer\n"
 
 
-def test_shortened_file_is_refused_and_nothing_is_changed(harness: Harness, out: Path) -> None:
+def test_case_047_shortened_file_is_refused_and_nothing_is_changed(harness: Harness, out: Path) -> None:
     other = out.with_name("b.ndjson")
     harness.put(out, b"one\n")
     harness.put(other, b"one\n")
@@ -476,7 +478,7 @@ def test_shortened_file_is_refused_and_nothing_is_changed(harness: Harness, out:
     assert other.read_bytes() == b"one\ntwo\n"
 
 
-def test_changed_tail_is_refused(harness: Harness, out: Path) -> None:
+def test_case_047_changed_tail_is_refused(harness: Harness, out: Path) -> None:
     harness.put(out, b"x" * 100 + b"\n")
     harness.commit()
     out.write_bytes(b"y" * 200)
@@ -530,7 +532,7 @@ class CrashError(BaseException):
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_crash_at_every_operation_gives_what_an_uninterrupted_run_gives(
+def test_case_050_crash_at_every_operation_gives_what_an_uninterrupted_run_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     """``late``: the crash comes after a write of half the bytes, else before the operation."""
@@ -659,7 +661,7 @@ def test_file_that_went_while_it_was_closed_fails_the_next_barrier(tmp_path: Pat
 # Links and other things that are no files.
 
 
-def test_symbolic_link_below_the_literal_directory_is_refused(tmp_path: Path) -> None:
+def test_case_086_symbolic_link_below_the_literal_directory_is_refused(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret\n")
     (tmp_path / "out").mkdir()
@@ -690,7 +692,7 @@ def test_literal_directory_is_resolved_once(tmp_path: Path) -> None:
     harness.sink.close()
 
 
-def test_link_swapped_in_for_an_output_is_not_followed(harness: Harness, out: Path, tmp_path: Path) -> None:
+def test_case_086_link_swapped_in_for_an_output_is_not_followed(harness: Harness, out: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret, and longer\n")
     harness.put(out, b"one\n")
@@ -706,7 +708,7 @@ def test_link_swapped_in_for_an_output_is_not_followed(harness: Harness, out: Pa
     assert secret.read_bytes() == b"secret, and longer\n"
 
 
-def test_hard_link_is_refused(harness: Harness, out: Path, tmp_path: Path) -> None:
+def test_case_086_hard_link_is_refused(harness: Harness, out: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret\n")
     out.parent.mkdir()
