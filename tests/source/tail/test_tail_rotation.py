@@ -668,7 +668,7 @@ def test_a_file_that_comes_back_before_it_is_finished_lives_on(stand: Make) -> N
     assert not rig.rows[1].ended
 
 
-def test_retired_rows_leave_the_state_after_an_hour_and_touch_no_others(stand: Make) -> None:
+def test_case_049_retired_rows_leave_the_state_after_an_hour_and_touch_no_others(stand: Make) -> None:
     rig = stand()
     rig.write("a.log", numbered(0, 5))
     rig.write("b.log", numbered(10, 12))
