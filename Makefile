@@ -12,7 +12,7 @@ RUNS ?= 3
 MINUTES ?= 5
 ARGS ?=
 
-.PHONY: help demo test lint format bench soak clean
+.PHONY: help demo test fuzz lint format bench crash soak clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,9 @@ demo: $(VENV)/run.stamp  ## run config.toml over the sample logs and show what c
 
 test: $(VENV)/test.stamp  ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/test.stamp  ## try thousands of damaged inputs (minutes; make test tries a hundred of each)
+	@$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=1800 $(ARGS)
 
 lint: $(VENV)/test.stamp  ## check style, format and types
 	$(BIN)/ruff check
@@ -34,6 +37,9 @@ format: $(VENV)/test.stamp  ## put style and format right
 
 bench: $(VENV)/run.stamp  ## measure speed and memory (SIZE=200MB RUNS=3 ARGS='--json FILE')
 	@$(BIN)/python -m benchmarks.bench --size $(SIZE) --runs $(RUNS) $(ARGS)
+
+crash: $(VENV)/test.stamp  ## kill it at every operation that changes the disk, cut the power, compare (ARGS='--seed 1')
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)

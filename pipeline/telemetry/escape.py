@@ -6,9 +6,10 @@ import json
 import re
 from typing import Any
 
-# C0, DEL and C1 controls (ESC and CSI begin terminal sequences); marks that reorder or break lines on a screen; lone
-# surrogates, which no encoder takes (a byte that was not UTF-8 arrives as U+DC80..U+DCFF, by `surrogateescape`).
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0, DEL and C1 controls (ESC and CSI begin terminal sequences); marks that reorder or break lines on a screen, and a
+# byte order mark, which shows as nothing; lone surrogates, which no encoder takes (a byte that was not UTF-8 arrives as
+# U+DC80..U+DCFF, by `surrogateescape`).
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 

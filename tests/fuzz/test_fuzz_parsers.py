@@ -1,0 +1,133 @@
+"""Any bytes through each parser, as a worker does it: each line is an event or a dead letter, in whatever piece."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.batch import Chunk
+from pipeline.chain import Step
+from pipeline.loader import resolve
+from pipeline.result import Result, Tally, read_result
+from pipeline.ring import NONE, Ring, geometry
+from pipeline.worker import BUSY, DONE, Work
+
+SAMPLES: dict[str, list[bytes]] = {
+    "parse.raw": [b"plain"],
+    "parse.json": [b'{"a": 1, "b": [1.5, null, "x\\u0000\\ud800"], "c": {"d": -0.0}}', b'{"a": 18446744073709551616}'],
+    "parse.combined": [
+        b'127.0.0.1 - - [10/Oct/2000:13:55:36 -0700] "GET /a.gif HTTP/1.0" 200 2326 "http://a/" "Mozilla (X11)"',
+        b'::1 - frank [29/Feb/2024:23:59:60 +0000] "GET /\\"x HTTP/1.1" 304 -',
+    ],
+    "parse.logfmt": [b'level=info msg="a \\"b\\" c" at=2024-01-01T00:00:00Z n=1 flag empty='],
+    "parse.syslog": [
+        b"<34>Oct 11 22:14:15 mymachine su[12]: 'su root' failed",
+        b'<165>1 2003-10-11T22:14:15.003Z host app - ID47 [x@1 a="1" b="\\]"][y] \xef\xbb\xbfbody',
+    ],
+    "parse.regex": [b"12 abc", b"7 x y"],
+}
+OPTIONS: dict[str, dict[str, Any]] = {"parse.regex": {"pattern": r"(?P<n>\d+) (?P<rest>.*)"}}
+NASTY = [
+    b"\0", b"\r", b"\x85", b"\xe2\x80\xa8", b"\x0b", b"\x1c", b"\xff", b"\xc0\xaf", b"\xed\xa0\x80",
+    b"\xef\xbb\xbf", b'"', b"\\", b"[", b"]", b"{", b"}", b"=", b" ", b"\xd9\xa3", b"9" * 30, b"1e999", b"NaN", b"-",
+    b"\x1b[2J", b"[" * 300, b'{"a":' * 300, b"9" * 5000, b"\n",
+]  # fmt: skip
+JUNK = st.lists(st.sampled_from(NASTY) | st.binary(max_size=6), max_size=4).map(b"".join)
+
+
+@st.composite
+def torn(draw: st.DrawFn, samples: list[bytes]) -> bytes:
+    """A good line with something put in or cut out."""
+    line = draw(st.sampled_from(samples))
+    start = draw(st.integers(0, len(line)))
+    end = draw(st.integers(start, len(line)))
+    return line[:start] + draw(JUNK) + line[end:]
+
+
+def text(samples: list[bytes]) -> st.SearchStrategy[bytes]:
+    line = torn(samples) | st.sampled_from(samples) | JUNK
+    return st.lists(line, min_size=1, max_size=10).map(lambda lines: b"\n".join(lines) + b"\n")
+
+
+class Bench:
+    """A slot, and a worker's step object for each parser, in this process."""
+
+    def __init__(self) -> None:
+        self._ring = Ring.create(geometry(1 << 18, 1 << 18, 1, 1))
+        self._works: dict[str, Work] = {}
+
+    def work(self, use: str, data: bytes, *, careful: bool) -> Result:
+        if use not in self._works:
+            stage: Any = resolve(use, "")(**OPTIONS.get(use, {}))
+            out: Any = resolve("write.file", "")(path="out/{source}")
+            steps = [Step(use, "parse", stage), Step("write.file", "write", out, sink=0, sink_id="out")]
+            self._works[use] = Work(steps, 60.0)
+        work, slot = self._works[use], self._ring.slots[0]
+        slot.input[: len(data)] = data
+        chunk = Chunk(1, "a.log", "/a.log", 0, len(data), len(data), 1_700_000_000.0)
+        slot.ask(chunk, 0, len(data) if careful else 0, NONE)
+        work.begin(slot)
+        while (status := work.step()) == BUSY:
+            pass
+        assert status == DONE
+        assert slot.progress[0] == len(data)
+        return read_result(slot.output, slot.progress[1])
+
+    def close(self) -> None:
+        self._ring.close()
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    one = Bench()
+    yield one
+    one.close()
+
+
+def total(tallies: list[Tally]) -> tuple[int, int, int]:
+    """(lines, written, filtered)"""
+    written = sum(sum(tally.written.values()) for tally in tallies)
+    return sum(tally.lines for tally in tallies), written, sum(sum(tally.filtered.values()) for tally in tallies)
+
+
+def check(bench: Bench, use: str, data: bytes) -> None:
+    at_once, alone = (bench.work(use, data, careful=careful) for careful in (False, True))
+    lines, written, filtered = total(at_once.tallies)
+    assert lines == data.count(b"\n") == written + filtered + len(at_once.dead), "every line comes to something"
+    output = b"".join(bytes(view) for _, _, view in at_once.payloads)
+    events = [json.loads(line) for line in output.split(b"\n")[:-1]]
+    assert output.count(b"\n") == written
+    assert all(type(event) is dict for event in events)
+    for dead in at_once.dead:
+        assert dead.stage in (use, "write.file")
+        assert b"\n" not in data[dead.offset : dead.offset + dead.length]
+        assert data[dead.offset + dead.length : dead.offset + dead.length + 1] == b"\n"
+        assert dead.trace is None, f"a parser that raises: {dead.trace}"
+    assert all(one.offset < other.offset for one, other in pairwise(at_once.dead) if one.stage == other.stage)
+    assert output == b"".join(bytes(view) for _, _, view in alone.payloads), "the same as line by line"
+    assert total(alone.tallies) == (lines, written, filtered)
+    assert sorted((d.offset, d.length, d.stage, d.error, d.why) for d in at_once.dead) == sorted(
+        (d.offset, d.length, d.stage, d.error, d.why) for d in alone.dead
+    )
+
+
+@given(
+    case=st.sampled_from(sorted(SAMPLES)).flatmap(lambda use: st.tuples(st.just(use), text(SAMPLES[use]))),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@example(case=("parse.json", b'{"a": ' + b"9" * 100_000 + b"}\n" + b"[" * 100_000 + b"\n"))
+def test_any_bytes_become_events_or_dead_letters_in_any_piece(bench: Bench, case: tuple[str, bytes]) -> None:
+    check(bench, *case)
+
+
+@given(data=st.binary(max_size=200).map(lambda junk: junk + b"\n"))
+@settings(deadline=None)
+def test_plain_junk_for_every_parser(bench: Bench, data: bytes) -> None:
+    for use in SAMPLES:
+        check(bench, use, data)
