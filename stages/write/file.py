@@ -181,6 +181,8 @@ class File:
                 disk.unlink(output.path)
                 disk.sync_directory(os.path.dirname(output.path))  # its mark goes: it must not come back with content
                 continue
+            if output.length == 0:  # of a process killed before its first barrier: its name may not be durable
+                self._new_entries |= disk.directories(output.path)
             self._outputs[output.destination] = output
             descriptor = self._descriptor(output)
             if os.fstat(descriptor).st_size > output.length:

@@ -240,19 +240,23 @@ def test_barrier_syncs_what_was_written_and_new_directories_before_it_answers(
     assert done == [("write", str(out)), ("sync", str(out))]
 
 
-def test_an_output_that_a_killed_process_made_is_as_durable_as_one_of_ours(
-    harness: Harness, out: Path, fault: Callable[[Fault], None]
+@pytest.mark.parametrize("announced_again", [False, True])
+def test_case_051_an_output_that_a_killed_process_made_is_as_durable_as_one_of_ours(
+    harness: Harness, out: Path, fault: Callable[[Fault], None], announced_again: bool
 ) -> None:
     done: list[tuple[str, str]] = []
     harness.sink.announce([str(out)])  # killed before the mark was durable, and before any barrier
     harness.crash()
+    if announced_again:
+        harness.keep(harness.sink.announce([str(out)]))
+        harness.crash()
     fault(lambda operation, path: done.append((operation, path)))
     harness.put(out, b"one\n")
     harness.commit()
     assert {path for operation, path in done if operation == "sync"} == {str(path) for path in (out, *out.parents)}
 
 
-def test_a_file_that_recovery_removes_cannot_come_back(
+def test_case_051_a_file_that_recovery_removes_cannot_come_back(
     harness: Harness, out: Path, fault: Callable[[Fault], None]
 ) -> None:
     done: list[tuple[str, str]] = []

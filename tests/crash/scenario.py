@@ -1,0 +1,173 @@
+"""A story in four runs: lines are appended, files rotated by rename, by copy and truncate, and by delete and create.
+
+Two sinks, one of them with a template; every line of a generation knows its name, so that an output of one generation
+can be compared byte by byte. Every 13th line is broken: a dead letter.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import traceback
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.build import run_daemon
+from pipeline.config.load import load
+from pipeline.config.model import Config
+from pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
+from pipeline.telemetry.counters import Counters
+from stages.write import file as _file  # noqa: F401  (likewise)
+
+from ..engine.engine_kit import Log
+from .power import Fault, Mode, Unsynced
+
+CONFIG = """
+[pipeline]
+state_dir = "var/state"
+workers = 0
+[source]
+use = "tail"
+paths = ["logs/*.log*"]
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "enrich.origin"
+host = ""
+path = ""
+[[stages]]
+use = "enrich.filter"
+drop = "n % 10 == 3"
+[[stages]]
+use = "write.file"
+path = "out/all.ndjson"
+[[stages]]
+use = "write.file"
+path = "out/by/{gen}/{source}.ndjson"
+"""
+CHUNK, COMMIT = 8 << 10, 7 << 10  # bytes: so small that each run makes several commits
+
+
+def lines(generation: str, start: int, stop: int) -> bytes:
+    return b"".join(
+        b'{"gen":"%s","n":%d,"pad":"%s"}\n' % (generation.encode(), n, b"x" * (60 + n % 40))
+        if n % 13
+        else b"broken %d\n" % n
+        for n in range(start, stop)
+    )
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def first(logs: Path) -> None:
+    append(logs / "app.log", lines("g1", 1, 150) + b'{"gen":"g1",')
+    append(logs / "other.log", lines("o1", 1, 90))
+
+
+def renamed(logs: Path) -> None:
+    append(logs / "app.log", b'"n":150}\n' + lines("g1", 151, 200))
+    (logs / "app.log").rename(logs / "app.log.1")
+    append(logs / "app.log", lines("g2", 1, 120))
+
+
+def copied_and_truncated(logs: Path) -> None:
+    append(logs / "app.log", lines("g2", 120, 180))
+    shutil.copyfile(logs / "app.log", logs / "app.log.2")
+    os.truncate(logs / "app.log", 0)
+    append(logs / "app.log", lines("g3", 1, 60))
+    append(logs / "other.log", lines("o1", 90, 130))
+
+
+def deleted_and_created(logs: Path) -> None:
+    append(logs / "app.log", lines("g3", 60, 100))
+    (logs / "app.log.1").unlink()
+    (logs / "other.log").unlink()
+    append(logs / "other.log", lines("o2", 1, 100))
+
+
+RUNS: tuple[Callable[[Path], None], ...] = (first, renamed, copied_and_truncated, deleted_and_created)
+
+
+class FailedError(Exception):
+    """A life that ended by itself, and badly."""
+
+
+def configuration(home: Path) -> Config:
+    """Written and loaded; with smaller chunks than a configuration may ask for."""
+    (home / "logs").mkdir(parents=True)
+    (home / "config.toml").write_text(CONFIG)
+    config = load(home / "config.toml")
+    return replace(
+        config,
+        pipeline=replace(config.pipeline, chunk_bytes=CHUNK, commit_bytes=COMMIT, commit_interval=3600.0),
+        source=replace(config.source, max_line_bytes=1 << 10),
+    )
+
+
+def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0) -> int | None:
+    """One life of the daemon in a process of its own: the operations it did, or None when it was killed at ``at``."""
+    home = config.directory
+    end, begin = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            fault = Fault(home, at, mode, seed)
+            fault.install()
+            log = Log()
+            outcome = run_daemon(
+                config, log=log, counters=Counters(), until_eof=True, configure=lambda _: None, on_turn=lambda _: None
+            )
+            fault.unsynced.save(home)
+            os.write(begin, b"%d" % fault.count)
+            code = 0 if outcome.complete else 1
+        finally:
+            if code:
+                traceback.print_exc()
+            os._exit(code)
+    os.close(begin)
+    with open(end, "rb") as answer:
+        said = answer.read()
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return None
+    if os.waitstatus_to_exitcode(status):
+        raise FailedError("the daemon failed: see above")
+    return int(said)
+
+
+def result(home: Path) -> dict[str, Any]:
+    """All that a crash must not change."""
+    found: dict[str, Any] = {}
+    for path in sorted((home / "out").rglob("*.ndjson")):
+        found[os.fspath(path.relative_to(home))] = path.read_bytes()
+    by_generation: defaultdict[str, list[bytes]] = defaultdict(list)
+    for line in found.pop("out/all.ndjson", b"").splitlines(keepends=True):  # files take turns, otherwise each time
+        generation = re.match(rb'{"gen":"(\w+)"', line)
+        by_generation[generation[1].decode() if generation else "torn"].append(line)
+    found |= {f"all: {name}": b"".join(some) for name, some in by_generation.items()}
+    with closing(sqlite3.connect(f"file:{home}/var/state/tailrace.sqlite?mode=ro", uri=True)) as db:
+        columns = "stage, error, why, attempts, file, offset, length, event_id, raw, event, config"
+        found["dead letters"] = sorted(db.execute(f"SELECT {columns} FROM dead_letters").fetchall(), key=repr)  # noqa: S608
+        found["files"] = db.execute("SELECT file_id, name, offset, size FROM files ORDER BY file_id").fetchall()
+        counted = "SELECT * FROM counters WHERE name IN ('lines_read', 'bytes_read', 'events_written', 'dead_letters')"
+        found["counters"] = sorted(db.execute(counted).fetchall())
+    return found
+
+
+def lose_what_is_not_synced(home: Path, chance: random.Random) -> None:
+    """The power is cut after a run has ended."""
+    unsynced = Unsynced.load(home)
+    unsynced.lose(chance)
+    unsynced.save(home)

@@ -1,0 +1,113 @@
+"""Killed at any operation that changes something durable, a restart brings what an uninterrupted run brings.
+
+`make crash` tries every operation; here a part of them, and proof that a daemon that does not sync would be found out.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .__main__ import Rehearsal
+from .power import SECTOR, Unsynced, mixed
+from .scenario import RUNS, configuration, result
+
+FORGETFUL = """
+import sys
+from tests.crash import power
+from tests.crash.__main__ import main
+power.Fault.{function} = lambda *_: None
+sys.exit(main(["--every", "13"]))
+"""
+
+
+@dataclass
+class Told:
+    """What a rehearsal ended with."""
+
+    code: int
+    kills: dict[str, int]  # by mode
+    differences: int
+    said: str
+
+
+def rehearse(*command: str) -> Told:
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=100)
+    said = done.stdout + done.stderr
+    told = re.search(r"kills: \d+ \((.*)\)\ndifferences: (\d+)", done.stdout)
+    assert told, said
+    kills = {mode: int(count) for mode, count in re.findall(r"(\w+) (\d+)", told[1])}
+    return Told(done.returncode, kills, int(told[2]), said)
+
+
+@pytest.fixture(scope="module")
+def rehearsed() -> Told:
+    return rehearse("-m", "tests.crash", "--every", "13", "--seed", "5")
+
+
+def test_case_050_killed_at_durable_operations(rehearsed: Told) -> None:
+    assert rehearsed.kills["kill"] > 10, rehearsed.said
+    assert (rehearsed.code, rehearsed.differences) == (0, 0), rehearsed.said
+
+
+def test_case_051_writes_torn_and_power_cut_at_durable_operations(rehearsed: Told) -> None:
+    assert rehearsed.kills["torn"] > 10, rehearsed.said
+    assert rehearsed.kills["power"] > 10, rehearsed.said
+    assert (rehearsed.code, rehearsed.differences) == (0, 0), rehearsed.said
+
+
+@pytest.mark.parametrize("function", ["sync", "sync_directory"])
+def test_case_051_a_daemon_that_does_not_sync_is_found_out(function: str) -> None:
+    told = rehearse("-c", FORGETFUL.format(function=function))
+    assert told.code == 1, told.said
+    assert told.differences > 0, told.said
+
+
+def test_case_050_the_real_command_killed_in_each_run(tmp_path: Path) -> None:
+    expected = Rehearsal(tmp_path).expected
+    config = configuration(tmp_path / "command")
+    chance = random.Random(1)  # noqa: S311  (no secret)
+    killed = 0
+    for run, (at, mode), wanted in zip(
+        RUNS, [(12, "kill"), (17, "torn"), (20, "power"), (15, "power")], expected, strict=True
+    ):
+        run(config.directory / "logs")
+        for operation in (at, chance.randint(3, 10), 0):
+            command = [sys.executable, "-m", "tests.crash.command", str(config.path), str(operation), mode, str(at)]
+            done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+            killed += done.returncode == -signal.SIGKILL
+        assert done.returncode == 0, done.stderr
+        assert result(config.directory) == wanted, run.__name__
+    assert killed == 8
+
+
+def test_what_is_not_synced_may_be_lost_kept_or_zeroed_sector_by_sector() -> None:
+    chance = random.Random(3)  # noqa: S311  (no secret)
+    old, new = b"o" * SECTOR, b"o" * SECTOR + b"n" * 3 * SECTOR
+    seen = [mixed(old, new, chance, 0.5) for _ in range(200)]
+    assert {old, new} < set(seen)
+    assert any(data[SECTOR:].strip(b"\0") == b"" and len(data) > SECTOR for data in seen), "zeroed"
+    assert all(data[:SECTOR] == old for data in seen), "what was synced stays"
+
+
+def test_a_name_that_was_not_synced_may_be_lost_and_a_removed_one_may_come_back(tmp_path: Path) -> None:
+    lost = set()
+    for seed in range(20):
+        home = tmp_path / str(seed)
+        home.mkdir()
+        unsynced = Unsynced.load(home)
+        (home / "old").write_bytes(b"old")
+        unsynced.note("create", str(home / "new"))
+        (home / "new").write_bytes(b"new")
+        unsynced.note("unlink", str(home / "old"))
+        (home / "old").unlink()
+        unsynced.lose(random.Random(seed))  # noqa: S311  (no secret)
+        lost.add(((home / "new").exists(), (home / "old").exists()))
+    assert lost == {(True, False), (False, True), (True, True), (False, False)}
