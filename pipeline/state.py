@@ -92,8 +92,12 @@ class State:
                 self._db.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
                 self.outputs = {mark.path for marks in self.marks().values() for mark in marks}
                 self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
+                self.positions(), self.counters()  # so that what cannot be read is told now,
+                self._db.execute("DELETE FROM meta WHERE key = ''")  # and that it cannot be written
             except (sqlite3.Error, OSError) as error:
                 raise self._refusal(path, str(error), OF_THE_DISK if _is_of_the_disk(error) else "") from error
+            except (ValueError, TypeError) as error:  # its pages may be in order, but not what is written on them
+                raise self._refusal(path, f"something in it cannot be read: {error}") from error
             undo.pop_all()
 
     @property
@@ -169,12 +173,21 @@ class State:
             if verdict != "ok":
                 raise self._refusal(path, " ".join(verdict.split()))
             (version,) = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("none",)
+            (page,) = db.execute("PRAGMA page_size").fetchone()
+            tables = _tables(db)
         if version != str(SCHEMA_VERSION):
             raise self._refusal(
                 path,
                 f"its schema version is {version}, this tailrace knows {SCHEMA_VERSION}",
                 "use the tailrace that made it",
             )
+        wal = path.with_name(path.name + "-wal")  # with one, the last page may be half written and comes from there
+        if found.st_size % page and not (wal.exists() and wal.stat().st_size):
+            raise self._refusal(path, f"it is cut short: its {found.st_size} bytes are no whole pages of {page}")
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(SCHEMA + TABLE)
+            if tables != _tables(fresh):
+                raise self._refusal(path, f"its tables are not those of schema version {SCHEMA_VERSION}")
 
     @staticmethod
     def _refusal(path: Path, fault: str, way_out: str = "") -> StateError:
@@ -284,6 +297,10 @@ class State:
                 for m in marks
             ),
         )
+
+
+def _tables(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    return db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
 
 
 def _is_of_the_disk(error: Exception) -> bool:
