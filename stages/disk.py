@@ -75,7 +75,7 @@ def create(path: str, mode: int) -> tuple[int, bool]:
                 except FileNotFoundError:
                     before("create", path)
                     try:
-                        descriptor = os.open(name, _FILE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=parent)
+                        descriptor = os.open(name, _FILE | os.O_CREAT | os.O_EXCL, mode, dir_fd=parent)
                     except FileExistsError:  # somebody was faster
                         continue
                 os.fchmod(descriptor, mode)  # as configured, whatever the umask
