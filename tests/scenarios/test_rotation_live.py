@@ -163,7 +163,7 @@ def test_case_020_a_file_that_is_deleted_and_made_again_is_read_from_its_beginni
     ends_with(daemon, 100)
 
 
-def test_files_and_nested_directories_that_appear_later_are_found(make_daemon: MakeDaemon) -> None:
+def test_case_005_files_and_nested_directories_that_appear_later_are_found(make_daemon: MakeDaemon) -> None:
     daemon = made(make_daemon, 0, "logs/**/*.log")
     daemon.start()
     daemon.until(lambda: daemon.said("watch.") or daemon.database.exists(), "it has started")
