@@ -71,5 +71,6 @@ class Position:
     head_hash: str
     tail_length: int  # how many bytes just before `offset` the tail hash covers
     tail_hash: str
-    size: int  # the largest size seen: bytes known to exist
+    size: int  # the largest size seen: bytes known to exist; of an ended one, what may yet be accounted for
     ended: bool = False  # truncated, replaced or finished: nothing more is read under this id
+    ledger: str = ""  # what became of its bytes, as JSON; see pipeline/source/ledger.py

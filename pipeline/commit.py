@@ -87,7 +87,7 @@ class Committer:
     @property
     def settled(self) -> bool:
         """Everything released is committed."""
-        return self.cut is None and not self._dirty
+        return self.cut is None and not self._news
 
     def tick(self, now: float, *, final: bool = False) -> None:
         """Make a cut when one is due (at once when ``final``); write the outstanding one when all have answered."""
@@ -95,8 +95,13 @@ class Committer:
         if cut is not None:
             if not cut.missing and now >= cut.try_again:
                 self._write(cut, now)
-        elif self._dirty and (final or now - self._last >= self._interval or not self.may_release()):
+        elif self._news and (final or now - self._last >= self._interval or not self.may_release()):
             self._make(now)
+
+    @property
+    def _news(self) -> bool:
+        """Something was released, or came to pass with a file: renamed, ended, lost."""
+        return self._dirty or self._source.changed
 
     def _make(self, now: float) -> None:
         self._numbers += 1
@@ -134,8 +139,10 @@ class Committer:
         self._counters.add("commits")
 
     def forget(self) -> None:
-        """A rewind: what was not committed never happened."""
+        """A rewind: what was not committed never happened. But bytes that are lost stay lost."""
+        unread = {key: value for key, value in self._counters.values.items() if key[0] == "bytes_unread"}
         self.cut, self.full = None, None
         self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
         self._counters.values.clear()
         self._counters.values.update(self.committed)
+        self._counters.values.update(unread)

@@ -22,6 +22,7 @@ from pipeline.result import DeadLine, Result
 from pipeline.ring import Ring
 from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
 from pipeline.source import Source
+from pipeline.source.ledger import Balance
 from pipeline.stage import Write
 from pipeline.telemetry.counters import Counters, Key
 
@@ -70,6 +71,7 @@ class Outcome:
     counters: Counters  # of this run; `lines_pending` is what was read and not committed
     seconds: float
     closed: bool = False  # the reader of standard output went away: no failure of ours
+    books: Sequence[Balance] = ()  # of each file's bytes, over its whole life
 
 
 class Engine:
@@ -175,8 +177,10 @@ class Engine:
             progress |= self._dispatch.fill(self._source, now)
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
-        ending = not reading or self._source.exhausted
-        self._commit.tick(now, final=ending and self._dispatch.idle)
+        final = self._dispatch.idle and (not reading or self._source.exhausted)
+        if final and self._commit.cut is None:
+            self._source.leave()
+        self._commit.tick(now, final=final)
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)
         return progress, wait
@@ -206,7 +210,7 @@ class Engine:
     def _release(self, task: Task, result: Result) -> None:
         """A worker's result, in its file's order: payloads go to the sinks, the rest into the next commit."""
         chunk = task.chunk
-        self._source.release(chunk, task.done, task.slot.input)
+        self._source.release(chunk, task.done, task.slot.input, _dead_bytes(task, result))
         wall = time()
         letters = [_letter(dead, task, wall) for dead in result.dead]
         self._book(result)
@@ -353,6 +357,16 @@ class Engine:
         counters.add("lines_read", pending)
         counters.add("lines_pending", pending)
         return Outcome(not message, message, counters, seconds, self._gone is not None)
+
+
+def _dead_bytes(task: Task, result: Result) -> int:
+    """How much of what is released is lines that have a dead letter (or several), with their newlines."""
+    if not result.dead:
+        return 0
+    if task.chunk.oversize is not None:
+        return task.chunk.end - task.chunk.start
+    stops = {dead.offset: dead.offset + dead.length + 1 for dead in result.dead}
+    return sum(min(stop, task.done) - start for start, stop in stops.items())  # (a last line may lack its newline)
 
 
 def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:

@@ -67,6 +67,7 @@ class ListSource:
         self._cut: list[_Feed] = []
         self._turn = 0
         self.rewinds = 0
+        self.dead_bytes = 0  # of lines that became dead letters
 
     def append(self, name: str, data: bytes) -> None:
         next(feed for feed in self._feeds if feed.name == name).data += data
@@ -115,12 +116,18 @@ class ListSource:
         feed.read = end
         return chunk
 
-    def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
+    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
         feed = next(feed for feed in self._feeds if feed.file_id == chunk.file_id)
         to = chunk.start + done
         assert chunk.start <= feed.released < to <= feed.read, f"{feed.name}: released {feed.released}, now {to}"
         assert data[: chunk.length] == feed.data[chunk.start : chunk.end], "the slot was given away too early"
+        assert 0 <= dead <= to - max(feed.released, chunk.start)
         feed.released = to
+        self.dead_bytes += dead
+
+    @property
+    def changed(self) -> bool:
+        return any(feed.released != feed.committed for feed in self._feeds)
 
     def cut(self) -> list[Position]:
         self._cut = [feed for feed in self._feeds if feed.released != feed.committed]
@@ -142,9 +149,15 @@ class ListSource:
         for feed in self._feeds:
             feed.read = feed.released = feed.committed
 
+    def leave(self) -> None:
+        """Nothing here can be gone at the next start."""
+
     @property
     def exhausted(self) -> bool:
         return self._ends and all(feed.read == len(feed.data) for feed in self._feeds)
+
+    def progress(self) -> tuple[int, int | None]:
+        return sum(feed.read for feed in self._feeds), sum(len(feed.data) for feed in self._feeds)
 
     def close(self) -> None:
         """There is nothing to let go of."""

@@ -36,11 +36,13 @@ def _execute(arguments: argparse.Namespace) -> int:
     from pipeline.cli import signals
     from pipeline.cli.outcome import exit_code
     from pipeline.source.finder import Finder
+    from pipeline.source.ledger import told
     from pipeline.telemetry import log
     from pipeline.telemetry.counters import Counters
     from pipeline.telemetry.progress import Progress
     from pipeline.telemetry.report import report
     from pipeline.telemetry.summary import Summary
+    from pipeline.telemetry.wrap import terminal_width, wrap
 
     config = load_config(arguments.config)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
@@ -85,13 +87,23 @@ def _execute(arguments: argparse.Namespace) -> int:
         log.flush()
     if arguments.until_eof and not arguments.quiet:
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds)
+        for balance in told(outcome.books):
+            sys.stderr.write(wrap(str(balance), terminal_width(sys.stderr)) + "\n")
     return exit_code(outcome, strict=False)
 
 
 def _tell_end(logger: Logger, outcome: Outcome) -> None:
+    from pipeline.source.ledger import together
+
+    if outcome.closed:
+        logger.info("output.closed", notice=f"{outcome.message}, and so this run ends")
     counters = outcome.counters
+    for balance in outcome.books:
+        if not balance.holds:
+            logger.error("bytes.unaccounted", file=balance.file, **balance.amounts)
     logger.info(
         "pipeline.stopped", seconds=round(outcome.seconds, 2), lines=int(counters.total("lines_read")),
         written={sink: int(count) for (sink,), count in counters.by("events_written", "sink").items()},
         dead_letters=int(counters.total("dead_letters")), pending=int(counters.total("lines_pending")),
+        bytes=together(outcome.books).amounts,
     )  # fmt: skip

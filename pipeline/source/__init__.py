@@ -28,9 +28,10 @@ class Source(Protocol):
         ``skip(file_id)`` true: this file may not have another slot now."""
         ...
 
-    def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
+    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
         """The first ``done`` bytes of the chunk (whole lines) are worked off and on their way to the sinks; called in
-        order for each file. ``data`` is the slot's content; ``done == chunk.length`` releases up to ``chunk.end``."""
+        order for each file. ``data`` is the slot's content; ``done == chunk.length`` releases up to ``chunk.end``. Of
+        what this call releases, so many bytes are lines that became dead letters."""
         ...
 
     def cut(self) -> list[Position]:
@@ -41,6 +42,11 @@ class Source(Protocol):
         """These rows of an earlier ``cut`` are durable now."""
         ...
 
+    @property
+    def changed(self) -> bool:
+        """Whether ``cut`` has rows to give: something was released, or came to pass with a file."""
+        ...
+
     def retired(self) -> list[int]:
         """File ids that nothing is read under any more, since the last call: their rows may go with the next commit."""
         ...
@@ -49,9 +55,18 @@ class Source(Protocol):
         """Forget everything read after the committed positions; descriptors stay open, so that nothing is lost."""
         ...
 
+    def leave(self) -> None:
+        """Nothing is read any more in this run: account for what cannot be read in the next one either. Called when
+        everything read is released, before the last commit; more than once does no harm."""
+        ...
+
     @property
     def exhausted(self) -> bool:
         """Nothing more will come: every byte there was to read has been read (``--until-eof``, ``replay``)."""
+        ...
+
+    def progress(self) -> tuple[int, int | None]:
+        """Bytes worked off by this run, and all there are to do; None: there is no end, or nobody knows it."""
         ...
 
     def close(self) -> None: ...

@@ -76,10 +76,12 @@ class Census:
                 ended.truncated = True
             earlier.setdefault(file.key, []).append(file)
             if row.ended:
-                self._known.ended.add(file, now, 0, truncated=False)
-                file.counted = True
+                rest = file.size > file.read.offset  # not accounted for: a copy may hold it
+                self._known.ended.add(file, now, 0, truncated=rest)
             else:
                 self._known.add(file)
+            if file.ledger.original:
+                self._known.ended.copies[file.ledger.original] = file
         if self.scan(now) and not any(file.size for file in self._known.waiting):
             self._known.ended.account_all()  # a copy would have been found by the same scan
         if self._until_eof:
@@ -217,11 +219,17 @@ class Census:
             return
         self._known.rename(file, path)
 
-    def close(self) -> None:
+    def leave(self) -> None:
         """Account for what cannot be read at the next start."""
         if not self.unsure:
             self._known.ended.account_all()
         for file in self._known.living.values():
-            if file.fd >= 0 and not self._until_eof and os.fstat(file.fd).st_nlink == 0:
-                self._known.ended.lose(file, "closed", file.committed.offset, file.size)
+            if file.accounted or file.fd < 0 or self._until_eof or os.fstat(file.fd).st_nlink:
+                continue
+            if file.file_id:
+                self._known.end(file, file.quiet_since, truncated=False)
+            self._known.ended.close_account(file, "closed")
+
+    def close(self) -> None:
+        self.leave()
         self._known.descriptors.close_all()

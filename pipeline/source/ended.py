@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from pipeline.source.ledger import TAKEN_OVER
 from pipeline.source.reader import File
 from pipeline.telemetry.counters import Counters
 
@@ -17,14 +19,16 @@ class Log(Protocol):
     def debug(self, event: str, /, **fields: Any) -> object: ...
     def info(self, event: str, /, **fields: Any) -> object: ...
     def warning(self, event: str, /, **fields: Any) -> object: ...
+    def error(self, event: str, /, **fields: Any) -> object: ...
 
 
 class Ended:
     """A truncated generation waits until it is clear whether a copy holds its rest; then it is accounted for."""
 
-    def __init__(self, log: Log, counters: Counters) -> None:
-        self._log, self._counters = log, counters
+    def __init__(self, log: Log, counters: Counters, changed: Callable[[File], None]) -> None:
+        self._log, self._counters, self._changed = log, counters, changed
         self.files: dict[int, File] = {}  # by file id
+        self.copies: dict[int, File] = {}  # the file that has taken over the rest, by the original's file id
 
     def add(self, file: File, now: float, scan: int, *, truncated: bool) -> None:
         file.ended, file.truncated, file.ended_at, file.ended_scan = True, truncated, now, scan
@@ -45,17 +49,36 @@ class Ended:
                 self.close_account(file, "truncated")
 
     def close_account(self, file: File, reason: str) -> None:
+        """Whatever of it was not read is the copy's, or lost."""
         file.accounted = True
-        if not file.copied and not file.counted:
-            self.lose(file, reason, file.read.offset, file.size)
+        file.release_nuls()
+        start, copy = file.read.offset, self.copies.get(file.file_id)
+        if copy is not None:
+            taken = max(0, min(copy.size, file.size) - start)
+            file.ledger.skip(TAKEN_OVER, taken)
+            start += taken
+        self.lose(file, reason, start, file.size)
+        file.size = file.read.offset
+        self._changed(file)
 
     def lose(self, file: File, reason: str, start: int, stop: int) -> None:
-        """Bytes that are known to have existed and will never be read."""
+        """Bytes that are known to have existed and will never be read: an alarm."""
         lost = stop - start
         if lost > 0:
+            file.ledger.lose(reason, start, stop)
+            self._changed(file)
             self._counters.add("bytes_unread", lost, reason=reason)
             place = {"file": file.shown, "file_id": file.file_id, "start": start, "stop": stop}
-            self._log.warning("file.lost", **place, bytes=lost, reason=reason)
+            self._log.error("bytes.lost", **place, bytes=lost, reason=reason)
+
+    def come_back(self, file: File) -> None:
+        """It had ended and is there again: it goes on, and what was given up for lost is to be read."""
+        reason, found = file.ledger.find_again(file.read.offset)
+        if found:
+            self._counters.add("bytes_unread", -found, reason=reason)
+        file.size += found
+        file.ended = file.truncated = file.copied = file.accounted = False
+        self.files.pop(file.file_id, None)
 
     def retire(self, now: float) -> list[int]:
         """Forget those that are accounted for, committed and old enough; their file ids."""
@@ -66,6 +89,7 @@ class Ended:
                 continue
             if excess > len(retired) or now - file.ended_at >= RETIRE_AFTER:
                 del self.files[file.file_id]
+                self.copies.pop(file.file_id, None)
                 retired.append(file.file_id)
                 self._log.debug("file.retired", file=file.shown, file_id=file.file_id)
         return retired

@@ -23,7 +23,7 @@ class Known:
     def __init__(self, log: Log, counters: Counters, descriptors: Descriptors, offer: Callable[[File], None]) -> None:
         self.log, self.counters, self.descriptors, self.offer = log, counters, descriptors, offer
         self.complaints = Complaints(log)
-        self.ended = Ended(log, counters)
+        self.ended = Ended(log, counters, self.changed)
         self.living: dict[Key, File] = {}
         self.by_path: dict[bytes, File] = {}  # living
         self.by_id: dict[int, File] = {}  # living and ended
@@ -103,7 +103,12 @@ class Known:
 
     def end(self, file: File, now: float, *, truncated: bool) -> None:
         self.ended.add(file, now, self.scan, truncated=truncated)
-        self.dirty.add(file.file_id)
+        self.changed(file)
+
+    def changed(self, file: File) -> None:
+        """Its row goes into the next cut, if it has one."""
+        if file.file_id:
+            self.dirty.add(file.file_id)
 
     def rename(self, file: File, path: bytes) -> None:
         if self.living.get(file.key) is not file:
@@ -113,8 +118,7 @@ class Known:
         self.counters.add("files_rotated")
         file.moved(path)
         self.by_path[path] = file
-        if file.file_id:
-            self.dirty.add(file.file_id)
+        self.changed(file)
 
     def finish(self, file: File, now: float) -> None:
         """Nothing more is read from it."""
@@ -144,10 +148,9 @@ class Known:
         """Every file back to what is committed."""
         for file in self.by_id.values():
             if file.pending or file.read.offset != file.committed.offset:
-                was = file.read.offset
                 file.rewind()
                 if file.accounted:
-                    self.ended.lose(file, "truncated", file.read.offset, was)
+                    self.ended.close_account(file, "truncated" if file.truncated else "deleted")
         for file in self.living.values():
             self.offer(file)
 

@@ -12,6 +12,7 @@ from pipeline.source.copies import Beginnings, begins_like, copy_of, may_become
 from pipeline.source.descriptors import NotRegularError, kind
 from pipeline.source.identity import Changed, continues
 from pipeline.source.known import Key, Known, base_name
+from pipeline.source.ledger import COPIED
 from pipeline.source.reader import File
 
 NAMED = 20  # new files of one scan that the log names one by one; of more it tells the number
@@ -121,8 +122,9 @@ class Newcomers:
             if not copy.of.settled:
                 return  # wait: its own position must be durable before the copy goes on from there
             copy.of.copied = True
-            file.name = copy.of.name
-            file.start_at(copy.start)
+            self._known.ended.copies[copy.of.file_id] = file
+            file.name, file.ledger.original = copy.of.name, copy.of.file_id
+            file.start_at(copy.start, COPIED)
             self._known.log.info("file.copied", of=copy.of.file_id, **file.place)
         elif self.starts_at_end:
             file.start_at(file.after_last_newline())
@@ -150,9 +152,9 @@ class Newcomers:
             self._known.remove(old)
             self._known.descriptors.close(old)
         del self._known.waiting[file]
-        self._known.ended.files.pop(old.file_id, None)
+        self._known.ended.come_back(old)
         self._known.descriptors.hand_over(file, old)
-        old.device, old.ended, old.gone_since, old.verified = file.device, False, None, True
+        old.device, old.gone_since, old.verified = file.device, None, True
         old.scan = old.home = self._known.scan
         old.moved(file.path)
         self._known.add(old)
@@ -178,6 +180,7 @@ class Newcomers:
             del self._known.unregistered[file]
         if not files:
             return
+        files.sort(key=lambda file: file.path)
         many = len(files) > NAMED
         if many:
             self._known.log.info("files.found", files=len(files), bytes=sum(file.size for file in files))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from pipeline.batch import Chunk, Position
 from pipeline.source.framing import first_newline, fitting_lines, last_newline, leading_nuls
 from pipeline.source.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
+from pipeline.source.ledger import BEFORE_START, Balance, Ledger, Work
 from pipeline.telemetry.escape import escape
 
 OVERSIZE_KEPT = 64 << 10  # bytes of an over-long line that go into its dead letter
@@ -49,11 +50,12 @@ class File:
     pending: deque[Pending] = field(default_factory=deque)
     history: deque[Marker] = field(default_factory=lambda: deque(maxlen=HISTORY))
     nuls: int = 0  # the file begins with (at least) so many NULs, which are passed over
-    size: int = 0  # bytes known to exist
+    size: int = 0  # bytes known to exist; once accounted for, up to where it was read
     mtime_ns: int = -1
     limit: int | None = None  # nothing from there on is read (`--until-eof`)
     fd: int = -1
     shown: str = ""  # the path, printable
+    ledger: Ledger = field(default_factory=Ledger)
 
     undecided: bool = False  # a new inode, and not clear yet whether it is a copy of something known
     verified: bool = True  # False: known from the state, not yet looked at
@@ -65,7 +67,6 @@ class File:
     truncated: bool = False  # ended, because its bytes were taken away
     copied: bool = False  # ended, and a copy of it has taken over the rest
     accounted: bool = False  # ended, and what was lost with it is known: no copy is looked for any more
-    counted: bool = False  # ended, and an earlier run has counted what was lost
     ended_at: float = 0.0
     ended_scan: int = 0  # number of the scan at which it ended
     scan: int = 0  # number of the last scan that found it
@@ -83,12 +84,17 @@ class File:
     def resumed(cls, row: Position, now: float) -> File:
         """As the state knows it."""
         file = cls(row.path, row.name, row.device, row.inode, row.file_id, Head(row.head_length, row.head_hash))
-        file.start_at(Marker(row.offset, row.tail_length, row.tail_hash))
+        file.ledger = Ledger.load(row.ledger)
+        file._set(Marker(row.offset, row.tail_length, row.tail_hash))
         file.size, file.ended, file.verified, file.quiet_since = row.size, row.ended, False, now
         return file
 
-    def start_at(self, marker: Marker) -> None:
-        """Nothing before it is read, or ever was, under this id."""
+    def start_at(self, marker: Marker, reason: str = BEFORE_START) -> None:
+        """Nothing before it is read under this id, for that reason."""
+        self.ledger.skip(reason, marker.offset)
+        self._set(marker)
+
+    def _set(self, marker: Marker) -> None:
         self.read = self.scanned = self.released = self.committed = marker
 
     def row(self) -> Position:
@@ -96,8 +102,12 @@ class File:
         at = self.released
         return Position(
             self.file_id, self.name, self.path, self.device, self.inode, at.offset, self.head.length, self.head.hash,
-            at.length, at.hash, max(self.size, at.offset), self.ended,
+            at.length, at.hash, self.size, self.ended, self.ledger.dump(at.offset, self.size),
         )  # fmt: skip
+
+    def balance(self) -> Balance:
+        """As of what is committed."""
+        return self.ledger.balance(self.ledger.committed, self.shown, self.committed.offset, self.size)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -253,7 +263,7 @@ class File:
         self.nuls = offset
         self.read = self.scanned = mark(offset, zeros)
 
-    def release(self, chunk: Chunk, done: int, data: memoryview) -> tuple[int, int]:
+    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int) -> tuple[int, int]:
         """See ``Source.release``; bytes now done that were not before, and NULs passed over before them."""
         pending = self.pending[0]
         was = self.released.offset
@@ -264,14 +274,24 @@ class File:
         else:
             self.pending.popleft()
             self.released = pending.end
-        return self.released.offset - was - skipped, skipped
+        size = self.released.offset - was - skipped
+        self.ledger.released += Work(size - dead, dead, skipped)
+        return size, skipped
+
+    def release_nuls(self) -> None:
+        """It ended, and behind the NULs that were passed over there is nothing to release."""
+        if not self.pending:
+            self.ledger.released += Work(nul=self.read.offset - self.released.offset)
+            self.released = self.read
 
     def commit(self, row: Position) -> None:
         self.committed = Marker(row.offset, row.tail_length, row.tail_hash)
+        self.ledger.commit(row.ledger)
 
     def rewind(self) -> None:
         """Back to what is committed."""
         self.read = self.scanned = self.released = self.committed
+        self.ledger.released = self.ledger.committed
         self.nuls = min(self.nuls, self.read.offset)
         self.pending.clear()
         self.history.clear()

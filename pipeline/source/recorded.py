@@ -113,7 +113,7 @@ class Recorded:
                 return None  # a pipe has nothing, or an over-long line is being passed over
         return None
 
-    def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
+    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
         """Nothing is kept about what is done."""
 
     def cut(self) -> list[Position]:
@@ -122,12 +122,19 @@ class Recorded:
     def committed(self, rows: Sequence[Position]) -> None:
         """Nothing is kept about what is done."""
 
+    @property
+    def changed(self) -> bool:
+        return False
+
     def retired(self) -> list[int]:
         return []
 
     def rewind(self) -> None:
         """A replay has nothing to go back to."""
         raise TailraceError("a sink failed, and a replay keeps no positions to go back to: run it again")
+
+    def leave(self) -> None:
+        """There is no next run."""
 
     @property
     def exhausted(self) -> bool:

@@ -15,6 +15,7 @@ from pipeline.source.ended import Log
 from pipeline.source.finder import Finder
 from pipeline.source.identity import Changed
 from pipeline.source.known import Known
+from pipeline.source.ledger import Balance
 from pipeline.source.reader import File
 from pipeline.source.watch import Hints
 from pipeline.telemetry.counters import Counters
@@ -53,11 +54,13 @@ class Tail:
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
         self._scanned_at = self._next_scan = 0.0
-        self._scan_wanted = False
+        self._total: int | None = None  # bytes to be read until the end, where there is one
 
     def open(self, positions: Sequence[Position], now: float) -> None:
         self._census.open(positions, now)
         self._scanned_at, self._next_scan = now, now + SCAN_INTERVAL
+        if self._until_eof:
+            self._total = sum(max(0, file.reach - file.read.offset) for file in self._known.living.values())
 
     def poll(self, now: float) -> float:
         if self._hints is not None:
@@ -127,13 +130,17 @@ class Tail:
         soon = self._scanned_at + SOONEST + SCAN_COST * self._census.found
         self._next_scan = min(self._next_scan, max(now, soon))
 
-    def release(self, chunk: Chunk, done: int, data: memoryview) -> None:
-        read, skipped = self._known.by_id[chunk.file_id].release(chunk, done, data)
+    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+        read, skipped = self._known.by_id[chunk.file_id].release(chunk, done, data, dead)
         self._counters.add("bytes_read", read)
         if skipped:
             self._counters.add("bytes_skipped", skipped, reason="nul")
         self._known.dirty.add(chunk.file_id)
         self._stalled = False
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._known.dirty)
 
     def cut(self) -> list[Position]:
         self._in_flight = self._known.dirty
@@ -159,6 +166,16 @@ class Tail:
         self._known.rewind()
         self._stalled = False
 
+    def balances(self) -> list[Balance]:
+        """The books of every generation that is not forgotten yet, as of what is committed, in the order of their ids;
+        at the end those that have none yet."""
+        known = self._known
+        files = [file for _, file in sorted(known.by_id.items())]
+        return [file.balance() for file in (*files, *(file for file in known.living.values() if not file.file_id))]
+
+    def leave(self) -> None:
+        self._census.leave()
+
     @property
     def exhausted(self) -> bool:
         if not self._until_eof or self._ready or self._census.unsure:
@@ -166,6 +183,9 @@ class Tail:
         return not any(
             file.has_data and not file.failed and file.gone_since is None for file in self._known.living.values()
         )
+
+    def progress(self) -> tuple[int, int | None]:
+        return int(self._counters.total("bytes_read")), self._total
 
     def close(self) -> None:
         if self._hints is not None:

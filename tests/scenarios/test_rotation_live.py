@@ -133,7 +133,7 @@ def test_case_014_copytruncate_of_a_file_that_was_not_read_to_its_end_goes_on_in
     arrived(daemon, 400_010)
     assert daemon.stop() == 0, daemon.stderr()
     assert sorted(daemon.numbers("all.ndjson")) == list(range(400_010))
-    assert not daemon.said("file.lost")
+    assert not daemon.said("bytes.lost")
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -176,6 +176,11 @@ class LogFiles(RuleBasedStateMachine):
         assert len(lines) == len(set(lines)), "a line arrived twice"
         assert set(lines) <= self.written.keys() | self.halves, "a line arrived that was never written"
 
+    @invariant()
+    def every_byte_is_accounted_for(self) -> None:
+        if hasattr(self, "rig"):
+            self.rig.check_books()
+
     def teardown(self) -> None:
         if not hasattr(self, "rig"):
             return
@@ -187,6 +192,7 @@ class LogFiles(RuleBasedStateMachine):
             missing = [line for line, must in self.written.items() if must and line not in arrived]
             assert not missing, missing[:3]
             self.nothing_arrives_that_was_not_written_nor_twice()
+            self.every_byte_is_accounted_for()
             assert all(not file.queued for file in self.rig.running._known.living.values())
         finally:
             if self.up:

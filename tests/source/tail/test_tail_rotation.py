@@ -191,7 +191,7 @@ def test_case_013_truncated_before_all_was_read_counts_and_logs_the_loss(stand: 
     rig.write("a.log", numbered(200, 201))
     rig.run(3)
     assert rig.unread("truncated") == size - chunk.end
-    (lost,) = rig.notes.of("file.lost")
+    (lost,) = rig.notes.of("bytes.lost")
     assert (lost["start"], lost["stop"], lost["file_id"]) == (chunk.end, size, 1)
     assert lost["file"] == str(a)
     assert rig.lines()[-1] == numbered(200, 201)

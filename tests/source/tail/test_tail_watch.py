@@ -28,7 +28,7 @@ class Woken:
     def warning(self, event: str, /, **fields: Any) -> None:
         self.said.append((event, fields))
 
-    debug = info = warning
+    debug = info = error = warning
 
 
 @pytest.fixture
