@@ -102,7 +102,7 @@ def _about(spec: StageSpec) -> str:
     """What of a stage is not in its name; a sink's default id begins with it."""
     where = f"  {spec.id.removeprefix(f'{spec.use}:')}" if spec.id not in ("", spec.use) else ""
     only = f"  only {', '.join(spec.only)}" if spec.only else ""
-    when = f"  when {spec.when}" if spec.when else ""
+    when = f"  when {getattr(spec.when, 'raw', spec.when)}" if spec.when else ""  # a variable may hold a secret
     return f"{where}{only}{when}"
 
 

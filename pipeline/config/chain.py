@@ -141,7 +141,7 @@ def _when(value: Any) -> str:
 
     condition = text(value)
     compile_expression(condition)
-    return condition
+    return value if isinstance(value, str) else condition  # as it came: `check` shows its references
 
 
 _COMMON: dict[str, Check] = {

@@ -51,6 +51,16 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return expanded
 
 
+def values(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What was put in for the references of ``text``, and by which reference: the values may be secrets."""
+    found = {}
+    for reference in _DOLLAR.finditer(text):
+        name = _REFERENCE.fullmatch(reference[1] or "")
+        if name and environ.get(name[1]):
+            found[environ[name[1]]] = f"${{{name[1]}}}"
+    return found
+
+
 def _value(reference: str, environ: Mapping[str, str]) -> str:
     found = _REFERENCE.fullmatch(reference)
     if not found:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.chain import load_chain
-from pipeline.config.environment import expand
+from pipeline.config.environment import expand, values
 from pipeline.config.locate import KeyPath, locate
 from pipeline.config.model import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
 from pipeline.config.paths import STATE_FILES, Ours, absolute, absolute_exclude, absolute_glob, check_loops, check_path
@@ -94,6 +94,8 @@ def _expand(raw: dict[str, Any], environ: Mapping[str, str], report: Report) -> 
                 return [walk(item, (*path, index)) for index, item in enumerate(value)]
             case str():
                 try:
+                    if "$" in value:
+                        report.hidden |= values(value, environ)
                     return expand(value, environ)
                 except ValueError as wrong:
                     report.broken(path, str(wrong))

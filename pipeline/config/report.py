@@ -12,6 +12,7 @@ from pipeline.errors import ConfigError
 from pipeline.telemetry.escape import escape
 
 _LONGEST_SHOWN = 60  # characters of a value in a message
+_SHORTEST_HIDDEN, _SHORTEST_BEGINNING = 4, 8  # characters of a variable's value
 
 
 class Report:
@@ -23,6 +24,7 @@ class Report:
         self.lines = lines
         self.loose: set[str | int] = set()  # keys at the top of the file that are no tables
         self.uses: dict[int, str] = {}  # index of a [[stages]] table: its `use`, for the place
+        self.hidden: dict[str, str] = {}  # values of variables, and the references that messages show instead
         self._problems: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
         self._paths: list[KeyPath] = []
@@ -57,13 +59,24 @@ class Report:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(message for _, message in sorted(self._warnings, key=lambda entry: entry[0]))
+        return tuple(self._hide(message) for _, message in sorted(self._warnings, key=lambda entry: entry[0]))
 
     def check(self) -> None:
         """ConfigError, if there was any problem."""
         if self._problems:
             ordered = sorted(self._problems, key=lambda entry: entry[0])
-            raise ConfigError(list(dict.fromkeys(message for _, message in ordered)))
+            raise ConfigError(list(dict.fromkeys(self._hide(message) for _, message in ordered)))
+
+    def _hide(self, message: str) -> str:
+        """Stages know nothing of variables and show what they were given; very short values hide nothing."""
+        place, message = message[: len(self.name)], message[len(self.name) :]
+        for value, reference in sorted(self.hidden.items(), key=lambda pair: -len(pair[0])):
+            if len(value) >= _SHORTEST_HIDDEN:
+                for spelled in (value, escape(value), repr(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+                    message = message.replace(spelled, reference)
+                for size in range(min(len(value) - 1, 100), _SHORTEST_BEGINNING - 1, -1):  # messages quote beginnings
+                    message = message.replace(f"{value[:size]}'", f"{reference}'")
+        return place + message
 
     def _line(self, path: KeyPath) -> int:
         while path and path not in self.lines:
