@@ -1,0 +1,201 @@
+"""The books of each file: every byte that was seen is accounted for, and what is lost is said once, with its range."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Make = Callable[..., Any]
+
+
+def numbered(start: int, stop: int) -> str:
+    return "".join(f"{number:06} a line with a number\n" for number in range(start, stop))
+
+
+def books(rig: Any, file_id: int) -> dict[str, Any]:
+    """As the state has them."""
+    rig.check_books()
+    found: dict[str, Any] = json.loads(rig.rows[file_id].ledger)
+    return found
+
+
+def leave(rig: Any) -> None:
+    """As the engine does at the end: everything is released, then the last commit is made."""
+    rig.running.leave()
+    rig.commit()
+    rig.stop()
+
+
+def test_what_was_truncated_unread_is_lost_once_also_after_a_restart(stand: Make) -> None:
+    rig = stand(buffer=1002)
+    log = rig.write("a.log", numbered(0, 200))
+    size = log.stat().st_size
+    rig.start()
+    chunk = rig.read()
+    rig.release()
+    rig.commit()
+    os.truncate(log, 0)
+    rig.write("a.log", numbered(500, 501))
+    rig.run(3)
+    lost = books(rig, 1)
+    assert (lost["seen"], lost["lost"]) == (size, {"truncated": size - chunk.end})
+    assert lost["lost_ranges"] == [["truncated", chunk.end, size]]
+    assert lost["pending"] == 0
+    leave(rig)
+    rig.start().run(3)
+    assert books(rig, 1) == lost
+    assert rig.said_lost() == {1: size - chunk.end}
+
+
+def test_a_loss_that_was_not_committed_before_a_crash_is_found_at_the_next_start(stand: Make) -> None:
+    rig = stand(buffer=1002)
+    log = rig.write("a.log", numbered(0, 200))
+    size = log.stat().st_size
+    rig.start()
+    chunk = rig.read()
+    rig.release()
+    rig.commit()
+    os.truncate(log, 0)
+    rig.poll(1)
+    rig.commit()  # it ended, and nobody knows yet whether there is a copy
+    assert rig.rows[1].ended
+    rig.crash()
+    rig.start().run(3)
+    assert books(rig, 1)["lost"] == {"truncated": size - chunk.end}
+    assert rig.said_lost() == {1: size - chunk.end}
+
+
+@pytest.mark.parametrize("ends", [leave, lambda rig: rig.crash()], ids=["leaves", "crashes"])
+def test_a_file_deleted_with_bytes_unread_is_lost_once_however_the_run_ends(
+    stand: Make, ends: Callable[[Any], None]
+) -> None:
+    rig = stand(buffer=1002)
+    log = rig.write("a.log", numbered(0, 200))
+    size = log.stat().st_size
+    rig.start()
+    chunk = rig.read()
+    rig.release()
+    rig.commit()
+    log.unlink()
+    rig.poll(1)
+    ends(rig)
+    rig.start().run(3)
+    assert sum(books(rig, 1)["lost"].values()) == size - chunk.end
+    assert rig.said_lost() == {1: size - chunk.end}
+
+
+def test_a_copy_takes_over_the_rest_and_nothing_is_lost(stand: Make) -> None:
+    rig = stand(buffer=1002)
+    log = rig.write("a.log", numbered(0, 200))
+    size = log.stat().st_size
+    rig.start()
+    chunk = rig.read()
+    rig.release()
+    rig.commit()
+    rig.copytruncate("a.log", "a.log.1")
+    rig.run(3)
+    assert books(rig, 1)["skipped"] == {"taken_over": size - chunk.end}
+    assert books(rig, 2)["skipped"] == {"copied": chunk.end}
+    assert books(rig, 2)["copy_of"] == 1
+    assert not rig.said_lost()
+
+
+def test_a_crash_between_a_copy_and_the_next_commit_gives_no_false_alarm(stand: Make) -> None:
+    rig = stand(buffer=1002)
+    log = rig.write("a.log", numbered(0, 200))
+    rig.start()
+    rig.read()
+    rig.release()
+    rig.commit()
+    rig.copytruncate("a.log", "a.log.1")
+    rig.write("a.log", numbered(500, 501))
+    rig.poll(1)
+    assert len(rig.rows) >= 2, "the copy is registered"
+    rig.crash()
+    rig.start().run(3)
+    assert log.exists()
+    assert not rig.said_lost()
+    assert books(rig, 1)["skipped"]["taken_over"]
+    assert len(rig.lines()) == 201
+
+
+def test_what_was_written_between_a_copy_and_the_truncation_is_lost_and_said(stand: Make) -> None:
+    rig = stand(buffer=1002)
+    log = rig.write("a.log", numbered(0, 200))
+    size = log.stat().st_size
+    rig.start()
+    rig.read()
+    rig.release()
+    rig.commit()
+    copy = log.read_bytes()
+    rig.write("a.log", numbered(200, 203))
+    rig.poll(1)  # its size is noticed
+    grown = log.stat().st_size
+    rig.write("a.log.1", copy)
+    os.truncate(log, 0)
+    rig.run(3)
+    assert books(rig, 1)["lost_ranges"] == [["truncated", size, grown]]
+    assert rig.said_lost() == {1: grown - size}
+
+
+def test_a_hole_at_the_beginning_is_skipped(stand: Make) -> None:
+    rig = stand()
+    rig.write("a.log", b"\0" * 5000 + numbered(0, 3).encode())
+    rig.start().run(1)
+    assert books(rig, 1)["skipped"] == {"nul": 5000}
+
+
+def test_a_deleted_file_of_nothing_but_a_hole_has_lost_nothing(stand: Make) -> None:
+    rig = stand()
+    log = rig.write("a.log", b"\0" * 5000)
+    rig.start().run(1)
+    log.unlink()
+    rig.run(10)
+    assert books(rig, 1)["skipped"] == {"nul": 5000}
+    assert not rig.said_lost()
+
+
+def test_what_was_there_before_the_first_start_is_skipped(stand: Make) -> None:
+    rig = stand(read_from="end")
+    rig.write("a.log", numbered(0, 3))
+    rig.start().run()
+    rig.write("a.log", numbered(3, 5))
+    rig.run(1)
+    assert books(rig, 1)["skipped"] == {"before_start": len(numbered(0, 3))}
+    assert books(rig, 1)["pending"] == 0
+
+
+def test_an_unfinished_line_is_pending(stand: Make) -> None:
+    rig = stand()
+    rig.write("a.log", numbered(0, 3) + "half")
+    rig.start().run()
+    assert books(rig, 1)["pending"] == len("half")
+
+
+def test_a_rewind_undoes_what_was_done_and_keeps_the_books(stand: Make) -> None:
+    rig = stand(buffer=1002)
+    rig.write("a.log", numbered(0, 200))
+    rig.start()
+    rig.read()
+    rig.release()
+    rig.rewind()
+    rig.check_books()
+    rig.run(1)
+    assert books(rig, 1)["pending"] == 0
+    assert len(rig.lines()) == 200
+
+
+def test_new_files_are_registered_in_the_order_of_their_paths(stand: Make) -> None:
+    rig = stand()
+    names = [f"{name}.log" for name in "hbgadfce"]
+    for name in names:
+        rig.write(name, "")
+    rig.start().run(1)
+    for name in names:
+        rig.write(name, numbered(0, 1))
+    rig.run(1)
+    assert [rig.rows[file_id].name for file_id in sorted(rig.rows)] == sorted(names)
