@@ -179,7 +179,6 @@ class File:
         for output in known:
             if output.ours and output.length == 0:
                 disk.unlink(output.path)
-                disk.sync_directory(os.path.dirname(output.path))  # its mark goes: it must not come back with content
                 continue
             if output.length == 0:  # of a process killed before its first barrier: its name may not be durable
                 self._new_entries |= disk.directories(output.path)
@@ -187,6 +186,10 @@ class File:
             descriptor = self._descriptor(output)
             if os.fstat(descriptor).st_size > output.length:
                 disk.truncate(descriptor, output.length, output.path)
+        # Before their marks go: what was removed, now or by a process killed since, must not come back with lines.
+        for directory in sorted({os.path.dirname(mark.path) for mark in marks if mark.ours and mark.length == 0}):
+            if os.path.isdir(directory):
+                disk.sync_directory(directory)
 
     def close(self) -> None:
         for destination in list(self._descriptors):
