@@ -125,9 +125,9 @@ class _Time:
     def __call__(self, text: str) -> str:
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError as error:
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError) as error:  # overflow: in UTC it lies before the year 1 or after 9999
             raise ValueError(f"the timestamp {_short(text)} is no RFC 3339 time") from error
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         formatted: str = self._formatted[moment.replace(microsecond=0)]  # strftime is what takes time
         return formatted
 

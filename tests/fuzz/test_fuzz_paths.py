@@ -39,6 +39,9 @@ def tree(root: str) -> set[str]:
 )
 @settings(deadline=None)
 @example(template="in/{a}", event={"a": "..", "b": "", "timestamp": ""}, source="s")
+@example(
+    template="in/{time:%Y/%m}/{a}", event={"a": "x", "b": "", "timestamp": "0001-01-01T00:00:00+23:59"}, source="s"
+)
 @example(template="in/{a}{b}", event={"a": ".", "b": ".", "timestamp": ""}, source="s")
 def test_nothing_is_made_outside_the_prefix(template: str, event: dict[str, Any], source: str) -> None:
     with tempfile.TemporaryDirectory() as root:
