@@ -11,6 +11,7 @@ import pytest
 from pipeline import commit as commit_module
 from pipeline import engine as engine_module
 from pipeline import sink as sink_module
+from pipeline.batch import Fail
 from pipeline.engine import SinkError
 from pipeline.errors import Retry, TailraceError
 from pipeline.source import Source
@@ -18,7 +19,7 @@ from pipeline.stage import Write
 from pipeline.state import State
 from pipeline.testing import CrashError, FakeClock, ListSource, MemorySink
 
-from .engine_kit import MemoryStore, Moody, Pipeline, numbered
+from .engine_kit import Each, MemoryStore, Moody, Pipeline, numbered
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +179,17 @@ def test_a_rewind_makes_no_dead_letter_twice() -> None:
     assert [raw for _, _, raw in pipeline.dead()] == [b"5 fail", b"250 raise"]
     assert outcome.counters.total("dead_letters") == 2
     assert law(outcome.counters)
+
+
+def test_the_bytes_of_a_line_count_once_as_dead_however_many_dead_letters_it_has() -> None:
+    data = b"fine\n" + b"two dup\n" + b"fail\n" + b"fine\n" + b"last fail"  # (which has no newline)
+    source = ListSource({"a.log": data})
+    pipeline = Pipeline(
+        source, Moody(), Each(lambda event: Fail("bad", "two", event) if "dup" in event["message"] else event)
+    )
+    pipeline.run()
+    assert sorted(raw for _, _, raw in pipeline.dead()) == [b"fail", b"last fail", b"two dup", b"two dup"]
+    assert source.dead_bytes == len("two dup\n" + "fail\n" + "last fail")
 
 
 def test_a_rewind_while_workers_are_busy_gives_their_slots_away_only_when_they_are_gone() -> None:
