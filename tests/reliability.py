@@ -1,6 +1,6 @@
 """The table of docs/reliability.md: which test proves which case. ``python -m tests.reliability`` brings it up to date.
 
-The tests of case 7 are those named ``test_case_007_...`` or ``test_case_006_and_007_...``. The other columns are
+The tests of case 7 are those named ``test_case_007_...`` or ``test_case_006_007_...``. The other columns are
 written by hand.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 DOCUMENT = TESTS.parent / "docs" / "reliability.md"
 CASES = range(1, 89)
-_DEFINITION = re.compile(r"^ *def (test_case_(\d{3})(?:_and_(\d{3}))?_\w+)\(", re.MULTILINE)
+_DEFINITION = re.compile(r"^ *def (test_case_(\d{3})(?:_(?:and_)?(\d{3}))?_\w+)\(", re.MULTILINE)
 _ROW = re.compile(r"^\| (\d+) \|(.*)\|(.*)\|(.*)\|$", re.MULTILINE)
 
 
