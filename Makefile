@@ -12,7 +12,7 @@ RUNS ?= 3
 MINUTES ?= 5
 ARGS ?=
 
-.PHONY: help demo test fuzz lint format bench crash soak clean
+.PHONY: help demo test fuzz lint format bench crash soak mutations clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,9 @@ crash: $(VENV)/test.stamp  ## kill it at every operation that changes the disk, 
 
 soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+mutations: $(VENV)/test.stamp  ## plant small lies in copies of the code, and see a test fail for each
+	@$(BIN)/python -m tests.mutations $(ARGS)
 
 clean:  ## remove what make made: .venv, caches, benchmark data (never state/ and out/)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/data

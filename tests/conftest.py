@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import Phase, settings
+
+# The time of one example is that of a busy machine, and says nothing; pytest-timeout bounds each test as a whole.
+settings.register_profile("steady", deadline=None)
+settings.register_profile("mutations", deadline=None, phases=[Phase.explicit, Phase.generate])  # red is enough
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

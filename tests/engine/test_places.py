@@ -1,0 +1,81 @@
+"""Lines keep their place in the file: over pieces, over chunks, and as dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import orjson
+
+from pipeline.batch import Batch, Event, Fail
+from pipeline.commit import Committer
+from pipeline.dead_letters import DeadLetter
+from pipeline.source import Source
+from pipeline.telemetry.counters import Counters
+from pipeline.testing import ListSource, MemorySink
+from pipeline.worker import PIECE
+
+from .engine_kit import MemoryStore, Pipeline, lines_of
+
+
+class Place:
+    """Tells each event where its line begins; fails those that ask for it."""
+
+    def locate(self, batch: Batch) -> None:
+        self._offsets: Sequence[int] = batch.offsets
+
+    def process(self, events: list[Event]) -> list[Event | Fail]:
+        for event, offset in zip(events, self._offsets, strict=True):
+            event["offset"] = offset
+        return [Fail("bad", "asked to", event=event) if "bad" in event["message"] else event for event in events]
+
+
+def test_each_line_is_named_by_its_offset_in_the_file_over_pieces_and_chunks() -> None:
+    some = [f"{number:06} {'bad' if number % 1000 == 7 else 'good'} {'x' * 40}" for number in range(12_000)]
+    data = "".join(f"{line}\n" for line in some).encode()
+    chunk = 2 * PIECE + 4096
+    assert len(data) > 3 * chunk
+    sink = MemorySink()
+    source = ListSource({"a.log": data}, chunk_bytes=chunk)
+    pipeline = Pipeline(source, Place(), sinks=[sink], chunk_bytes=chunk)
+    assert pipeline.run().complete
+    places = {line.rstrip(b"\n").decode(): offset for offset, line in lines_of(data)}
+    events = [orjson.loads(line) for line in bytes(written(sink)).splitlines()]
+    assert [(event["message"], event["offset"]) for event in events] == [
+        (line, places[line]) for line in some if "bad" not in line
+    ]
+    assert sorted(pipeline.dead()) == [(places[line], "bad", line.encode()) for line in some if "bad" in line]
+
+
+def written(sink: Any) -> bytes:
+    return b"".join(bytes(data) for data in sink.files.values())
+
+
+class NoSource:
+    """Has no rows to give."""
+
+    changed = False
+
+    def cut(self) -> list[Any]:
+        return []
+
+    def retired(self) -> list[int]:
+        return []
+
+    def committed(self, rows: Sequence[Any]) -> None: ...
+
+
+def committer(store: MemoryStore, commit_bytes: int = 1 << 20) -> Committer:
+    return Committer(store, cast(Source, NoSource()), [], Counters(), {}, 0.0, commit_bytes)
+
+
+def test_what_waited_for_a_commit_is_forgotten_by_a_rewind() -> None:
+    store = MemoryStore()
+    commit = committer(store)
+    letter: Callable[[int], DeadLetter] = lambda at: DeadLetter(0.0, "s", "e", "w", 1, "a", "/a", at, 1, b"x")  # noqa: E731  short
+    commit.released(10, [letter(0)])
+    commit.forget()
+    assert commit.settled
+    commit.released(10, [letter(0), letter(2)])
+    commit.tick(1.0, final=True)
+    assert [one.offset for one in store.letters] == [0, 2]

@@ -1,0 +1,123 @@
+"""``python -m tests.mutations [WORD...]``: plant each mutation (whose name has one of the words) and demand red tests.
+
+All happens in private copies of the tree. Exit code 1: a mutation survived, or the code it is about has changed.
+``--table`` prints the list as docs/mutations.md shows it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from time import monotonic
+
+from .catalogue import MODEL, TREE, Mutation, mutations, table
+
+LANES = 2  # mutations at a time, each lane in a copy of its own
+TIME_LIMIT = 40.0  # seconds for the tests of one mutation; those that hang are as red as those that fail
+TEST_LIMIT = 20  # seconds for one test
+LEFT_OUT = (".*", "__pycache__", "*.egg-info", "build", "dist", "state", "out", "data")
+FAILED = 1  # pytest's exit code; any other but 0 says that it could not run the tests
+SEEDS = range(8)  # of hypothesis, one after the other until a test is red: random examples may pass a mutation by
+
+
+def copy_tree(to: Path) -> None:
+    shutil.copytree(TREE, to, ignore=lambda folder, names: _left_out(Path(folder), names))
+
+
+def _left_out(folder: Path, names: list[str]) -> set[str]:
+    ignored = shutil.ignore_patterns(*LEFT_OUT)(str(folder), names)
+    return ignored if folder == TREE else ignored & {"__pycache__", "data"}
+
+
+def run_tests(tree: Path, tests: Iterable[str], limit: float | None, seed: int = 0) -> tuple[int, str]:
+    """pytest's exit code and the first test that failed. A run beyond ``limit`` is a failed one."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_LIMIT}"]
+    command += ["--hypothesis-profile=mutations", f"--hypothesis-seed={seed}", *tests]
+    environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    storage = tree / ".hypothesis"
+    shutil.rmtree(storage, ignore_errors=True)  # each mutation is found anew
+    environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(storage)
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit,
+        )
+    except subprocess.TimeoutExpired:
+        return FAILED, f"(nothing within {limit:g} s)"
+    lines = done.stdout.splitlines()
+    failed = [line.split()[1] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return done.returncode, failed[0] if failed else (lines[-1] if lines else done.stderr[-200:])
+
+
+def judge(one: Mutation, tree: Path) -> tuple[str, str]:
+    """(verdict, the test that failed); the tree is as it was afterwards."""
+    path = tree / one.file
+    before = path.read_bytes() if path.exists() else b""
+    if not one.apply(tree):
+        return "no longer applies", f"in {one.file}"
+    try:
+        for seed in SEEDS if MODEL in one.tests else SEEDS[:1]:
+            code, test = run_tests(tree, one.tests, TIME_LIMIT, seed)
+            if code:
+                break
+    finally:
+        path.write_bytes(before)
+    if code == FAILED:
+        return "caught", test
+    return ("SURVIVED", "") if code == 0 else ("not run", test)
+
+
+def run(chosen: list[Mutation]) -> int:
+    trees: SimpleQueue[Path] = SimpleQueue()
+
+    def lane(one: Mutation) -> bool:
+        tree = trees.get()
+        started = monotonic()
+        try:
+            verdict, test = judge(one, tree)
+        finally:
+            trees.put(tree)
+        print(f"{verdict:17}  {one.name}  [{monotonic() - started:.1f} s]  {test}", flush=True)
+        return verdict == "caught"
+
+    with tempfile.TemporaryDirectory(prefix="mutations-") as scratch:
+        for number in range(LANES):
+            copy_tree(Path(scratch) / str(number))
+            trees.put(Path(scratch) / str(number))
+        tests = sorted({test for one in chosen for test in one.tests})
+        code, test = run_tests(Path(scratch) / "0", tests, None)
+        if code:
+            print(f"the tests fail without any mutation: {test}", file=sys.stderr)
+            return 1
+        with ThreadPoolExecutor(LANES) as lanes:
+            caught = list(lanes.map(lane, chosen))
+    print(f"{sum(caught)} of {len(chosen)} mutations caught")
+    return 0 if all(caught) else 1
+
+
+def main(words: list[str]) -> int:
+    if words == ["--table"]:
+        print(table(), end="")
+        return 0
+    chosen = [one for one in mutations() if not words or any(word in one.name for word in words)]
+    if not chosen:
+        print(f"no mutation's name has {' or '.join(words)}", file=sys.stderr)
+        return 2
+    return run(chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
