@@ -120,12 +120,12 @@ class Daemon:
     def kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.wait()
+        self._reap(DEADLINE)
 
     def kill_parent(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        self.wait()
+        self._reap(DEADLINE)
 
     def until(self, condition: Callable[[], object], what: str, deadline: float = DEADLINE) -> None:
         """As the function, for something that a living daemon does: its death is told with its last words."""
@@ -145,6 +145,13 @@ class Daemon:
         return self.wait()
 
     def wait(self, timeout: float = DEADLINE) -> int:
+        """Its exit code. The books of one that came to a good end must add up, whatever the scenario was."""
+        code = self._reap(timeout)
+        if code == 0:
+            self.check_books()
+        return code
+
+    def _reap(self, timeout: float) -> int:
         assert self.process is not None
         return self.process.wait(timeout)
 
@@ -239,6 +246,25 @@ class Daemon:
         """Bytes of input that are done, of all files."""
         ((total,),) = self.query("SELECT TOTAL(offset) FROM files") or [(0,)]
         return int(total)
+
+    def check_books(self) -> None:
+        """Every byte of every file is accounted for, in the state as it stands."""
+        letters = dict(
+            self.query(
+                "SELECT file_id, SUM(length) FROM (SELECT DISTINCT file_id, offset, length FROM dead_letters) "
+                "GROUP BY file_id"
+            )
+        )
+        for file_id, size, offset, text in self.query(
+            "SELECT file_id, size, offset, ledger FROM files WHERE path != x''"
+        ):
+            books = json.loads(text)
+            skipped, lost = sum(books["skipped"].values()), sum(books["lost"].values())
+            done = books["acknowledged"] + books["dead_lettered"]
+            assert books["seen"] == done + skipped + lost + books["pending"], text
+            assert books["pending"] == size - offset >= 0, text
+            assert offset == done + skipped - books["skipped"].get("taken_over", 0), text
+            assert letters.get(file_id, 0) <= books["dead_lettered"], text
 
     def dead_letters(self) -> list[tuple[Any, ...]]:
         """(stage, error, raw), sorted."""
