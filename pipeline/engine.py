@@ -181,6 +181,10 @@ class Engine:
         if final and self._commit.cut is None:
             self._source.leave()
         self._commit.tick(now, final=final)
+        if self._commit.full:
+            self._log.warning(
+                "dead_letters.full", notice=str(self._commit.full).partition(" (")[0], why=str(self._commit.full)
+            )
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)
         return progress, wait
@@ -214,6 +218,8 @@ class Engine:
         wall = time()
         letters = [_letter(dead, task, wall) for dead in result.dead]
         self._book(result)
+        if letters:
+            self._tell_dead(letters)
         by_sink: dict[int, list[tuple[str, memoryview]]] = {}
         for number, destination, payload in result.payloads:
             by_sink.setdefault(number, []).append((destination, payload))
@@ -223,6 +229,19 @@ class Engine:
         self._commit.released(task.done - task.begin, letters)
         if self._log.is_enabled_for("debug"):
             self._tell_batch(task, result)
+
+    def _tell_dead(self, letters: list[DeadLetter]) -> None:
+        """One warning for each stage and error of the batch, about its first line; the log counts repetitions."""
+        kinds: dict[tuple[str, str], list[DeadLetter]] = {}
+        for letter in letters:
+            kinds.setdefault((letter.stage, letter.error), []).append(letter)
+        for (stage, error), some in kinds.items():
+            first = some[0]
+            trace = {"exception": first.trace} if first.trace else {}
+            self._log.warning(
+                "line.dead", stage=stage, error=error, why=first.why, file=first.path, offset=first.offset,
+                lines=len(some), **trace,
+            )  # fmt: skip
 
     def _book(self, result: Result) -> None:
         add = self._counters.add

@@ -45,7 +45,12 @@ def define(parser: argparse.ArgumentParser) -> None:
         "has come, counted from the first; order and content are those of max; not with --keep-sinks",
     )
     parser.add_argument("--strict", action="store_true", help="exit 3 if lines were dead-lettered")
-    parser.add_argument("--keep-sinks", action="store_true", help="write to the configured sinks instead")
+    parser.add_argument(
+        "--keep-sinks",
+        action="store_true",
+        help="write to the configured sinks instead; not beside a daemon that owns them: its next start cuts its "
+        "outputs back to what it has written itself",
+    )
     add_log_options(parser)
     parser.set_defaults(execute=_execute)
 

@@ -64,7 +64,7 @@ def test_replay_puts_events_on_standard_output_and_the_summary_beside_it(home: P
 def test_replay_reads_packed_files_and_standard_input(home: Path) -> None:
     data = (home / "app.log").read_bytes()
     (home / "app.log.gz").write_bytes(gzip.compress(data + b"\n"))
-    done = subprocess.run([*COMMAND, "replay", "-q", "app.log.gz", "-"], input=data, capture_output=True, check=False)
+    done = subprocess.run([*COMMAND, "replay", "-qq", "app.log.gz", "-"], input=data, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert events(done.stdout.decode()) == EVENTS * 2
 

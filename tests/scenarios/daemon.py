@@ -56,6 +56,11 @@ class Done:
         return events(self.out)
 
 
+def heed_interrupts() -> None:
+    """In the child: a shell's background jobs ignore SIGINT, and so would all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Daemon:
     """`tailrace run` with a configuration in a directory of its own."""
 
@@ -85,6 +90,7 @@ class Daemon:
                 stdout=stdout,
                 stderr=errors,
                 start_new_session=True,
+                preexec_fn=heed_interrupts,  # noqa: PLW1509  takes no lock that a thread may hold
             )
 
     def command(self, *arguments: str, data: bytes = b"") -> Done:
