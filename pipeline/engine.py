@@ -153,7 +153,7 @@ class Engine:
                 return ""
             if self._gone:
                 return f"the reader of {self._gone} went away"
-            if self._commit.full and self._settings.until_eof:
+            if self._commit.full and (self._settings.until_eof or self._stopping is not None):  # nothing will change
                 return str(self._commit.full)
             if self._stopping is not None and now > self._stopping:
                 return self._what_hangs()
