@@ -237,7 +237,7 @@ class Engine:
             kinds.setdefault((letter.stage, letter.error), []).append(letter)
         for (stage, error), some in kinds.items():
             first = some[0]
-            trace = {"exception": first.trace} if first.trace else {}
+            trace = {"trace": first.trace} if first.trace else {}  # escaped, as all that may hold log data
             self._log.warning(
                 "line.dead", stage=stage, error=error, why=first.why, file=first.path, offset=first.offset,
                 lines=len(some), **trace,
