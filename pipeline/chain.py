@@ -7,6 +7,7 @@ that does not name the line (a parser that raises, a time budget that is used up
 
 from __future__ import annotations
 
+import linecache
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -138,8 +139,20 @@ class Chain:
 def blame(error: BaseException) -> tuple[str, str, str]:
     """(code, why, trace) of an exception that a stage raised."""
     code = "memory" if isinstance(error, MemoryError) else "raised"
-    text = "".join(traceback.format_exception(error))
+    text = trace_of(error)
     return code, f"{type(error).__name__}: {error}"[:WHY_LIMIT], clean(text[-TRACE_LIMIT:])
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback as text. Without the carets under each line, which take longer than running the line again."""
+    if error.__cause__ is not None or error.__context__ is not None:
+        return "".join(traceback.format_exception(error))
+    lines = ["Traceback (most recent call last):\n"]
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        name = frame.f_code.co_filename
+        lines.append(f'  File "{name}", line {number}, in {frame.f_code.co_name}\n')
+        lines.append(f"    {linecache.getline(name, number).strip()}\n")
+    return "".join(lines + traceback.format_exception_only(error))
 
 
 class _Run:
@@ -244,11 +257,11 @@ class _Run:
             return self._parsed(step, "\n".join(lines), len(lines), _part(batch, at, len(lines)))
         except TimeBudget:
             raise
-        except BaseException:  # told by those that are run alone
-            entries: Entries = []
-            for index, line in enumerate(lines, at):
-                entries += one(partial(self._parse_line, step, line, batch, index), {})
-            return entries
+        except BaseException:
+            entries: Entries = []  # told by those that are run alone, outside of this handler: each has one cause
+        for index, line in enumerate(lines, at):
+            entries += one(partial(self._parse_line, step, line, batch, index), {})
+        return entries
 
     def _parse_line(self, step: Step, line: str, batch: Batch, index: int, _: list[Event]) -> Entries:
         return self._parsed(step, line, 1, _part(batch, index, 1))
