@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 from pipeline.batch import Position
-from pipeline.chain import Step
 from pipeline.commit import DEAD_BYTES, LETTER_COST, Store
 from pipeline.config.model import Config, StageSpec
 from pipeline.engine import Engine, Outcome, Settings, Waker
@@ -19,6 +18,7 @@ from pipeline.ring import Geometry, Ring, geometry
 from pipeline.source import Source
 from pipeline.stage import Mark, Write
 from pipeline.state import Commit, State
+from pipeline.step import Step
 from pipeline.steps import build_steps
 from pipeline.telemetry.counters import Counters, Key
 from pipeline.worker import PIECE, Work, settle_memory

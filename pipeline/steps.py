@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline import loader
 from pipeline.batch import Event
-from pipeline.chain import Condition, Step
 from pipeline.config.model import Config
+from pipeline.step import Condition, Step
 
 
 def build_steps(config: Config) -> list[Step]:

@@ -19,11 +19,13 @@ from typing import Any
 
 import orjson
 
+from pipeline.attempt import LostTrackError
 from pipeline.batch import Batch
-from pipeline.chain import Chain, LostTrackError, Step
+from pipeline.chain import Chain
 from pipeline.errors import TimeBudget
 from pipeline.result import Made, ResultWriter
 from pipeline.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
+from pipeline.step import Step
 
 PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
 CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn

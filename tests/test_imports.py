@@ -18,7 +18,7 @@ LAYERS = [
     ["pipeline.telemetry"],
     ["pipeline.loader"],
     ["pipeline.config"],
-    ["pipeline.chain", "pipeline.ring", "pipeline.source", "pipeline.state"],
+    ["pipeline.attempt", "pipeline.chain", "pipeline.ring", "pipeline.source", "pipeline.state", "pipeline.step"],
     ["pipeline.steps"],
     ["pipeline.worker"],
     ["pipeline.process"],

@@ -12,8 +12,8 @@ from pipeline.cli.options import add_config_argument, describe, load_config
 from pipeline.telemetry.escape import escape
 
 if TYPE_CHECKING:
-    from pipeline.chain import Step
     from pipeline.config.model import Config, StageSpec
+    from pipeline.step import Step
 
 _FILES_SHOWN = 10
 _YES, _NO, _HINT = "✓", "✗", "!"

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import orjson
 
+from pipeline.attempt import LostTrackError
 from pipeline.batch import Batch, Event, Fail, Position
-from pipeline.chain import Chain, LostTrackError, Step
+from pipeline.chain import Chain
 from pipeline.config.model import Config, StageSpec
 from pipeline.dead_letters import DeadLetter
 from pipeline.engine import Engine, Outcome, Settings, Waker
@@ -20,6 +21,7 @@ from pipeline.result import DeadLine, Made
 from pipeline.ring import Geometry, Ring
 from pipeline.stage import Guarantee, Mark
 from pipeline.state import Commit
+from pipeline.step import Step
 from pipeline.steps import build_steps
 from pipeline.telemetry.counters import Counters, Key
 from pipeline.testing import MemorySink

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline.batch import Chunk, Event
-from pipeline.chain import Step
 from pipeline.loader import Lifted
 from pipeline.result import read_result
 from pipeline.ring import Geometry, Ring
+from pipeline.step import Step
 from pipeline.worker import BUSY, DONE, Work
 
 from .engine_kit import to_sink

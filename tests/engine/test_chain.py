@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.attempt import LineOffsets, LostTrackError
 from pipeline.batch import Batch, Event, Fail
-from pipeline.chain import Chain, LineOffsets, LostTrackError, Step
+from pipeline.chain import Chain
 from pipeline.errors import TimeBudget
 from pipeline.result import Made
+from pipeline.step import Step
 
 from .engine_kit import (
     Each,

@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from pipeline.batch import Chunk, Event
-from pipeline.chain import Step
 from pipeline.result import DeadLine, Result, Tally, read_result
 from pipeline.ring import NONE, Geometry, Ring, Slot
+from pipeline.step import Step
 from pipeline.worker import BUSY, CAREFUL_STEP, DONE, PART, PIECE, Work
 
 from .engine_kit import Each, Json, Moody, steps, to_sink

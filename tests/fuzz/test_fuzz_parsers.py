@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.batch import Chunk
-from pipeline.chain import Step
 from pipeline.loader import resolve
 from pipeline.result import Result, Tally, read_result
 from pipeline.ring import NONE, Ring, geometry
+from pipeline.step import Step
 from pipeline.worker import BUSY, DONE, Work
 
 SAMPLES: dict[str, list[bytes]] = {
