@@ -8,10 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,32 +20,27 @@ from pipeline.batch import Position
 from pipeline.dead_letters import TABLE, DeadLetter, DeadLetters
 from pipeline.errors import StateError
 from pipeline.stage import Mark
+from pipeline.state_file import (
+    COLUMNS,
+    FILE_NAME,
+    LOCK_NAME,
+    OF_THE_DISK,
+    SCHEMA,
+    SCHEMA_VERSION,
+    check_absence,
+    inspect,
+    read_counters,
+    read_marks,
+    read_positions,
+    refusal,
+    refusing,
+    signed,
+    unwritable,
+)
 from pipeline.telemetry.counters import Counters, Key
 from stages import disk
 
-SCHEMA_VERSION = 1
-FILE_NAME = "tailrace.sqlite"
 WAL_LIMIT = 16 << 20  # bytes the write-ahead log is cut back to
-OF_THE_DISK = "see to its disk (room, permissions, errors in the system's log), then start again"
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (
-    file_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, path BLOB NOT NULL,
-    device INTEGER NOT NULL, inode INTEGER NOT NULL, offset INTEGER NOT NULL,
-    head_length INTEGER NOT NULL, head_hash TEXT NOT NULL, tail_length INTEGER NOT NULL, tail_hash TEXT NOT NULL,
-    size INTEGER NOT NULL, ended INTEGER NOT NULL, ledger TEXT NOT NULL
-);
-CREATE TABLE marks (
-    sink TEXT NOT NULL, destination TEXT NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL,
-    inode INTEGER NOT NULL, length INTEGER NOT NULL, tail TEXT NOT NULL, ours INTEGER NOT NULL,
-    PRIMARY KEY (sink, destination)
-) WITHOUT ROWID;
-CREATE TABLE counters (name TEXT NOT NULL, labels TEXT NOT NULL, value REAL NOT NULL,
-    PRIMARY KEY (name, labels)) WITHOUT ROWID;
-"""
-
-COLUMNS = tuple(field.name for field in fields(Position))
 
 
 @dataclass(slots=True)
@@ -79,12 +73,12 @@ class State:
             self._lock_directory()
             undo.callback(os.close, self._lock)
             self._write_holder()
-            try:
+            with refusing(path):
                 if not os.path.lexists(path):
                     self._create(path)
                 for directory in sorted(disk.directories(os.fspath(path))):  # who made them may have been killed
                     disk.sync_directory(directory)
-                self._check(path)
+                inspect(path)
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
                 undo.callback(self._db.close)
                 self._db.execute("PRAGMA journal_mode=WAL")
@@ -94,10 +88,6 @@ class State:
                 self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
                 self.positions(), self.counters()  # so that what cannot be read is told now,
                 self._db.execute("DELETE FROM meta WHERE key = ''")  # and that it cannot be written
-            except (sqlite3.Error, OSError) as error:
-                raise self._refusal(path, str(error), OF_THE_DISK if _is_of_the_disk(error) else "") from error
-            except (ValueError, TypeError) as error:  # its pages may be in order, but not what is written on them
-                raise self._refusal(path, f"something in it cannot be read: {error}") from error
             undo.pop_all()
 
     @property
@@ -107,16 +97,13 @@ class State:
     def _lock_directory(self) -> None:
         try:
             self._make_directory()
-            self._lock, _ = disk.create(os.fspath(self._directory / "lock"), 0o600)
+            self._lock, _ = disk.create(os.fspath(self._directory / LOCK_NAME), 0o600)
         except OSError as error:
-            raise StateError(
-                f"{self._directory}: the state directory cannot be written ({error.strerror}); "
-                "make it writable or set pipeline.state_dir to another place"
-            ) from error
+            raise unwritable(self._directory, error.strerror) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = read_holder(self._lock)
             os.close(self._lock)
             raise StateError(
                 f"{self._directory}: another tailrace (process {holder}) uses this state directory; "
@@ -125,7 +112,7 @@ class State:
 
     def _write_holder(self) -> None:
         """Our process id into the lock, for the message of whoever comes second; it need not outlive a crash."""
-        lock = os.fspath(self._directory / "lock")
+        lock = os.fspath(self._directory / LOCK_NAME)
         try:
             disk.truncate(self._lock, 0, lock)
             disk.write(self._lock, memoryview(f"{os.getpid()}\n".encode()), 0, lock)
@@ -141,9 +128,7 @@ class State:
 
     def _create(self, path: Path) -> None:
         """Make the file under another name first: under its own name it is never empty or half made."""
-        for log in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            if log.exists():
-                raise self._refusal(path, f"{log.name} is there but {path.name} is gone")
+        check_absence(path)
         temporary = f"{path}.new"
         for leftover in (temporary, *(temporary + end for end in ("-journal", "-wal", "-shm"))):
             if os.path.lexists(leftover):
@@ -161,69 +146,17 @@ class State:
             os.close(descriptor)
         disk.rename(temporary, os.fspath(path))
 
-    def _check(self, path: Path) -> None:
-        """Whether it is ours and whole. Read-only: a connection that may write would mend, or empty, the log."""
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            raise self._refusal(path, "it is no regular file, and no symbolic link is followed here")
-        if found.st_size == 0:
-            raise self._refusal(path, "the file is empty")
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise self._refusal(path, " ".join(verdict.split()))
-            (version,) = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("none",)
-            (page,) = db.execute("PRAGMA page_size").fetchone()
-            tables = _tables(db)
-        if version != str(SCHEMA_VERSION):
-            raise self._refusal(
-                path,
-                f"its schema version is {version}, this tailrace knows {SCHEMA_VERSION}",
-                "use the tailrace that made it",
-            )
-        wal = path.with_name(path.name + "-wal")  # with one, the last page may be half written and comes from there
-        if found.st_size % page and not (wal.exists() and wal.stat().st_size):
-            raise self._refusal(path, f"it is cut short: its {found.st_size} bytes are no whole pages of {page}")
-        with closing(sqlite3.connect(":memory:")) as fresh:
-            fresh.executescript(SCHEMA + TABLE)
-            if tables != _tables(fresh):
-                raise self._refusal(path, f"its tables are not those of schema version {SCHEMA_VERSION}")
-
-    @staticmethod
-    def _refusal(path: Path, fault: str, way_out: str = "") -> StateError:
-        way_out = way_out or (
-            "restore it from a backup; or, to begin anew, move it away together with its -wal and -shm files: every "
-            "source file is then read again from its beginning and outputs get lines they already have"
-        )
-        return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. Way out: {way_out}")
-
     # Reading, at start and after a rewind.
 
     def positions(self) -> list[Position]:
-        rows = self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM files ORDER BY file_id")  # noqa: S608  (our names)
-        found = []
-        for row in rows:
-            values = dict(zip(COLUMNS, row, strict=True))
-            values |= {"device": _unsigned(values["device"]), "inode": _unsigned(values["inode"])}
-            found.append(Position(**values | {"path": bytes(values["path"]), "ended": bool(values["ended"])}))
-        return found
+        return read_positions(self._db)
 
     def marks(self) -> dict[str, list[Mark]]:
         """By sink id, also those of sinks that the configuration no longer has."""
-        found: dict[str, list[Mark]] = {}
-        for sink, destination, path, device, inode, length, tail, ours in self._db.execute(
-            "SELECT sink, destination, path, device, inode, length, tail, ours FROM marks ORDER BY sink, destination"
-        ):
-            mark = Mark(destination, path, _unsigned(device), _unsigned(inode), length, tail, bool(ours))
-            found.setdefault(sink, []).append(mark)
-        return found
+        return read_marks(self._db)
 
     def counters(self) -> Counters:
-        counters = Counters()
-        for name, labels, value in self._db.execute("SELECT name, labels, value FROM counters"):
-            pairs = tuple((key, text) for key, text in orjson.loads(labels))
-            counters.values[name, pairs] = int(value) if value == int(value) else value
-        return counters
+        return read_counters(self._db)
 
     # Writing.
 
@@ -279,7 +212,7 @@ class State:
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:
                 raise  # a fault of ours
-            raise self._refusal(self.path, str(error)) from error
+            raise refusal(self.path, str(error)) from error
 
     def _insert(self, position: Position) -> int:
         names = COLUMNS[1:]
@@ -292,39 +225,14 @@ class State:
         self.outputs.update(mark.path for mark in marks)
         self._db.executemany(
             "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (sink, m.destination, m.path, _signed(m.device), _signed(m.inode), m.length, m.tail, m.ours)
-                for m in marks
-            ),
+            ((sink, m.destination, m.path, signed(m.device), signed(m.inode), m.length, m.tail, m.ours) for m in marks),
         )
 
 
-def _tables(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    return db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
-
-
-def _is_of_the_disk(error: Exception) -> bool:
-    """Whether the trouble is around the file, and not in it: then nobody should move it away."""
-    if isinstance(error, OSError):
-        return True
-    around = (
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_READONLY,
-    )
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in around
-
-
 def _row(position: Position) -> dict[str, object]:
-    return asdict(position) | {"device": _signed(position.device), "inode": _signed(position.inode)}
+    return asdict(position) | {"device": signed(position.device), "inode": signed(position.inode)}
 
 
-def _signed(number: int) -> int:
-    """SQLite's integers are signed; devices and inodes may use all 64 bits."""
-    return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def _unsigned(number: int) -> int:
-    return number + (1 << 64) if number < 0 else number
+def read_holder(lock: int) -> str:
+    """The process that wrote itself into the lock, for people."""
+    return os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"

@@ -517,7 +517,7 @@ def test_a_source_that_would_read_our_own_files(
 
 
 def test_the_names_of_the_state_files_are_those_of_the_state() -> None:
-    from pipeline.state import FILE_NAME
+    from pipeline.state_file import FILE_NAME
 
     assert STATE_FILES[0] == FILE_NAME
 

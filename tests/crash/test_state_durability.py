@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.batch import Position
-from pipeline.state import FILE_NAME, Commit, State
+from pipeline.state import Commit, State
+from pipeline.state_file import FILE_NAME
 from stages import disk
 
 from .power import Unsynced

@@ -21,7 +21,8 @@ from pipeline.batch import Position
 from pipeline.dead_letters import DeadLetter
 from pipeline.errors import StateError
 from pipeline.stage import Mark
-from pipeline.state import FILE_NAME, Commit, State
+from pipeline.state import Commit, State
+from pipeline.state_file import FILE_NAME
 
 U64 = st.integers(0, (1 << 64) - 1)
 
