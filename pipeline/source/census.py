@@ -46,6 +46,7 @@ class Census:
         self._newcomers = Newcomers(known, register, ours)
         self.retired: list[int] = []  # file ids whose rows may go
         self.found = 0  # by the last scan
+        self._opened = False  # what the start looks for is found
 
     @property
     def unsure(self) -> bool:
@@ -82,8 +83,12 @@ class Census:
                 self._known.add(file)
             if file.ledger.original:
                 self._known.ended.copies[file.ledger.original] = file
-        if self.scan(now) and not any(file.size for file in self._known.waiting):
-            self._known.ended.account_all()  # a copy would have been found by the same scan
+        whole = self.scan(now)
+        if any(file.ended_scan == self._known.scan for file in self._known.ended.files.values()):
+            whole = self.scan(now)  # there may be copies, made after the first one had looked where they are
+        if whole and not any(file.size for file in self._known.waiting):
+            self._known.ended.account_all(self._known.scan)  # a copy would have been found
+        self._opened = True
         if self._until_eof:
             for file in self._known.living.values():
                 file.limit = file.size
@@ -106,7 +111,7 @@ class Census:
             if file.home != self._known.scan:
                 file.home = self._known.scan
                 self._known.rename(file, path)
-        for path, st in sorted(fresh) if not (self._until_eof and self._known.scan > 1) else ():
+        for path, st in sorted(fresh) if not (self._until_eof and self._opened) else ():
             seen += self._newcomers.meet(path, st, now)
         self._newcomers.decide(now, whole=scan.whole)
         if seen < len(self._known.living):
@@ -222,7 +227,7 @@ class Census:
     def leave(self) -> None:
         """Account for what cannot be read at the next start."""
         if not self.unsure:
-            self._known.ended.account_all()
+            self._known.ended.account_all(self._known.scan)  # of what ended since, the next start may find a copy
         for file in self._known.living.values():
             if file.accounted or file.fd < 0 or self._until_eof or os.fstat(file.fd).st_nlink:
                 continue

@@ -42,10 +42,10 @@ class Ended:
             if file.copied or (scan > file.ended_scan and not newcomers):
                 self.close_account(file, "truncated")
 
-    def account_all(self) -> None:
-        """No copy is going to be found any more."""
+    def account_all(self, before: int) -> None:
+        """No copy is going to be found any more of what ended before the scan with this number."""
         for file in self.files.values():
-            if file.truncated and not file.accounted:
+            if file.truncated and not file.accounted and file.ended_scan < before:
                 self.close_account(file, "truncated")
 
     def close_account(self, file: File, reason: str) -> None:

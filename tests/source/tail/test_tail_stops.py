@@ -1,0 +1,72 @@
+"""A stop at an awkward moment: what the tailer cannot know yet, it leaves for the next start to find out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Make = Callable[..., Any]
+TEXT = "".join(f"{number:06} a line with a number\n" for number in range(200))
+
+
+def read_a_part(rig: Any) -> None:
+    rig.write("a.log", TEXT)
+    rig.start()
+    rig.read()
+    rig.release()
+    rig.commit()
+
+
+def test_case_014_a_stop_between_a_truncation_and_the_next_scan_gives_nothing_for_lost_that_a_copy_holds(
+    stand: Make,
+) -> None:
+    """Mutation: ``leave`` accounts for everything. The product of conditions (case 53) found it."""
+    rig = stand(buffer=1002)
+    read_a_part(rig)
+    rig.copytruncate("a.log", "a.log.1")
+    log = rig.write("a.log", "fresh\n")
+    rig.running._census.look(os.fsencode(log), rig.now)  # a hint comes first, and no scan before the stop
+    assert rig.notes.of("file.truncated")
+    rig.running.leave()
+    rig.commit()
+    rig.stop()
+    assert not rig.said_lost()
+    rig.start().run(5)
+    assert "".join(sorted(rig.lines())) == TEXT + "fresh\n"
+    assert not rig.said_lost()
+    rig.check_books()
+
+
+@pytest.mark.parametrize("until_eof", [False, True], ids=["run", "until eof"])
+def test_case_014_copied_and_truncated_while_the_first_scan_of_a_start_looks(
+    stand: Make, monkeypatch: pytest.MonkeyPatch, until_eof: bool
+) -> None:
+    """Mutation: the start makes no second scan."""
+    rig = stand(buffer=1002)
+    read_a_part(rig)
+    rig.crash()
+    real = os.scandir
+
+    class Rotating:
+        def __init__(self, directory: Any) -> None:
+            self.entries = list(real(directory))
+            if not (rig.directory / "a.log.1").exists():
+                rig.copytruncate("a.log", "a.log.1")
+
+        def __enter__(self) -> list[os.DirEntry[bytes]]:
+            return self.entries
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(os, "scandir", Rotating)
+    rig.start(until_eof=until_eof).run(3)
+    rig.running.leave()
+    rig.commit()
+    rig.stop()
+    rig.start().run(3)
+    assert "".join(rig.lines()) == TEXT
+    assert not rig.said_lost()
+    rig.check_books()
