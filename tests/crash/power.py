@@ -118,6 +118,7 @@ class Fault:
         self._half = mode == "torn" or (mode == "power" and self._chance.random() < 0.5)
         self._lock = threading.RLock()
         self._dying = False
+        self._place = ""
 
     def install(self) -> None:
         self._write, self._commit, self._close = disk.write, disk.commit, disk.close
@@ -129,6 +130,8 @@ class Fault:
     def before(self, operation: str, path: str) -> None:
         with self._lock:
             self.count += 1
+            if self.count == self._at:
+                self._place = f"{operation} {path}"
             if self._dying or (self.count == self._at and not self._half):
                 self.die()
             self._dying = self.count == self._at
@@ -139,12 +142,14 @@ class Fault:
             if self._mode == "power":
                 self.unsynced.lose(self._chance)
             self.unsynced.save(self._home)
+            (self._home / "killed").write_text(self._place)
             os.kill(os.getpid(), signal.SIGKILL)
             signal.pause()
 
     def write(self, descriptor: int, data: memoryview, offset: int, path: str) -> int:
         with self._lock:
             if self.count + 1 == self._at and self._half:
+                self._place = f"write {path}"
                 self._write(descriptor, data[: self._chance.randrange(len(data) + 1)], offset, path)
                 self.die()
             return self._write(descriptor, data, offset, path)

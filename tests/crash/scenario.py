@@ -23,17 +23,20 @@ from typing import Any
 from pipeline.build import run_daemon
 from pipeline.config.load import load
 from pipeline.config.model import Config
+from pipeline.engine import Engine
 from pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
 from pipeline.telemetry.counters import Counters
 from stages.write import file as _file  # noqa: F401  (likewise)
 
 from ..engine.engine_kit import Log
+from ..waiting import until
 from .power import Fault, Mode, Unsynced
+from .remains import gone
 
 CONFIG = """
 [pipeline]
 state_dir = "var/state"
-workers = 0
+workers = {workers}
 [source]
 use = "tail"
 paths = ["logs/*.log*"]
@@ -103,10 +106,10 @@ class FailedError(Exception):
     """A life that ended by itself, and badly."""
 
 
-def configuration(home: Path) -> Config:
+def configuration(home: Path, workers: int) -> Config:
     """Written and loaded; with smaller chunks than a configuration may ask for."""
     (home / "logs").mkdir(parents=True)
-    (home / "config.toml").write_text(CONFIG)
+    (home / "config.toml").write_text(CONFIG.replace("{workers}", str(workers)))
     config = load(home / "config.toml")
     return replace(
         config,
@@ -116,21 +119,28 @@ def configuration(home: Path) -> Config:
 
 
 def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0) -> int | None:
-    """One life of the daemon in a process of its own: the operations it did, or None when it was killed at ``at``."""
+    """One life of the daemon in a process of its own: the operations it did, or None when it was killed at ``at``.
+
+    Its workers and the ring are gone on return.
+    """
     home = config.directory
     end, begin = os.pipe()
     child = os.fork()
     if not child:
         code = 1
         try:
+            os.setsid()  # its workers are known by their group
             fault = Fault(home, at, mode, seed)
             fault.install()
-            log = Log()
+
+            def tell(engine: Engine) -> None:
+                os.write(begin, b"%d\n" % os.fstat(engine._dispatch._ring.fd).st_ino)  # a test may look
+
             outcome = run_daemon(
-                config, log=log, counters=Counters(), until_eof=True, configure=lambda _: None, on_turn=lambda _: None
+                config, log=Log(), counters=Counters(), until_eof=True, configure=tell, on_turn=lambda _: None
             )
             fault.unsynced.save(home)
-            os.write(begin, b"%d" % fault.count)
+            os.write(begin, b"%d\n" % fault.count)
             code = 0 if outcome.complete else 1
         finally:
             if code:
@@ -138,13 +148,24 @@ def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0) -> int
             os._exit(code)
     os.close(begin)
     with open(end, "rb") as answer:
-        said = answer.read()
+        said = [int(line) for line in answer]
     _, status = os.waitpid(child, 0)
+    if config.pipeline.workers:
+        until(lambda: gone(child, said[:1]), "the workers and the ring are gone")
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return None
     if os.waitstatus_to_exitcode(status):
         raise FailedError("the daemon failed: see above")
-    return int(said)
+    return said[1]
+
+
+def place_of_death(home: Path) -> str:
+    """What the killed daemon was about to do: the operation, and to what; all outputs are one thing."""
+    operation, path = (home / "killed").read_text().split(" ", 1)
+    where = os.path.relpath(path, home)
+    if where.startswith("var/state"):
+        return f"{operation} {os.path.basename(where)}"
+    return f"{operation} {'output' if where.startswith('out') else 'a directory above'}"
 
 
 def result(home: Path) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Killed at any operation that changes something durable, a restart brings what an uninterrupted run brings.
 
-`make crash` tries every operation; here a part of them, and proof that a daemon that does not sync would be found out.
+`make crash` tries every operation, without and with workers, and kills in the recovery; here a part of these, and proof
+that a daemon that does not sync would be found out.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
@@ -17,6 +19,7 @@ import pytest
 
 from .__main__ import Rehearsal
 from .power import SECTOR, Unsynced, mixed
+from .remains import gone
 from .scenario import RUNS, configuration, result
 
 FORGETFUL = """
@@ -24,7 +27,7 @@ import sys
 from tests.crash import power
 from tests.crash.__main__ import main
 power.Fault.{function} = lambda *_: None
-sys.exit(main(["--every", "13"]))
+sys.exit(main(["--part", "inline", "--every", "13"]))
 """
 
 
@@ -34,6 +37,7 @@ class Told:
 
     code: int
     kills: dict[str, int]  # by mode
+    places: str
     differences: int
     said: str
 
@@ -41,15 +45,15 @@ class Told:
 def rehearse(*command: str) -> Told:
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=100)
     said = done.stdout + done.stderr
-    told = re.search(r"kills: \d+ \((.*)\)\ndifferences: (\d+)", done.stdout)
+    told = re.search(r"kills: \d+ \((.*)\)\nkilled at: (.*)\ndifferences: (\d+)", done.stdout)
     assert told, said
     kills = {mode: int(count) for mode, count in re.findall(r"(\w+) (\d+)", told[1])}
-    return Told(done.returncode, kills, int(told[2]), said)
+    return Told(done.returncode, kills, told[2], int(told[3]), said)
 
 
 @pytest.fixture(scope="module")
 def rehearsed() -> Told:
-    return rehearse("-m", "tests.crash", "--every", "13", "--seed", "5")
+    return rehearse("-m", "tests.crash", "--part", "inline", "--every", "13", "--seed", "5")
 
 
 def test_case_050_killed_at_durable_operations(rehearsed: Told) -> None:
@@ -63,6 +67,38 @@ def test_case_051_writes_torn_and_power_cut_at_durable_operations(rehearsed: Tol
     assert (rehearsed.code, rehearsed.differences) == (0, 0), rehearsed.said
 
 
+@pytest.mark.parametrize("place", ["tailrace.sqlite.new", "commit tailrace.sqlite ", "create output", "unlink output"])
+def test_case_050_killed_while_the_state_is_made_and_outputs_are_made_and_removed(rehearsed: Told, place: str) -> None:
+    assert place in rehearsed.places
+
+
+def test_case_057_the_parent_of_workers_killed_at_durable_operations_leaves_nothing_behind() -> None:
+    told = rehearse("-m", "tests.crash", "--part", "workers", "--every", "53")
+    assert sum(told.kills.values()) > 5, told.said
+    assert (told.code, told.differences) == (0, 0), told.said
+
+
+def test_case_050_killed_in_the_recovery_from_a_kill() -> None:
+    told = rehearse("-m", "tests.crash", "--part", "recovery", "--every", "31")
+    assert sum(told.kills.values()) > 30, told.said
+    assert "truncate output" in told.places, told.said
+    assert (told.code, told.differences) == (0, 0), told.said
+
+
+def test_case_057_a_worker_or_a_ring_that_stays_is_found_out() -> None:
+    memory = os.memfd_create("tailrace-ring", 0)
+    inode = os.fstat(memory).st_ino
+    left = subprocess.Popen(["sleep", "60"], pass_fds=[memory], start_new_session=True)
+    os.close(memory)
+    try:
+        assert not gone(left.pid, [])
+        assert not gone(0, [inode])
+    finally:
+        left.kill()
+        left.wait()
+    assert gone(left.pid, [inode])
+
+
 @pytest.mark.parametrize("function", ["sync", "sync_directory"])
 def test_case_051_a_daemon_that_does_not_sync_is_found_out(function: str) -> None:
     for _ in range(4):  # which sector or name a power cut takes is chance, and so is the order of the sinks
@@ -73,9 +109,10 @@ def test_case_051_a_daemon_that_does_not_sync_is_found_out(function: str) -> Non
     assert told.differences > 0, told.said
 
 
-def test_case_050_the_real_command_killed_in_each_run(tmp_path: Path) -> None:
-    expected = Rehearsal(tmp_path).expected
-    config = configuration(tmp_path / "command")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_case_050_the_real_command_killed_in_each_run(tmp_path: Path, workers: int) -> None:
+    expected = Rehearsal(tmp_path, workers).expected
+    config = configuration(tmp_path / "command", workers)
     chance = random.Random(1)  # noqa: S311  (no secret)
     killed = 0
     for run, (at, mode), wanted in zip(

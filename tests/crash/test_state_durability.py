@@ -1,4 +1,4 @@
-"""The state file by itself: killed anywhere in its creation, its log torn or zeroed anywhere; and it asks for syncs."""
+"""The state file by itself: killed anywhere in its creation, its log torn or zeroed at random; and it does sync."""
 
 from __future__ import annotations
 
