@@ -23,6 +23,8 @@ from pipeline.source.recorded import Recorded
 from pipeline.source.streams import Damaged
 from pipeline.telemetry.counters import Counters
 
+from ..permissions import bound_by_permissions
+
 LINES = b"".join(b"line %d of a file that packs well enough\n" % number for number in range(20_000))
 
 
@@ -386,11 +388,10 @@ def test_every_unreadable_path_is_named_before_anything_starts(tmp_path: Path) -
     ]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.log").touch(mode=0)
     with pytest.raises(TailraceError, match="may not be read by this user"):
-        opened(tmp_path / "a.log")
+        bound_by_permissions(lambda: opened(tmp_path / "a.log"))
 
 
 def test_a_file_that_vanishes_after_the_start_is_an_error_and_the_others_are_read(tmp_path: Path) -> None:
