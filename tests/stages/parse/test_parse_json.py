@@ -109,6 +109,12 @@ def test_big_integers_are_found_at_every_place(before: int, number: int, after: 
     }
 
 
+def test_big_integers_are_found_among_long_ids() -> None:
+    parser = Json()
+    for text in ('{"id":"9a9999b9999c9999d9999e9999f9"}', '{"id":"9999a9999"}', f'{{"a":{BIG}}}', f'{{"a":"{BIG}"}}'):
+        assert parser.parse(text) == [{**json.loads(text), **({"a": str(BIG)} if '"a":' in text else {})}]
+
+
 def test_case_082_depth_is_bounded() -> None:
     assert one(nested(64)) == json.loads(nested(64))
     assert one(nested(65)) == ("too_large", "nested deeper than max_depth = 64")
