@@ -70,9 +70,7 @@ class State:
         self._directory = Path(os.path.realpath(self._directory))  # below it no symbolic link is followed
         path = self.path
         with ExitStack() as undo:
-            self._lock_directory()
-            undo.callback(os.close, self._lock)
-            self._write_holder()
+            self._lock_directory(undo)
             with refusing(path):
                 if not os.path.lexists(path):
                     self._create(path)
@@ -94,30 +92,15 @@ class State:
     def path(self) -> Path:
         return self._directory / FILE_NAME
 
-    def _lock_directory(self) -> None:
-        try:
-            self._make_directory()
-            self._lock, _ = disk.create(os.fspath(self._directory / LOCK_NAME), 0o600)
-        except OSError as error:
-            raise unwritable(self._directory, error.strerror) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = read_holder(self._lock)
-            os.close(self._lock)
-            raise StateError(
-                f"{self._directory}: another tailrace (process {holder}) uses this state directory; "
-                "stop it first, or give this one its own pipeline.state_dir"
-            ) from error
-
-    def _write_holder(self) -> None:
-        """Our process id into the lock, for the message of whoever comes second; it need not outlive a crash."""
+    def _lock_directory(self, undo: ExitStack) -> None:
         lock = os.fspath(self._directory / LOCK_NAME)
         try:
-            disk.truncate(self._lock, 0, lock)
-            disk.write(self._lock, memoryview(f"{os.getpid()}\n".encode()), 0, lock)
+            self._make_directory()
+            self._lock, _ = disk.create(lock, 0o600)
+            undo.callback(os.close, self._lock)
+            take(self._lock, lock)
         except OSError as error:
-            raise StateError(f"{lock}: cannot be written: {error.strerror}; {OF_THE_DISK}") from error
+            raise unwritable(self._directory, error.strerror) from error
 
     def _make_directory(self) -> None:
         directory = os.fspath(self._directory)
@@ -233,6 +216,56 @@ def _row(position: Position) -> dict[str, object]:
     return asdict(position) | {"device": signed(position.device), "inode": signed(position.inode)}
 
 
+def take(lock: int, path: str) -> None:
+    """Lock a state directory until the descriptor of its lock is closed; StateError if another process has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StateError(
+            f"{os.path.dirname(path)}: another tailrace (process {read_holder(lock)}) uses this state directory; "
+            "stop it first, or give this one its own pipeline.state_dir"
+        ) from error
+    try:  # our process id, for the message of whoever comes second; it need not outlive a crash
+        disk.truncate(lock, 0, path)
+        disk.write(lock, memoryview(f"{os.getpid()}\n".encode()), 0, path)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written: {error.strerror}; {OF_THE_DISK}") from error
+
+
 def read_holder(lock: int) -> str:
     """The process that wrote itself into the lock, for people."""
     return os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+
+
+def holder(directory: str) -> str | None:
+    """The process of the daemon that has this state directory now, as it wrote it down. Touches nothing."""
+    try:
+        lock = os.open(os.path.join(directory, LOCK_NAME), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return read_holder(lock)
+    finally:
+        os.close(lock)
+    return None
+
+
+@contextmanager
+def held(directory: str) -> Iterator[None]:
+    """No daemon can start on this state directory meanwhile. One that was never used is not made, and cannot be held.
+
+    StateError: a daemon has it, or it may not be written.
+    """
+    path = os.path.join(os.path.realpath(directory), LOCK_NAME)
+    with ExitStack() as undo:
+        try:
+            lock = disk.open_file(path)
+            undo.callback(os.close, lock)
+            take(lock, path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise unwritable(Path(path).parent, error.strerror) from error
+        yield

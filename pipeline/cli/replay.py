@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from pipeline.cli.options import add_config_option, add_log_options, describe, load_config, log_settings
@@ -48,8 +49,8 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-sinks",
         action="store_true",
-        help="write to the configured sinks instead; not beside a daemon that owns them: its next start cuts its "
-        "outputs back to what it has written itself",
+        help="write to the configured sinks instead; refused where `tailrace run` writes to the same outputs: its next "
+        "start would cut them back to what it has written itself",
     )
     add_log_options(parser)
     parser.set_defaults(execute=_execute)
@@ -58,6 +59,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 def _execute(arguments: argparse.Namespace) -> int:
     from pipeline.build import run_replay
     from pipeline.cli import signals
+    from pipeline.cli.claims import unclaimed
     from pipeline.cli.outcome import exit_code
     from pipeline.source.recorded import Recorded
     from pipeline.telemetry import log
@@ -90,17 +92,18 @@ def _execute(arguments: argparse.Namespace) -> int:
         signals.connect(stop)
 
     try:
-        outcome = run_replay(
-            config,
-            source,
-            log=log.get_logger("engine"),
-            counters=counters,
-            workers=0 if size is not None and size <= _SMALL else config.pipeline.workers,
-            keep_sinks=arguments.keep_sinks,
-            pace=pace,
-            configure=connect,
-            on_turn=progress.tick,
-        )
+        with unclaimed(config) if arguments.keep_sinks else nullcontext():
+            outcome = run_replay(
+                config,
+                source,
+                log=log.get_logger("engine"),
+                counters=counters,
+                workers=0 if size is not None and size <= _SMALL else config.pipeline.workers,
+                keep_sinks=arguments.keep_sinks,
+                pace=pace,
+                configure=connect,
+                on_turn=progress.tick,
+            )
     finally:
         progress.stop()
         log.flush()
