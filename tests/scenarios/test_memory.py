@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from .conftest import MakeDaemon
 from .daemon import COMMAND, Daemon, numbered, until
+from .gauge import MIB, Gauge
 
 CONFIG = """
 [pipeline]
@@ -33,8 +33,6 @@ use = "parse.json"
 use = "write.file"
 path = "{path}"
 """
-MIB = 1 << 20
-SANE = 160  # MiB of PSS where neither stages nor long lines are the reason for more
 
 
 def configured(
@@ -48,35 +46,6 @@ def configured(
     return make_daemon(
         CONFIG.format(workers=workers, worker_memory=worker_memory, max_line_bytes=max_line_bytes, path=path)
     )
-
-
-def ceiling(daemon: Daemon) -> int:
-    """Bytes, as `tailrace check` says beforehand."""
-    done = daemon.command("check", str(daemon.config))
-    assert done.code == 0, done.err + done.out.decode()
-    (figure,) = re.findall(r"memory ceiling: ([\d,.]+) MiB", done.out.decode())
-    return int(float(figure.replace(",", "")) * MIB)
-
-
-class Gauge:
-    """The highest memory of a daemon's processes seen so far."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self._promised = ceiling(daemon)
-        self.peak = 0
-
-    def look(self) -> bool:
-        """True while it runs."""
-        running = self._daemon.running
-        self.peak = max(self.peak, self._daemon.memory()[0])
-        return running
-
-    def check(self, sane: int = SANE) -> None:
-        print(f"peak {self.peak / MIB:.0f} MiB of PSS, promised {self._promised / MIB:.0f} MiB")
-        assert self.peak > 10 * MIB, "it was measured"
-        assert self.peak < self._promised
-        assert self.peak < sane * MIB, f"{self.peak / MIB:.0f} MiB"
 
 
 def run_to_end(daemon: Daemon, gauge: Gauge) -> None:

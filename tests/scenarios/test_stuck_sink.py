@@ -13,6 +13,7 @@ import pytest
 
 from .conftest import MakeDaemon
 from .daemon import COMMAND, Daemon, events, numbered, until
+from .gauge import Gauge
 
 CONFIG = """
 [pipeline]
@@ -32,7 +33,6 @@ use = "enrich.origin"
 use = "write.stdout"
 """
 FILES = 50
-CEILING = 200 << 20  # bytes of all processes together
 
 
 @contextmanager
@@ -86,19 +86,16 @@ def test_case_066_nobody_reads_while_fifty_files_grow(make_daemon: MakeDaemon, w
     portion = 1500  # lines: about 150 KB
     for log in files:
         log.write_bytes(numbered(0, portion, pad=80))
+    gauge = Gauge(daemon)
     reading, writing = os.pipe()
     daemon.start(stdout=writing)
     os.close(writing)
     daemon.until(lambda: daemon.said("sink.retry"), "it says that nobody reads")
-    peak = 0
     for growth in range(1, 5):
         for log in files:
             with log.open("ab") as file:
                 file.write(numbered(growth * portion, (growth + 1) * portion, pad=80))
-        pss, rss = daemon.memory()
-        peak = max(peak, pss)
-        assert pss < CEILING, f"{pss >> 20} MiB"
-        assert rss < CEILING * 1.5, f"{rss >> 20} MiB"  # counts shared pages once a process
+        gauge.look()
     settle(lambda: daemon.memory()[0] >> 20, "memory is flat")
     total = sum(log.stat().st_size for log in files)
     assert total > 25 << 20
@@ -108,8 +105,7 @@ def test_case_066_nobody_reads_while_fifty_files_grow(make_daemon: MakeDaemon, w
     reader = Reader(reading)
     reader.start()
     daemon.until(lambda: reader.lines >= FILES * portion * 5, "every line arrives")
-    pss, _ = daemon.memory()
-    assert max(peak, pss) < CEILING, f"{pss >> 20} MiB"
+    gauge.look()
     assert daemon.stop() == 0, daemon.stderr()
     reader.join(10)
     numbers: defaultdict[object, list[object]] = defaultdict(list)
@@ -119,7 +115,7 @@ def test_case_066_nobody_reads_while_fifty_files_grow(make_daemon: MakeDaemon, w
     assert all(found == list(range(portion * 5)) for found in numbers.values())
     assert daemon.committed() == total
     os.close(reading)
-    print(f"peak {peak >> 20} MiB, at the end {pss >> 20} MiB")
+    gauge.check()
 
 
 def test_case_066_reading_stops_when_the_ring_is_full(make_daemon: MakeDaemon) -> None:
