@@ -114,19 +114,20 @@ def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
 
 def _places(config: Config) -> Iterator[tuple[str, str]]:
     """Whether what is written to can be written to; each directory once."""
-    from pipeline.cli.places import fault, fixed_part
+    from pipeline.cli.places import fault, fixed_part, state_fault
+    from pipeline.state import holder
 
     state = config.pipeline.state_dir
-    named = [("state", os.path.join(state, ""))]
-    named += [
-        (spec.id, fixed_part(spec.options["path"]))
-        for spec in config.stages
-        if spec.role == "write" and isinstance(spec.options.get("path"), str)
-    ]
-    for what, path in named:
-        why = fault(path)
-        directory = os.path.dirname(path)
-        yield (_NO, f"{what}: {why}") if why else (_YES, f"{what}: {directory} {_can(directory)}")
+    why = state_fault(state)
+    yield (_NO, f"state: {why}") if why else (_YES, f"state: {state} {_can(state)}")
+    if process := holder(state):
+        yield _HINT, f"state: a tailrace is running with it, process {process}; a second one would be refused"
+    for spec in config.stages:
+        if spec.role == "write" and isinstance(spec.options.get("path"), str):
+            path = fixed_part(spec.options["path"])
+            why = fault(path)
+            directory = os.path.dirname(path)
+            yield (_NO, f"{spec.id}: {why}") if why else (_YES, f"{spec.id}: {directory} {_can(directory)}")
 
 
 def _can(directory: str) -> str:
