@@ -30,7 +30,6 @@ ALLOWED = {
     ("pipeline/ring.py", "tempfile"): "where there is no memfd",
     ("pipeline/engine.py", "os.write"): "a pipe to itself",
     ("stages/write/stdout.py", "os.write"): "standard output: what is out cannot be taken back, and has no mark",
-    ("pipeline/cli/letters.py", "sqlite3.connect"): "reads only (mode=ro)",
     ("pipeline/state_file.py", "sqlite3.connect"): "reads only (mode=ro), and a schema in memory to compare with",
     ("pipeline/state.py", "sqlite3.connect"): "its transactions end in disk.commit, its life in disk.close",
 }

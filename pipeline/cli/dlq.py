@@ -19,6 +19,7 @@ from pipeline.telemetry.table import Table, show
 
 if TYPE_CHECKING:
     from pipeline.cli.letters import Filter, Letter, Letters
+    from pipeline.config.model import Config, DeadLetterSettings
 
 _LISTED = 50  # letters `list` shows unless told otherwise
 _WHY_SHOWN = 100  # characters
@@ -86,18 +87,30 @@ def _list(arguments: argparse.Namespace) -> int:
 def _stats(arguments: argparse.Namespace) -> int:
     from pipeline.cli.letters import rfc3339
 
-    rows = _open(arguments).stats(_filter(arguments))
-    if _nothing(len(rows)):
-        return 0
-    cells: list[Sequence[str]] = [
-        (stage, error, f"{count:,}", f"{size:,}", rfc3339(first, "seconds"), rfc3339(last, "seconds"))
-        for stage, error, count, size, first, last in rows
-    ]
-    cells.append(("all", "", f"{sum(row[2] for row in rows):,}", f"{sum(row[3] for row in rows):,}", "", ""))
-    columns = ("stage", "error", "letters", "bytes", "first", "last")
-    right = frozenset({"letters", "bytes"})
-    show(Table(columns, cells, right=right, gives="stage", spare=("first", "last", "bytes")), sys.stdout)
+    config = load_config(arguments.config)
+    letters = _letters(config)
+    rows = letters.stats(_filter(arguments))
+    if not _nothing(len(rows)):
+        cells: list[Sequence[str]] = [
+            (stage, error, f"{count:,}", f"{size:,}", rfc3339(first, "seconds"), rfc3339(last, "seconds"))
+            for stage, error, count, size, first, last in rows
+        ]
+        cells.append(("all", "", f"{sum(row[2] for row in rows):,}", f"{sum(row[3] for row in rows):,}", "", ""))
+        columns = ("stage", "error", "letters", "bytes", "first", "last")
+        right = frozenset({"letters", "bytes"})
+        show(Table(columns, cells, right=right, gives="stage", spare=("first", "last", "bytes")), sys.stdout)
+        sys.stdout.write("\n")
+    for line in _room(letters.room(), config.dead_letters):
+        sys.stdout.write(line + "\n")
     return 0
+
+
+def _room(taken: int, settings: DeadLetterSettings) -> Iterator[str]:
+    """How much of what they may take is taken."""
+    share = f"{taken / settings.max_bytes:.1%}"
+    yield f"room taken  {taken:,} of {settings.max_bytes:,} bytes (dead_letters.max_bytes), {share}"
+    waits = {"block": "the pipeline waits", "drop_oldest": "the oldest are forgotten"}[settings.when_full]
+    yield f'when full   {waits} (dead_letters.when_full = "{settings.when_full}")'
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -175,9 +188,13 @@ def _parsed(event: str) -> Any:
 
 
 def _open(arguments: argparse.Namespace) -> Letters:
+    return _letters(load_config(arguments.config))
+
+
+def _letters(config: Config) -> Letters:
     from pipeline.cli.letters import Letters
 
-    return Letters(load_config(arguments.config).pipeline.state_dir)
+    return Letters(config.pipeline.state_dir)
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:

@@ -1,5 +1,4 @@
-"""The dead letters of a state file, read only: safe beside a running daemon. Nothing is changed in it; SQLite may leave
-its empty side files (-wal, -shm) beside it, which the next start of the daemon takes over."""
+"""The dead letters of a state file, read only: safe beside a running daemon, and nothing is made or changed."""
 
 from __future__ import annotations
 
@@ -9,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from pipeline.errors import TailraceError
+from pipeline.state_file import FILE_NAME, check_version, connect
 from pipeline.telemetry.escape import escape
 
-FILE_NAME = "tailrace.sqlite"
 _SELECT = """
 SELECT id, time, stage, error, why, attempts, file_id, file, path, offset, length, event_id, raw, event, trace, sink,
     config
@@ -117,6 +116,11 @@ class Letters:
         """(stage, error, letters, bytes of lines, time of the first, of the last), the most frequent first."""
         return self._select(_STATS, asdict(wanted))
 
+    def room(self) -> int:
+        """Bytes that all of them count for against ``dead_letters.max_bytes``."""
+        ((size,),) = self._select("SELECT TOTAL(size) FROM dead_letters", {})
+        return int(size)
+
     def _select(self, query: str, values: dict[str, Any]) -> list[Any]:
         if not os.path.exists(self.path):
             raise TailraceError(
@@ -124,19 +128,14 @@ class Letters:
                 "or pipeline.state_dir is another place"
             )
         try:
-            with closing(self._connect()) as database:
+            with closing(connect(Path(self.path))) as database:
+                check_version(Path(self.path), database)
                 return database.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise TailraceError(
                 f"{escape(self.path)}: the dead letters cannot be read: {error}. Is this the state file of this "
                 "tailrace, whole, and readable by this user? Nothing was changed"
             ) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        address = f"file:{quote(os.path.abspath(self.path))}?mode=ro"
-        if not os.access(os.path.dirname(self.path), os.W_OK) and not os.path.exists(self.path + "-wal"):
-            address += "&immutable=1"  # no daemon has it open, and SQLite could not make its side files here
-        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
 
 
 def rfc3339(seconds: float, precision: str = "milliseconds") -> str:

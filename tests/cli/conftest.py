@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.dead_letters import TABLE
+from pipeline.state_file import SCHEMA, SCHEMA_VERSION
 
 CONFIG = """
 [pipeline]
@@ -39,7 +40,8 @@ def state(config: Path) -> sqlite3.Connection:
     (config.parent / "state").mkdir()
     database = sqlite3.connect(config.parent / "state" / "tailrace.sqlite", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
-    database.executescript(TABLE)
+    database.executescript(SCHEMA + TABLE)
+    database.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
     return database
 
 

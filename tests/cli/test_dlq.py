@@ -72,13 +72,54 @@ def test_stats_count_by_stage_and_error(put: Put, tailrace: Run) -> None:
         put(time=time, raw=b"x" * 1000)
     put(error="bad_type", time=4.0)
     _, out, _ = tailrace("dlq", "stats")
-    rows = [row.split() for row in out.splitlines()]
+    rows = [row.split() for row in out.partition("\n\n")[0].splitlines()]
     assert rows == [
         ["stage", "error", "letters", "bytes", "first", "last"],
         ["parse.combined", "no_match", "3", "3,000", "1970-01-01T00:00:01Z", "1970-01-01T00:00:03Z"],
         ["parse.combined", "bad_type", "1", "9", "1970-01-01T00:00:04Z", "1970-01-01T00:00:04Z"],
         ["all", "4", "3,009"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("when_full", "words"), [("block", "the pipeline waits"), ("drop_oldest", "the oldest are forgotten")]
+)
+def test_stats_tell_how_much_room_is_taken_and_what_happens_without(
+    put: Put, tailrace: Run, config: Path, when_full: str, words: str
+) -> None:
+    with config.open("a") as file:
+        file.write(f'[dead_letters]\nmax_bytes = "2MiB"\nwhen_full = "{when_full}"\n')
+    put(size=1 << 20)
+    put(size=1 << 18, stage="enrich.set")
+    room = [
+        "room taken  1,310,720 of 2,097,152 bytes (dead_letters.max_bytes), 62.5%",
+        f'when full   {words} (dead_letters.when_full = "{when_full}")',
+    ]
+    assert tailrace("dlq", "stats")[1].splitlines()[-2:] == room
+    assert tailrace("dlq", "stats", "--stage", "enrich.set")[1].splitlines()[-2:] == room, "of all, whatever is shown"
+
+
+@pytest.mark.parametrize("verb", [["list"], ["stats"], ["export"], ["show", "1"]])
+def test_a_state_of_a_newer_tailrace_is_refused(
+    state: sqlite3.Connection, put: Put, tailrace: Run, verb: list[str]
+) -> None:
+    put()
+    state.execute("UPDATE meta SET value = '2'")
+    state.execute("DELETE FROM dead_letters")  # a newer one may keep them elsewhere
+    code, out, err = tailrace("dlq", *verb)
+    assert (code, out) == (1, "")
+    assert "its schema version is 2, this tailrace knows 1" in err
+    assert "use the tailrace that made it" in err
+
+
+def test_looking_leaves_nothing_beside_the_state(
+    state: sqlite3.Connection, put: Put, tailrace: Run, config: Path
+) -> None:
+    put()
+    state.close()
+    before = sorted(path.name for path in (config.parent / "state").iterdir())
+    assert tailrace("dlq", "list")[0] == 0
+    assert sorted(path.name for path in (config.parent / "state").iterdir()) == before == ["tailrace.sqlite"]
 
 
 def test_case_076_show_tells_all_about_one(put: Put, tailrace: Run) -> None:
@@ -167,8 +208,11 @@ def test_export_reads_in_portions_and_keeps_to_the_limit(
 
 def test_without_dead_letters_each_verb_says_so(state: sqlite3.Connection, tailrace: Run) -> None:
     assert state
-    for verb in ("list", "stats", "export"):
+    for verb in ("list", "export"):
         assert tailrace("dlq", verb) == (0, "", "no dead letters\n")
+    code, out, err = tailrace("dlq", "stats")
+    assert (code, err) == (0, "no dead letters\n")
+    assert out.startswith("room taken  0 of 268,435,456 bytes (dead_letters.max_bytes), 0.0%\n")
     code, out, err = tailrace("dlq", "show", 7)
     assert (code, out) == (1, "")
     assert err == "tailrace: there is no dead letter 7; `tailrace dlq list` shows which there are\n"
