@@ -53,9 +53,7 @@ def load_chain(tables: Any, directory: str, report: Report) -> list[Entry]:
         report.add(("stages",), "write [[stages]] with double brackets, once for each stage")
         return []
     labels: Counter[str] = Counter()
-    for index, table in enumerate(tables):
-        if isinstance(table.get("use"), str):
-            report.uses[index] = str(table["use"])
+    report.note_uses(tables)
     entries = []
     for index, table in enumerate(tables):
         entry = _identify(index, table, directory, report)

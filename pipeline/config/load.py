@@ -47,6 +47,7 @@ def load(path: str | Path, *, environ: Mapping[str, str] = os.environ) -> Config
             [f"{escape(name)}: tables or lists are nested too deeply (at most {DEEPEST} levels)"]
         ) from error
     report = Report(name, lines)
+    report.note_uses(raw.get("stages"))
     config = _check(Path(os.path.abspath(name)), data, _expand(raw, environ, report), report)
     report.check()
     return config

@@ -30,6 +30,12 @@ class Report:
         self._paths: list[KeyPath] = []
         self._broken: set[KeyPath] = set()
 
+    def note_uses(self, tables: Any) -> None:
+        """The stages' names, for the places of what is wrong with them."""
+        for index, table in enumerate(tables if isinstance(tables, list) else ()):
+            if isinstance(table, dict) and isinstance(table.get("use"), str):
+                self.uses[index] = str(table["use"])
+
     def add(self, path: KeyPath, message: str) -> None:
         """A problem. Nothing is said about a value of which something worse is known, see ``broken``."""
         if path not in self._broken:

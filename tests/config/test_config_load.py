@@ -682,3 +682,13 @@ def test_a_plain_class_is_a_stage_too(load_text: Load, directory: Path) -> None:
     (directory / "plain.py").write_text("class Plain:\n    def process(self, events): return events\n")
     config = load_text(SOURCE + '[[stages]]\nuse = "plain:Plain"\n')
     assert loader.build(config.stages[0], directory).process([{}]) == [{}]
+
+
+def test_a_missing_variable_in_a_stage_is_told_with_the_stages_name(problems: Problems) -> None:
+    found = problems(SOURCE + '[[stages]]\nuse = "stubs:Some"\nvalues = { env = "${A}" }\n[[stages]]\nuse = "${B}"\n')
+    assert found == [
+        'config.toml:5: [[stages]] #1 stubs:Some: key "values.env": environment variable A is not set; set it, or give '
+        "a default: ${A:-default}",
+        'config.toml:7: [[stages]] #2 ${B}: key "use": environment variable B is not set; set it, or give a default: '
+        "${B:-default}",
+    ]
