@@ -10,15 +10,15 @@ import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 
+from pipeline.books import Books, dead_bytes
 from pipeline.commit import Committer, Store
-from pipeline.dead_letters import DeadLetter
 from pipeline.dispatch import Dispatch, Task
 from pipeline.errors import TailraceError
 from pipeline.process import Worker
-from pipeline.result import DeadLine, Result
+from pipeline.result import Result
 from pipeline.ring import Ring
 from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
 from pipeline.source import Source
@@ -93,6 +93,7 @@ class Engine:
     ) -> None:
         self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
         self._counters, self._on_turn = counters, on_turn
+        self._books = Books(counters, log)
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._sinks = [SinkThread(n, name, write, self._answers, waker) for n, (name, write) in enumerate(writes)]
         self._commit = Committer(
@@ -213,13 +214,8 @@ class Engine:
 
     def _release(self, task: Task, result: Result) -> None:
         """A worker's result, in its file's order: payloads go to the sinks, the rest into the next commit."""
-        chunk = task.chunk
-        self._source.release(chunk, task.done, task.slot.input, _dead_bytes(task, result))
-        wall = time()
-        letters = [_letter(dead, task, wall) for dead in result.dead]
-        self._book(result)
-        if letters:
-            self._tell_dead(letters)
+        self._source.release(task.chunk, task.done, task.slot.input, dead_bytes(task, result))
+        letters = self._books.enter(task, result)
         by_sink: dict[int, list[tuple[str, memoryview]]] = {}
         for number, destination, payload in result.payloads:
             by_sink.setdefault(number, []).append((destination, payload))
@@ -227,51 +223,6 @@ class Engine:
         for number, payloads in by_sink.items():
             self._sinks[number].deliver(task, payloads)
         self._commit.released(task.done - task.begin, letters)
-        if self._log.is_enabled_for("debug"):
-            self._tell_batch(task, result)
-
-    def _tell_dead(self, letters: list[DeadLetter]) -> None:
-        """One warning for each stage and error of the batch, about its first line; the log counts repetitions."""
-        kinds: dict[tuple[str, str], list[DeadLetter]] = {}
-        for letter in letters:
-            kinds.setdefault((letter.stage, letter.error), []).append(letter)
-        for (stage, error), some in kinds.items():
-            first = some[0]
-            trace = {"trace": first.trace} if first.trace else {}  # escaped, as all that may hold log data
-            self._log.warning(
-                "line.dead", stage=stage, error=error, why=first.why, file=first.path, offset=first.offset,
-                lines=len(some), **trace,
-            )  # fmt: skip
-
-    def _book(self, result: Result) -> None:
-        add = self._counters.add
-        for tally in result.tallies:
-            add("lines_read", tally.lines)
-            for sink, count in tally.written.items():
-                add("events_written", count, sink=sink)
-            for stage, count in tally.made.items():
-                add("events_made", count, stage=stage)
-            for key, count in tally.filtered.items():
-                stage, reason = key.split("\0")
-                add("events_filtered", count, stage=stage, reason=reason)
-            for stage, seconds in tally.seconds.items():
-                add("stage_seconds", seconds, stage=stage)
-        for dead in result.dead:
-            add("dead_letters", stage=dead.stage, error=dead.error)
-        add("batches")
-
-    def _tell_batch(self, task: Task, result: Result) -> None:
-        seconds: dict[str, float] = {}
-        for tally in result.tallies:
-            for stage, value in tally.seconds.items():
-                seconds[stage] = round(seconds.get(stage, 0.0) + value, 6)
-        now, wall = monotonic(), time()
-        self._log.debug(
-            "batch.done", batch=task.number, worker=task.pid, file=task.chunk.path, file_id=task.chunk.file_id,
-            position=task.chunk.start + task.begin, end_position=task.chunk.start + task.done,
-            start=round(wall - (now - task.started), 6), end=round(wall, 6), seconds=seconds,
-            lines=sum(tally.lines for tally in result.tallies), dead_letters=len(result.dead),
-        )  # fmt: skip
 
     # Sinks answer.
 
@@ -376,24 +327,6 @@ class Engine:
         counters.add("lines_read", pending)
         counters.add("lines_pending", pending)
         return Outcome(not message, message, counters, seconds, self._gone is not None)
-
-
-def _dead_bytes(task: Task, result: Result) -> int:
-    """How much of what is released is lines that have a dead letter (or several), with their newlines."""
-    if not result.dead:
-        return 0
-    if task.chunk.oversize is not None:
-        return task.chunk.end - task.chunk.start
-    stops = {dead.offset: dead.offset + dead.length + 1 for dead in result.dead}
-    return sum(min(stop, task.done) - start for start, stop in stops.items())  # (a last line may lack its newline)
-
-
-def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
-    chunk = task.chunk
-    length = dead.length if chunk.oversize is None else chunk.oversize
-    raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
-    where = (chunk.file_id, chunk.name, chunk.path, chunk.start + dead.offset, length)
-    return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace)
 
 
 class SinkError(TailraceError):

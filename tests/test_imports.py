@@ -32,7 +32,7 @@ LAYERS = [
     ["pipeline.process"],
     ["pipeline.dispatch"],
     ["pipeline.sink"],
-    ["pipeline.commit"],
+    ["pipeline.books", "pipeline.commit"],
     ["pipeline.engine"],
     ["pipeline.build", "pipeline.testing"],
     ["pipeline.cli"],
