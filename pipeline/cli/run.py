@@ -94,7 +94,9 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 def _tell_end(logger: Logger, outcome: Outcome) -> None:
     from pipeline.source.ledger import together
+    from pipeline.telemetry import log
 
+    log.flush()  # what is still counted: the last line is to tell the end
     if outcome.closed:
         logger.info("output.closed", notice=f"{outcome.message}, and so this run ends")
     counters = outcome.counters

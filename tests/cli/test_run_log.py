@@ -1,0 +1,40 @@
+"""What `run` says at its end, and in which order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., tuple[int, str, str]]
+
+CONFIG = """
+[pipeline]
+state_dir = "state"
+workers = 0
+chunk_bytes = "64KiB"
+[source]
+paths = ["*.log"]
+max_line_bytes = "4KiB"
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "write.file"
+path = "out/{source}.ndjson"
+"""
+
+
+def test_the_last_line_tells_the_end_and_counts_of_warnings_come_before(
+    config: Path, tailrace: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAILRACE_LOG_FORMAT", "json")
+    config.write_text(CONFIG)
+    chunk = b"no json\n" + b'{"pad":"%s"}\n' % (b"x" * 1000) * 65
+    (config.parent / "app.log").write_bytes(chunk * 4)
+    code, _, err = tailrace("run", "--until-eof")
+    assert code == 0
+    said = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert [line.get("repeated") for line in said if line["event"] == "line.dead"] == [None, 3]
+    assert said[-1]["event"] == "pipeline.stopped"
