@@ -74,7 +74,8 @@ class Attempt:
         self.offsets = LineOffsets(piece, start)
         self.lines: list[str] = []  # those that are not empty
         sinks = [step for step in steps if step.role == "write"]
-        self.routed: set[int] | None = set() if sinks and all(step.when for step in sinks) else None
+        # By id; the events, so that none of them is freed and gives its id to another.
+        self.routed: dict[int, Event] | None = {} if sinks and all(step.when for step in sinks) else None
         self.unrouted = not sinks
 
     def run(self, batch_of: BatchOf) -> Made:
@@ -215,7 +216,7 @@ class Attempt:
         tally = self.made.tally
         tally.written[step.sink_id] = tally.written.get(step.sink_id, 0) + len(wanted) - len(failed)
         if self.routed is not None:
-            self.routed.update(id(event) for event in wanted)
+            self.routed.update((id(event), event) for event in wanted)
         if not failed:
             return events
         return self._settle(step, [failed.get(id(event), event) for event in events])
