@@ -12,7 +12,7 @@ RUNS ?= 3
 MINUTES ?= 5
 ARGS ?=
 
-.PHONY: help demo test fuzz lint format bench crash soak mutations clean
+.PHONY: help demo test fuzz lint format bench crash product soak mutations clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +40,9 @@ bench: $(VENV)/run.stamp  ## measure speed and memory (SIZE=200MB RUNS=3 ARGS='-
 
 crash: $(VENV)/test.stamp  ## kill it at every operation that changes the disk, cut the power, compare (ARGS='--seed 1')
 	@$(BIN)/python -m tests.crash $(ARGS)
+
+product: $(VENV)/test.stamp  ## each rotation x crash x sink x restart x reader: the same output (ARGS='--part 1/4')
+	@$(BIN)/python -m tests.scenarios.product $(ARGS)
 
 soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)

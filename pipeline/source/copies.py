@@ -20,14 +20,17 @@ class Copy(NamedTuple):
 
 
 def copy_of(file: File, ended: Iterable[File]) -> Copy | None:
-    """The generation, truncated a moment ago, whose bytes were copied into this file before."""
+    """The generation, truncated a moment ago, whose bytes were copied into this file before.
+
+    If nothing of it was read, its beginning tells; then it is only about its name and its books.
+    """
     for old in ended:
-        if not old.truncated or old.copied or old.accounted or not old.read.offset:
+        if not old.truncated or old.copied or old.accounted or not old.head.length:
             continue
         marker = old.read
         if file.size < marker.offset:  # the copy was made before the last lines were written and read
             marker = next((known for known in reversed(old.history) if known.offset <= file.size), marker)
-        if marker.offset and continues(file.fd, file.size, old.head, marker):
+        if continues(file.fd, file.size, old.head, marker):
             return Copy(old, marker if marker is old.read else _end_of(file))
     return None
 

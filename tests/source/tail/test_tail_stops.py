@@ -70,3 +70,20 @@ def test_case_014_copied_and_truncated_while_the_first_scan_of_a_start_looks(
     assert "".join(rig.lines()) == TEXT
     assert not rig.said_lost()
     rig.check_books()
+
+
+def test_case_014_a_copy_of_a_file_of_which_nothing_was_read_yet_keeps_its_name_and_is_not_given_for_lost(
+    stand: Make,
+) -> None:
+    """Mutation: only what was read makes a copy known. The product of conditions (case 53) found it."""
+    rig = stand()
+    rig.write("a.log", TEXT)
+    rig.start()
+    assert rig.rows[1].offset == 0
+    rig.crash()
+    rig.copytruncate("a.log", "a.log.1")
+    rig.write("a.log", "fresh\n")
+    rig.start().run(5)
+    assert "".join(sorted(rig.lines("a.log"))) == TEXT + "fresh\n"
+    assert not rig.said_lost()
+    rig.check_books()
