@@ -34,5 +34,14 @@ class Retry(Exception):
         self.expected = expected
 
 
+class Reject(ValueError):
+    """A sink can never take this event: raised by ``encode``, its line becomes a dead letter with this code (see
+    ``Fail``) and these words. Nothing is at fault in the sink, so there is no traceback."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
 class TimeBudget(BaseException):
     """A line used up its time. Not an ``Exception``: a stage's own ``except Exception`` must not swallow it."""

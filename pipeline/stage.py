@@ -79,7 +79,8 @@ class Write(Protocol):
 
     def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
         """(destination, payload) pairs, CPU only: no file is touched here. Must not change the events. The order of
-        events within a destination is kept. An event that cannot be encoded: raise; the engine finds it."""
+        events within a destination is kept. An event that cannot be encoded: raise (``Reject`` names the dead letter's
+        code); the engine finds it."""
         ...
 
     def announce(self, destinations: Sequence[str]) -> list[Mark]:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, cast
 
 from pipeline.batch import Batch, Event, Fail
-from pipeline.errors import TimeBudget
+from pipeline.errors import Reject, TimeBudget
 from pipeline.result import clean
 from pipeline.stage import Enrich, Parse, Write
 
@@ -82,8 +82,10 @@ def guarded(call: Callable[[], T], event: Event) -> T | Fail:
         return Fail(code, why, event, trace)
 
 
-def blame(error: BaseException) -> tuple[str, str, str]:
+def blame(error: BaseException) -> tuple[str, str, str | None]:
     """(code, why, trace) of an exception that a stage raised."""
+    if isinstance(error, Reject):
+        return error.code, str(error), None
     code = "memory" if isinstance(error, MemoryError) else "raised"
     text = trace_of(error)
     return code, f"{type(error).__name__}: {error}"[:WHY_LIMIT], clean(text[-TRACE_LIMIT:])

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import chain, groupby
-
-import orjson
+from itertools import groupby
 
 from pipeline.batch import Event
 from pipeline.errors import Retry
+from stages.ndjson import to_lines
 from stages.write.stdout import Stdout
 
 TIME_FIELDS = ("timestamp", "time")  # the first one that holds a time counts
@@ -39,10 +38,7 @@ class PacedStdout(Stdout):
 
     def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
         """The destination is the second since the epoch, as text; empty where there is no time."""
-        return [
-            (second, b"\n".join(chain(map(orjson.dumps, together), (b"",))))
-            for second, together in groupby(events, _second)
-        ]
+        return [(second, to_lines(list(together))) for second, together in groupby(events, _second)]
 
     def deliver(self, destination: str, payload: memoryview) -> None:
         if destination:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.batch import Event
+from pipeline.errors import Reject
 
 NAME_BYTES = 255  # the longest file name Linux and macOS take
 PATH_BYTES = 4095  # PATH_MAX without its NUL
@@ -50,7 +51,7 @@ class Template:
         self._times = {part: _Memory(_Time(part)) for part in self._placeholders if part.format is not None}
 
     def paths(self, events: Sequence[Event], source: str) -> list[str] | str:
-        """The path for each event; a single one if no field has a say. ValueError when an event gives none."""
+        """The path for each event; a single one if no field has a say. Reject when an event gives none."""
         columns: list[Sequence[str]] = []
         varying = False
         for part in self._placeholders:
@@ -81,22 +82,25 @@ class Template:
                 continue
             value = next(rest)
             if not value:
-                raise ValueError(f"{{{part.name}}} is empty: it cannot be part of a path")
+                raise Reject("rejected", f"{{{part.name}}} is empty: it cannot be part of a path")
             if "\0" in value or ("/" in value and part.format is None):
-                raise ValueError(f"{{{part.name}}} is {_short(value)}: / and NUL cannot be part of a file's name")
+                raise Reject(
+                    "rejected", f"{{{part.name}}} is {_short(value)}: / and NUL cannot be part of a file's name"
+                )
             filled.append(value)
         path = "".join(filled)
+        made = f"the path made of {' and '.join(f'{{{part.name}}}' for part in self._placeholders)}"
         try:
             encoded = path.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"the path {_short(path)} cannot be written as UTF-8") from error
+            raise Reject("rejected", f"{made}, {_short(path)}, cannot be written as UTF-8") from error
         for name in path.removeprefix("/").split("/"):
             if name in ("", ".", ".."):
-                raise ValueError(f"the path {_short(path)} has the part {name!r}: it could lead elsewhere")
+                raise Reject("rejected", f"{made}, {_short(path)}, has the part {name!r}: it could lead elsewhere")
             if len(name.encode()) > NAME_BYTES:
-                raise ValueError(f"the path has the part {_short(name)}: a name has at most {NAME_BYTES} bytes")
+                raise Reject("rejected", f"{made} has the part {_short(name)}: a name has at most {NAME_BYTES} bytes")
         if len(encoded) > PATH_BYTES:
-            raise ValueError(f"the path {_short(path)} is longer than {PATH_BYTES} bytes")
+            raise Reject("rejected", f"{made}, {_short(path)}, is longer than {PATH_BYTES} bytes")
         return path
 
 
@@ -127,7 +131,7 @@ class _Time:
             moment = datetime.fromisoformat(text)
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError) as error:  # overflow: in UTC it lies before the year 1 or after 9999
-            raise ValueError(f"the timestamp {_short(text)} is no RFC 3339 time") from error
+            raise Reject("bad_timestamp", f"the timestamp {_short(text)} is no RFC 3339 time") from error
         formatted: str = self._formatted[moment.replace(microsecond=0)]  # strftime is what takes time
         return formatted
 
@@ -137,21 +141,21 @@ def _timestamp(event: Event) -> str:
     if value is None:
         value = event.get("time")
     if value is None:
-        raise ValueError("{time} needs the field `timestamp` or `time`, the event has neither")
+        raise Reject("missing_field", "{time} needs the field `timestamp` or `time`, the event has neither")
     if not isinstance(value, str):
-        raise ValueError(f"the timestamp {_short(value)} is no RFC 3339 time, which is a text")  # noqa: TRY004  about data
+        raise Reject("bad_timestamp", f"the timestamp {_short(value)} is no RFC 3339 time, which is a text")
     return value
 
 
 def _text(name: str, value: Any) -> str:
     """A field's value as part of a path."""
     if value is None:
-        raise ValueError(f"the path needs the field {name!r}, the event has none")
+        raise Reject("missing_field", f"the path needs the field {name!r}, the event has none")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | str):
         return str(value)
-    raise ValueError(f"{{{name}}} is {_short(value)}: only texts and numbers can be part of a path")
+    raise Reject("bad_type", f"{{{name}}} is {_short(value)}: only texts and numbers can be part of a path")
 
 
 def _spelled(source: str) -> str:

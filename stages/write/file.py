@@ -6,20 +6,19 @@ import errno
 import os
 import re
 import resource
+import shlex
 import stat
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain
 from typing import ClassVar
-
-import orjson
 
 from pipeline.batch import Batch, Event
 from pipeline.errors import StateError
 from pipeline.stage import Guarantee, Mark
 from stages import disk
+from stages.ndjson import to_lines
 from stages.template import Template
 
 GONE = "was deleted or replaced: what was not committed is written again, to a new file"
@@ -48,8 +47,9 @@ class File:
     """Append events as NDJSON to the file that ``path`` names: ``out/{source}.ndjson``, ``out/{time:%Y-%m-%d}.ndjson``.
 
     Missing directories are made. Below the literal directory of ``path`` no symbolic link is followed. An event whose
-    path cannot be told (a missing field, a value with ``/``) or that JSON cannot hold (an integer beyond 64 bits, a
-    lone surrogate) is a dead letter; NaN and infinities are written as null.
+    path cannot be told is a dead letter (``missing_field``, ``bad_timestamp``, ``bad_type``; ``rejected``: a value with
+    ``/``), as is one that JSON cannot hold (``rejected``: an integer beyond 64 bits, a lone surrogate); NaN and
+    infinities are written as null.
 
     An output that was moved away by others is noticed at the next barrier and a new one begun; what the engine should
     log about such things stands in ``notices``. A destination is known from ``announce`` on, or from ``recover``,
@@ -76,6 +76,7 @@ class File:
             raise ValueError("\n".join(problems))
         self._source = ""  # of the batch that is encoded; all else belongs to the sink's thread
         self.notices: list[str] = []  # for the engine to log and clear
+        self.most_uncommitted: int | None = None  # bytes we may leave behind a mark, told by who builds the pipeline
         self._directory: str | None = None  # the literal directory, resolved once
         self._outputs: dict[str, Output] = {}  # by destination: those whose mark the engine knows
         self._descriptors: OrderedDict[str, int] = OrderedDict()  # by destination, the one used last at the end
@@ -93,13 +94,13 @@ class File:
             return []
         paths = self._template.paths(events, self._source)
         if isinstance(paths, str):
-            return [(paths, _lines(events))]
+            return [(paths, to_lines(events))]
         if paths.count(paths[0]) == len(paths):
-            return [(paths[0], _lines(events))]
+            return [(paths[0], to_lines(events))]
         groups: defaultdict[str, list[Event]] = defaultdict(list)
         for path, event in zip(paths, events, strict=True):
             groups[path].append(event)
-        return [(path, _lines(group)) for path, group in groups.items()]
+        return [(path, to_lines(group)) for path, group in groups.items()]
 
     # In the sink's thread.
 
@@ -155,7 +156,8 @@ class File:
         return marks
 
     def recover(self, marks: Sequence[Mark]) -> None:
-        """Cut every file to its mark. StateError, before anything is changed, if one has lost what was committed."""
+        """Cut every file to its mark. StateError, before anything is changed, if one has lost what was committed, or
+        holds more behind its mark than we can have left there: what others wrote in earnest is not cut off."""
         self.close()
         self._outputs.clear()
         self._dirty.clear()
@@ -177,6 +179,12 @@ class File:
         if problems:
             raise StateError("\n".join(problems))
         for output in known:
+            behind = disk.status(output.path).st_size - output.length
+            if behind:
+                self.notices.append(
+                    f"{output.path}: {behind} bytes behind the last commit, at byte {output.length}, are cut off; what "
+                    "we wrote of them comes again"
+                )
             if output.ours and output.length == 0:
                 disk.unlink(output.path)
                 continue
@@ -184,7 +192,7 @@ class File:
                 self._new_entries |= disk.directories(output.path)
             self._outputs[output.destination] = output
             descriptor = self._descriptor(output)
-            if os.fstat(descriptor).st_size > output.length:
+            if behind:
                 disk.truncate(descriptor, output.length, output.path)
         # Before their marks go: what was removed, now or by a process killed since, must not come back with lines.
         for directory in sorted({os.path.dirname(mark.path) for mark in marks if mark.ours and mark.length == 0}):
@@ -261,7 +269,7 @@ class File:
             output.tail = _tail(descriptor, status.st_size)
 
     def _recognise(self, mark: Mark) -> Output | None:
-        """The output of a mark, if its file is still there; _Damaged if it lacks what was committed."""
+        """The output of a mark, if its file is still there; _Damaged if it is not as we can have left it."""
         try:
             status = disk.status(mark.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -277,6 +285,13 @@ class File:
             problem = f"holds {status.st_size} bytes, but {mark.length} were written and committed"
         elif _digest(tail) != mark.tail:
             problem = f"holds other bytes before byte {mark.length} than were written and committed"
+        elif self.most_uncommitted is not None and status.st_size - mark.length > self.most_uncommitted:
+            raise _Damaged(
+                f"the output {mark.path} holds {status.st_size - mark.length} bytes behind byte {mark.length}, where the "
+                f"last commit was: a crash leaves at most {self.most_uncommitted}, so somebody else has written to it. "
+                f"To have them cut off: truncate --size={mark.length} {shlex.quote(mark.path)}; to keep them, move the "
+                "file away: then a new one is begun, with the lines that come next"
+            )
         else:
             return Output(mark.destination, mark.path, status.st_dev, status.st_ino, mark.length, tail, mark.ours)
         if status.st_dev != mark.device:
@@ -293,10 +308,6 @@ class _Lost(OSError):
 
 class _Damaged(Exception):
     """An output is not what its mark says."""
-
-
-def _lines(events: list[Event]) -> bytes:
-    return b"\n".join(chain(map(orjson.dumps, events), (b"",)))
 
 
 def _tail(descriptor: int, length: int) -> bytes:

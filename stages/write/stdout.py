@@ -9,14 +9,12 @@ import stat
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import ClassVar
-
-import orjson
 
 from pipeline.batch import Event
 from pipeline.errors import Retry, TailraceError
 from pipeline.stage import Guarantee, Mark
+from stages.ndjson import to_lines
 
 DESTINATION = "-"
 NEWLINE = memoryview(b"\n")
@@ -42,7 +40,7 @@ class Stdout:
         self._torn = False  # the payload that it belongs to was given up
 
     def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
-        return [(DESTINATION, b"\n".join(chain(map(orjson.dumps, events), (b"",))))] if events else []
+        return [(DESTINATION, to_lines(events))] if events else []
 
     def announce(self, destinations: Sequence[str]) -> list[Mark]:  # noqa: ARG002  nothing is to be marked
         return []

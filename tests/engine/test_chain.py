@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.attempt import LineOffsets, LostTrackError
 from pipeline.batch import Batch, Event, Fail
 from pipeline.chain import Chain
-from pipeline.errors import TimeBudget
+from pipeline.errors import Reject, TimeBudget
 from pipeline.result import Made
 from pipeline.step import Step
 
@@ -415,6 +415,20 @@ def test_an_event_that_cannot_be_encoded_is_a_dead_letter_of_the_sink() -> None:
     assert raws(made, data) == [b"bad-encode"]
     assert brief(made.dead[0])[2:] == ("write.out", "raised")
     assert balance(made) == (3, 3)
+
+
+def test_an_event_that_a_sink_rejects_is_a_dead_letter_with_its_code_and_no_traceback() -> None:
+    class Choosy(Json):
+        def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+            if any("two" in event["message"] for event in events):
+                raise Reject("missing_field", "needs the field 'u'")
+            return super().encode(events)
+
+    data = b"one\ntwo\nthree\n"
+    made = run(Chain(steps(to_sink(0, Choosy()), sink=False), "a.log"), data)
+    assert messages(made) == ["one", "three"]
+    (dead,) = made.dead
+    assert (dead.error, dead.why, dead.trace) == ("missing_field", "needs the field 'u'", None)
 
 
 def test_a_sink_gets_the_events_as_they_are_at_its_place() -> None:

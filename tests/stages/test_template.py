@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.batch import Event
+from pipeline.errors import Reject
 from stages import template as module
 from stages.template import Template
 
@@ -92,28 +94,30 @@ def test_all_problems_of_a_template_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "problem"),
+    ("event", "code", "problem"),
     [
-        ({}, "needs the field 'x', the event has none"),
-        ({"x": None}, "needs the field 'x'"),
-        ({"x": ""}, "is empty"),
-        ({"x": "a/b"}, "/ and NUL"),
-        ({"x": "/etc/passwd"}, "/ and NUL"),
-        ({"x": "a\0"}, "/ and NUL"),
-        ({"x": ".."}, "'..': it could lead elsewhere"),
-        ({"x": "."}, "'.': it could lead elsewhere"),
-        ({"x": "a" * 256}, "at most 255 bytes"),
-        ({"x": "ä" * 128}, "at most 255 bytes"),
-        ({"x": "\udcff"}, "UTF-8"),
-        ({"x": ["a"]}, "only texts and numbers"),
-        ({"x": {"a": 1}}, "only texts and numbers"),
+        ({}, "missing_field", "needs the field 'x', the event has none"),
+        ({"x": None}, "missing_field", "needs the field 'x'"),
+        ({"x": ""}, "rejected", "{x} is empty"),
+        ({"x": "a/b"}, "rejected", "{x} is 'a/b': / and NUL"),
+        ({"x": "/etc/passwd"}, "rejected", "/ and NUL"),
+        ({"x": "a\0"}, "rejected", "/ and NUL"),
+        ({"x": ".."}, "rejected", "made of {x}, '/out/../f', has the part '..': it could lead elsewhere"),
+        ({"x": "."}, "rejected", "'.': it could lead elsewhere"),
+        ({"x": "a" * 256}, "rejected", "at most 255 bytes"),
+        ({"x": "ä" * 128}, "rejected", "at most 255 bytes"),
+        ({"x": "\udcff"}, "rejected", "UTF-8"),
+        ({"x": ["a"]}, "bad_type", "{x} is ['a']: only texts and numbers"),
+        ({"x": {"a": 1}}, "bad_type", "only texts and numbers"),
     ],
 )
-def test_case_085_event_that_gives_no_safe_path_is_refused(event: Event, problem: str) -> None:
+def test_case_085_event_that_gives_no_safe_path_is_refused(event: Event, code: str, problem: str) -> None:
     template = Template("/out/{x}/f")
     for _ in range(2):  # the second time too: nothing of it is remembered
-        with pytest.raises(ValueError, match=problem):
+        with pytest.raises(Reject, match=re.escape(problem)) as caught:
             template.paths([{"x": "fine"}, event], "a.log")
+        assert caught.value.code == code
+        assert "x" in str(caught.value), "the field is named"
 
 
 def test_parts_that_are_harmless_alone_are_refused_together() -> None:
@@ -127,8 +131,9 @@ def test_parts_that_are_harmless_alone_are_refused_together() -> None:
 
 @pytest.mark.parametrize("stamp", [None, 5, "", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01T00:00:60Z"])
 def test_time_that_cannot_be_read_is_refused(stamp: Any) -> None:
-    with pytest.raises(ValueError, match=r"RFC 3339|has neither"):
+    with pytest.raises(Reject, match=r"timestamp.*RFC 3339|`timestamp` or `time`.*has neither") as caught:
         render("/out/{time:%Y}", {"timestamp": stamp})
+    assert caught.value.code == ("missing_field" if stamp is None else "bad_timestamp")
 
 
 def test_equal_values_of_other_types_are_not_mixed_up() -> None:

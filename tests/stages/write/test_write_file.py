@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.batch import Batch, Event
-from pipeline.errors import StateError
+from pipeline.errors import Reject, StateError
 from pipeline.stage import Located, Mark, Write
 from stages import disk
 from stages.write import file as module
@@ -120,18 +120,20 @@ UNWRITABLE: list[Any] = [2**64, "\ud800", {1: 2}, object(), {"a": "\udcff"}]
 
 
 @pytest.mark.parametrize("value", UNWRITABLE)
-def test_what_json_cannot_hold_raises(value: Any) -> None:
-    with pytest.raises(TypeError):
+def test_what_json_cannot_hold_is_rejected_with_the_field(value: Any) -> None:
+    with pytest.raises(Reject, match="JSON cannot hold the field a") as caught:
         list(File("/out/a").encode([{"a": value}]))
+    assert caught.value.code == "rejected"
 
 
 def test_not_a_number_is_null() -> None:
     assert list(File("/out/a").encode([{"a": float("nan")}])) == [("/out/a", b'{"a":null}\n')]
 
 
-def test_event_without_a_path_raises() -> None:
-    with pytest.raises(ValueError, match="needs the field 'u'"):
+def test_event_without_a_path_is_rejected_with_the_field() -> None:
+    with pytest.raises(Reject, match="needs the field 'u'") as caught:
         list(File("/out/{u}").encode([{"u": "x"}, {}]))
+    assert caught.value.code == "missing_field"
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("uvw"), st.integers(0, 2)), max_size=8))
