@@ -5,6 +5,7 @@ It sleeps in one place, on the workers' sockets and on a descriptor that hints, 
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from collections.abc import Callable, Sequence
@@ -29,6 +30,11 @@ from pipeline.telemetry.counters import Counters, Key
 LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace
 FIRST_REWIND, LONGEST_REWIND = 0.5, 30.0  # seconds between rewinds that follow one another
 STEADY = 60.0  # seconds without a rewind after which the next one waits little again
+STUCK_AFTER = 60.0  # seconds of retries after which it is said louder that a sink is stuck
+HOPELESS = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL,
+}  # fmt: skip
+"""What keeps a sink from writing until somebody changes something: said louder at once."""
 
 
 class Waker:
@@ -110,7 +116,8 @@ class Engine:
         self._stopping: float | None = None  # the deadline
         self._stop_asked = False
         self._gone: str | None = None  # the sink whose reader went away
-        self._failing: set[int] = set()  # sinks that are retrying
+        self._failing: dict[int, float] = {}  # sinks that are retrying, and since when
+        self._stuck: set[int] = set()  # those of which it was said louder
 
     def stop(self) -> None:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
@@ -238,9 +245,9 @@ class Engine:
             recovering = answer.sink in self._recovering or self._recover_at is not None
             match answer:
                 case Retried(_, error, failures):
-                    self._failing.add(answer.sink)
                     self._counters.add("output_retries", sink=sink.name)
                     self._log.warning("sink.retry", sink=sink.name, error=str(error), failures=failures)
+                    self._tell_stuck(sink, error, now)
                 case Recovered():
                     self._tell_notices(sink)
                     self._recovering.discard(answer.sink)
@@ -256,8 +263,8 @@ class Engine:
                 case _ if recovering:
                     continue  # about something that was dropped
                 case Delivered(_, task):
-                    if answer.sink in self._failing:
-                        self._failing.discard(answer.sink)
+                    if self._failing.pop(answer.sink, None) is not None:
+                        self._stuck.discard(answer.sink)
                         self._log.info("sink.recovered", sink=sink.name)
                     task.sinks -= 1
                     if task.sinks == 0:
@@ -268,6 +275,19 @@ class Engine:
                 case Met(_, barrier, marks):
                     self._tell_notices(sink)
                     self._commit.met(sink, barrier, marks)
+
+    def _tell_stuck(self, sink: SinkThread, error: BaseException, now: float) -> None:
+        """Once, as long as the trouble lasts: when it has lasted for long, or will until somebody helps."""
+        since = self._failing.setdefault(sink.number, now)
+        hopeless = isinstance(error, OSError) and error.errno in HOPELESS
+        if sink.number in self._stuck or not (hopeless or now - since >= STUCK_AFTER):
+            return
+        self._stuck.add(sink.number)
+        self._log.error(
+            "sink.stuck", sink=sink.name, error=str(error), seconds=round(now - since),
+            notice="nothing is lost, but nothing more is read until this output can be written: put right what the "
+            "error names and it goes on by itself; or stop, change the stage in the configuration, and start again",
+        )  # fmt: skip
 
     def _tell_notices(self, sink: SinkThread) -> None:
         """What a sink has to say of its files (replaced, cut back); it fills the list only before it answers."""

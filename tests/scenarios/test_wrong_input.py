@@ -258,6 +258,7 @@ def test_an_output_directory_that_cannot_be_made_is_told_with_its_name_and_waite
     daemon.until(lambda: daemon.said("sink.retry"), "it tells")
     assert str(daemon.out) in daemon.said("sink.retry")[0]
     assert "no directory" in daemon.said("sink.retry")[0]
+    daemon.until(lambda: daemon.said("sink.stuck"), "and, as that needs somebody's help, once as an error")
     assert daemon.running
     daemon.out.unlink()
     daemon.until(daemon.has("app.log.ndjson", 10), "it goes on when the way is free")

@@ -1,0 +1,53 @@
+"""A sink that cannot write for long, or not without help, is told once as an error."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from pipeline import engine
+from pipeline.errors import Retry
+from pipeline.testing import ListSource
+
+from .engine_kit import Pipeline, numbered
+
+DATA = numbered(200)
+
+
+def stuck(*failures: BaseException) -> list[dict[str, object]]:
+    """What is said of it after these deliveries failed, and then one worked."""
+    pipeline = Pipeline(ListSource({"a.log": DATA}))
+    pipeline.sinks[0].failures["deliver"] = list(failures)
+    assert pipeline.run().complete
+    assert len(pipeline.log.fields("sink.retry")) == len(failures)
+    assert len(pipeline.log.fields("sink.recovered")) == 1
+    said = [(level, fields) for level, event, fields in pipeline.log.said if event == "sink.stuck"]
+    assert all(level == "error" for level, _ in said)
+    return [fields for _, fields in said]
+
+
+def test_an_output_that_never_works_without_help_is_told_at_once_with_what_to_do() -> None:
+    (fields,) = stuck(PermissionError(errno.EACCES, "Permission denied", "/out/a"))
+    assert (fields["sink"], fields["error"]) == ("out", "[Errno 13] Permission denied: '/out/a'")
+    assert "put right what the error names" in str(fields["notice"])
+
+
+def test_trouble_that_lasts_is_told_once_and_short_trouble_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stuck(*(Retry("busy", delay=0.0) for _ in range(5))) == []
+    monkeypatch.setattr(engine, "STUCK_AFTER", 0.0)
+    (fields,) = stuck(*(Retry("busy", delay=0.0) for _ in range(5)))
+    assert fields["error"] == "busy"
+
+
+def test_trouble_that_comes_back_is_told_again() -> None:
+    denied = [PermissionError(errno.EACCES, "Permission denied") for _ in range(2)]
+
+    def fail_again(pipeline: Pipeline) -> None:
+        if pipeline.log.fields("sink.recovered") and denied:
+            pipeline.sinks[0].failures["deliver"] = [denied.pop()]
+
+    pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=50), on_turn=fail_again, slots=2)
+    pipeline.sinks[0].failures["deliver"] = [denied.pop()]
+    assert pipeline.run().complete
+    assert len(pipeline.log.fields("sink.stuck")) == 2
