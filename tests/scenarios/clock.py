@@ -22,9 +22,15 @@ class StepClock:
     def __init__(self, home: Path) -> None:
         self._directory = home / "clock"
         self._directory.mkdir()
-        (self._directory / "sitecustomize.py").write_text(_SITE)
+        self._site = self._directory / "sitecustomize.py"
+        self._site.write_text(_SITE)
         self.before = ("env", f"PYTHONPATH={self._directory}{os.pathsep}{os.getcwd()}")
         self.step(0)
+
+    def add(self, code: str) -> None:
+        """Something else for the daemon's processes to run at their start."""
+        with self._site.open("a") as file:
+            file.write(code)
 
     def step(self, seconds: float) -> None:
         """From now on the clock is so far off."""
