@@ -23,7 +23,7 @@ demo: $(VENV)/run.stamp  ## run config.toml over the sample logs and show what c
 test: $(VENV)/test.stamp  ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-fuzz: $(VENV)/test.stamp  ## try thousands of damaged inputs (minutes; make test tries a hundred of each)
+fuzz: $(VENV)/test.stamp  ## try 5,000 damaged inputs a test, or two minutes of them; make test tries a hundred
 	@$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=1800 $(ARGS)
 
 lint: $(VENV)/test.stamp  ## check style, format and types
@@ -44,7 +44,7 @@ crash: $(VENV)/test.stamp  ## kill it at every operation that changes the disk, 
 product: $(VENV)/test.stamp  ## each rotation x crash x sink x restart x reader: the same output (ARGS='--part 1/4')
 	@$(BIN)/python -m tests.scenarios.product $(ARGS)
 
-soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5)
+soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5, ARGS=--seed=1)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 mutations: $(VENV)/test.stamp  ## plant small lies in copies of the code, and see a test fail for each

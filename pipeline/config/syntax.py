@@ -56,7 +56,7 @@ def _message(message: str, source: str, at: int, *, ended: bool) -> str:
             return f"expected a value, found {_found(source, at, ended=ended)}"
         word = escape(bare[0])
         return f'found {word}; write {_OTHER_WORDS.get(bare[0]) or f"""it in quotes, "{word}", if it is a string"""}'
-    unit = re.search(r"=\s*([\d.]+\s*[A-Za-z]+)", source)
+    unit = re.search(r"=\s*([\d.]+ *[A-Za-z]+)", source)
     if message.startswith("Expected newline or end of document") and unit and unit.end() > at:
         return f'a value with a unit needs quotes: "{unit[1]}"'
     hint = '; TOML writes "key = value"' if message.startswith("Expected '=' after a key") else ""

@@ -176,16 +176,16 @@ class Newcomers:
             with self._opened(file):
                 file.see_head()
                 files.append(file)
-        for file in files:
-            del self._known.unregistered[file]
         if not files:
             return
         files.sort(key=lambda file: file.path)
+        ids = self._register([file.row() for file in files])  # where that fails, they stay for the next time
         many = len(files) > NAMED
         if many:
             self._known.log.info("files.found", files=len(files), bytes=sum(file.size for file in files))
         say = self._known.log.debug if many else self._known.log.info
-        for file, file_id in zip(files, self._register([file.row() for file in files]), strict=True):
+        for file, file_id in zip(files, ids, strict=True):
+            del self._known.unregistered[file]
             file.file_id = file_id
             self._known.by_id[file_id] = file
             self._known.counters.add("files_found")

@@ -62,6 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(text=TEXT)
 @example(text=TEXT.replace("config", "\0"))
 @example(text=TEXT.replace("= ", "=\ufeff"))
+@example(text="workers = 2\r processes")  # taken for a number with a unit, and shown as it was
 def test_a_damaged_configuration_gives_values_or_problems(place: Path, text: str) -> None:
     file = place / "config.toml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))

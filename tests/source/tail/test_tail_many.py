@@ -138,6 +138,31 @@ def test_new_files_are_registered_together(stand: Make) -> None:
     assert rig.registered == [100]
 
 
+def test_new_files_that_the_state_does_not_take_are_registered_the_next_time(stand: Make) -> None:
+    rig = stand().start()
+    register = rig.register
+    rig.running._census._newcomers._register = Disk(register, failures=1)
+    rig.write("a.log", "one\n")
+    with pytest.raises(OSError, match="full"):
+        rig.poll(1.0)
+    rig.rewind()
+    rig.run(1)
+    assert rig.lines() == ["one\n"]
+
+
+class Disk:
+    """Takes what it is given, but for the first times."""
+
+    def __init__(self, take: Callable[..., Any], failures: int) -> None:
+        self._take, self._failures = take, failures
+
+    def __call__(self, rows: Any) -> Any:
+        self._failures -= 1
+        if self._failures >= 0:
+            raise OSError(errno.ENOSPC, "the disk is full")
+        return self._take(rows)
+
+
 def test_case_069_a_flood_does_not_hold_up_quiet_files(stand: Make) -> None:
     rig = stand(buffer=1002)
     rig.write("flood.log", "flood\n" * 20_000)
