@@ -108,12 +108,17 @@ class Rehearsal:
 
 
 def rounds(part: str, longest: int, every: int, seed: int) -> Iterator[Round]:
-    """Every operation in every mode, or each ``every``-th of these; in recovery a grid of two kills."""
-    if part == "recovery":
-        grid = product(range(1, longest + 1, STEP), range(1, RECOVERY + 1))
-        all_of_them = [(at, MODES[(at // STEP + again) % len(MODES)], again) for at, again in grid]
-    else:
-        all_of_them = [(at, mode, 0) for at, mode in product(range(1, longest + 1), MODES)]
+    """Every operation, in every mode or, with workers, in one; in recovery a grid of two kills. Of these each
+    ``every``-th."""
+    at_all = range(1, longest + 1)
+    match part:
+        case "recovery":
+            grid = product(at_all[::STEP], range(1, RECOVERY + 1))
+            all_of_them = [(at, MODES[(at // STEP + again) % len(MODES)], again) for at, again in grid]
+        case "workers":  # these lives are long; and what the modes do to a disk does not depend on workers
+            all_of_them = [(at, MODES[(at + seed) % len(MODES)], 0) for at in at_all]
+        case _:
+            all_of_them = [(at, mode, 0) for at, mode in product(at_all, MODES)]
     for number, (at, mode, again) in enumerate(all_of_them, seed + 1):
         if number % every == 0:
             yield Round(at, mode, number, again)

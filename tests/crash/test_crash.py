@@ -73,7 +73,7 @@ def test_case_050_killed_while_the_state_is_made_and_outputs_are_made_and_remove
 
 
 def test_case_057_the_parent_of_workers_killed_at_durable_operations_leaves_nothing_behind() -> None:
-    told = rehearse("-m", "tests.crash", "--part", "workers", "--every", "53")
+    told = rehearse("-m", "tests.crash", "--part", "workers", "--every", "29")
     assert sum(told.kills.values()) > 5, told.said
     assert (told.code, told.differences) == (0, 0), told.said
 
