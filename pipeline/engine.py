@@ -29,7 +29,9 @@ from pipeline.telemetry.counters import Counters, Key
 
 LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace
 FIRST_REWIND, LONGEST_REWIND = 0.5, 30.0  # seconds between rewinds that follow one another
-STEADY = 60.0  # seconds without a rewind after which the next one waits little again
+STEADY = 60.0  # seconds without a rewind after which the next one is the first of a new row and waits little again
+MOST_REWINDS = 10  # in a row, without a line that was committed between them, after which it stops: two minutes
+MOST_REWINDS_TO_THE_END = 5  # of a run that is to end: 7 seconds
 STUCK_AFTER = 60.0  # seconds of retries after which it is said louder that a sink is stuck
 HOPELESS = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL,
@@ -65,7 +67,7 @@ class Settings:
     commit_interval: float
     commit_bytes: int
     shutdown_timeout: float
-    until_eof: bool = False  # a run that is to end: full dead letters end it, it waits for nobody to make room
+    until_eof: bool = False  # a run that is to end: it waits for nobody to make room
 
 
 @dataclass(slots=True)
@@ -111,6 +113,8 @@ class Engine:
         self._recovering: set[int] = set()
         self._recover_at: float | None = None  # when the sinks are asked to go back to their marks
         self._why = ""  # the cause of the last rewind
+        self._rewinds = 0  # in a row
+        self._lines = 0.0  # committed when the last of them came
         self._backoff = FIRST_REWIND
         self._rewound = float("-inf")
         self._stopping: float | None = None  # the deadline
@@ -155,7 +159,7 @@ class Engine:
                 raise
             except OSError as error:  # the state's disk, a failed registration: go back to what is durable
                 self._rewind(f"{type(error).__name__}: {error}", now)
-                continue
+                progress, wait = True, 0.0
             self._on_turn(now)
             if self._finished():
                 return ""
@@ -163,6 +167,8 @@ class Engine:
                 return f"the reader of {self._gone} went away"
             if self._commit.full and (self._settings.until_eof or self._stopping is not None):  # nothing will change
                 return str(self._commit.full)
+            if self._rewinds >= (MOST_REWINDS_TO_THE_END if self._settings.until_eof else MOST_REWINDS):
+                return self._what_fails()
             if self._stopping is not None and now > self._stopping:
                 return self._what_hangs()
             if not progress:
@@ -300,9 +306,13 @@ class Engine:
 
     def _rewind(self, why: str, now: float) -> None:
         """Drop the ring and go back to the last commit; the sinks follow after a backoff."""
-        if now - self._rewound > STEADY:
+        steady = now - self._rewound > STEADY
+        if steady:
             self._backoff = FIRST_REWIND
-        self._log.error("pipeline.rewind", why=why, seconds=self._backoff)
+        lines = self._commit.committed.get(("lines_read", ()), 0)
+        self._rewinds = 1 if steady or lines > self._lines else self._rewinds + 1
+        self._lines = lines
+        self._log.error("pipeline.rewind", why=why, seconds=self._backoff, failures=self._rewinds)
         self._why = why
         self._rewound = now
         self._recover_at = now + self._backoff
@@ -321,6 +331,12 @@ class Engine:
             sink.recover(marks.get(sink.name, ()))
 
     # The end.
+
+    def _what_fails(self) -> str:
+        return (
+            f"{self._rewinds} commits in a row have failed, the last one: {self._why}; nothing is lost, but see "
+            "to the disk (room, permissions, errors in the system's log): the next start goes on from the last commit"
+        )
 
     def _what_hangs(self) -> str:
         stuck = sorted(self._sinks[number].name for number in self._failing)

@@ -170,6 +170,40 @@ def test_case_046_a_commit_that_fails_rewinds_and_the_output_is_exact_afterwards
     assert "disk 0" in pipeline.log.fields("pipeline.rewind")[0]["why"]
 
 
+@pytest.mark.parametrize(("until_eof", "most"), [(True, 5), (False, 10)])
+def test_case_046_commits_that_go_on_failing_stop_it_loudly(
+    monkeypatch: pytest.MonkeyPatch, until_eof: bool, most: int
+) -> None:
+    monkeypatch.setattr(engine_module, "FIRST_REWIND", 0.001)
+    monkeypatch.setattr(engine_module, "LONGEST_REWIND", 0.001)
+    pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500), until_eof=until_eof)
+    pipeline.store.failures["commit"] = [OSError(f"disk {number}") for number in range(20)]
+    outcome = pipeline.run()
+    assert not outcome.complete
+    assert outcome.message.startswith(f"{most} commits in a row have failed, the last one: OSError: disk {most - 1};")
+    assert [fields["failures"] for fields in pipeline.log.fields("pipeline.rewind")] == list(range(1, most + 1))
+    assert pipeline.store.commits == []
+    assert outcome.counters.total("lines_pending") == outcome.counters.total("lines_read")
+
+
+def test_case_046_commits_that_fail_now_and_then_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "FIRST_REWIND", 0.001)
+    monkeypatch.setattr(engine_module, "LONGEST_REWIND", 0.001)
+
+    def fail_again(pipeline: Pipeline) -> None:
+        if pipeline.store.commits and not pipeline.store.failures["commit"] and len(failures) < 40:
+            failures.append(OSError("now and then"))
+            pipeline.store.failures["commit"] = failures[-1:]
+            pipeline.store.commits.clear()
+
+    failures: list[BaseException] = []
+    pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=50), until_eof=True, on_turn=fail_again)
+    pipeline.store.failures["commit"] = [OSError("first")]
+    assert pipeline.run().complete
+    assert len(pipeline.log.fields("pipeline.rewind")) > 5
+    assert out(pipeline.sinks[0]) == DATA
+
+
 def test_a_rewind_makes_no_dead_letter_twice() -> None:
     data = numbered(300, line_5="fail", line_250="raise")
     pipeline = Pipeline(ListSource({"a.log": data}, chunk_bytes=200), Moody())
