@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 
 from pipeline.source import Register
 from pipeline.source.copies import Beginnings, begins_like, copy_of, may_become
@@ -72,19 +72,20 @@ class Newcomers:
             registered = (file for file in known.living.values() if file.file_id)
             beginnings = Beginnings(file for file in registered if file.scan == known.scan or not whole)
             for file in newcomers:
-                with self._opened(file):
-                    self._decide(file, beginnings, now)
+                self._opened(file, partial(self._decide, file, beginnings, now))
 
-    @contextmanager
-    def _opened(self, file: File) -> Iterator[None]:
-        """Something that is tried again later where it fails."""
+    def _opened(self, file: File, look: Callable[[], object]) -> bool:
+        """Open it for a look at it. False: that failed, and is tried again later."""
         try:
             self._known.descriptors.open(file)
-            yield
+            look()
         except Changed:
             self._known.try_later(file)  # its name leads to something else by now: the next scan will see
         except OSError as error:
             self._known.trouble(file, error)
+        else:
+            return True
+        return False
 
     def _recognise(self, now: float) -> None:
         """The same inode on another device (a remount), or of a file that had ended: is it that one?"""
@@ -96,10 +97,8 @@ class Newcomers:
             same = ended.get(file.key) or absent.get(file.inode)
             if same is None or file not in known.waiting:
                 continue
-            with self._opened(file):
-                self._compare(file, same, now)
-                continue
-            left.append(file)
+            if not self._opened(file, partial(self._compare, file, same, now)):
+                left.append(file)
         self._met = left
 
     def _compare(self, file: File, same: File, now: float) -> None:
@@ -173,8 +172,7 @@ class Newcomers:
             if file.fd < 0 and file.head.length:
                 files.append(file)  # it was seen when it was met
                 continue
-            with self._opened(file):
-                file.see_head()
+            if self._opened(file, file.see_head):
                 files.append(file)
         if not files:
             return

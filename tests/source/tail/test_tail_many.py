@@ -107,6 +107,20 @@ def test_case_041_a_deleted_file_keeps_its_descriptor_until_it_is_read(stand: Ma
     assert len(rig.notes.of("file.unreadable")) == 1
 
 
+def test_a_newcomer_that_lost_its_descriptor_and_its_name_ends_nothing(stand: Make) -> None:
+    rig = stand(max_open=1)
+    text = "123456789\n" * 100
+    rig.write("a.log", text)
+    rig.start().run()
+    copy = rig.write("a.log.1", text)
+    rig.poll(1.0)  # a copy in the making, perhaps: it waits
+    rig.write("a.log", "more\n")
+    rig.run(1)  # takes the one descriptor
+    copy.unlink()
+    rig.run(4)
+    assert rig.lines() == ["123456789\n"] * 100 + ["more\n"]
+
+
 def test_case_041_the_allowance_leaves_a_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 100))
     assert descriptors.allowance() == 100 - 64
