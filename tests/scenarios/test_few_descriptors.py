@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import until
 
 CONFIG = """
 [pipeline]

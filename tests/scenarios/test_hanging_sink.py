@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import numbered, until
+from .daemon import numbered
 
 CONFIG = """
 [pipeline]

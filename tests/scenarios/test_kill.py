@@ -11,7 +11,8 @@ from contextlib import suppress
 
 import pytest
 
-from .daemon import Daemon, until
+from ..waiting import until
+from .daemon import Daemon
 from .writer import BAD_EVERY, Writer
 
 CONFIG = """

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import COMMAND, Daemon, numbered, until
+from .daemon import COMMAND, Daemon, numbered
 from .gauge import MIB, Gauge
 
 CONFIG = """

@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import Daemon, numbered, until
+from .daemon import Daemon, numbered
 
 PIPELINE = """
 [pipeline]

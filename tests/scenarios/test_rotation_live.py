@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import Daemon, numbered, until
+from .daemon import Daemon, numbered
 
 CONFIG = """
 [pipeline]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import numbered, until
+from .daemon import numbered
 
 LINES = 60_000
 PIPELINE = """

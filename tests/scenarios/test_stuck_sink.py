@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import COMMAND, Daemon, events, numbered, until
+from .daemon import COMMAND, Daemon, events, numbered
 from .gauge import Gauge
 
 CONFIG = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .tail_stand import Stand
+from .tail_stand import Begun, Stand, numbered
 
 
 @pytest.fixture
@@ -24,3 +24,12 @@ def stand(tmp_path: Path) -> Iterator[Callable[..., Stand]]:
     for one in made:
         if one.tail is not None:
             one.tail.close()
+
+
+@pytest.fixture
+def begun(stand: Callable[..., Stand]) -> Begun:
+    """``a.log`` with the lines 0 to 99, of which the first few are read and committed."""
+    rig = stand(buffer=1002)
+    log = rig.write("a.log", numbered(0, 100))
+    chunk = rig.start().one_chunk()
+    return Begun(rig, log, log.stat().st_size, chunk.end)

@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,14 @@ class Stand:
         self.commit()
         return self
 
+    def one_chunk(self) -> Chunk:
+        """The first, or next, chunk there is: read, released and committed; what follows it stays unread."""
+        chunk = self.read()
+        assert chunk is not None
+        self.release()
+        self.commit()
+        return chunk
+
     def rewind(self) -> None:
         self.pending, self.released = [], []
         self.running.rewind()
@@ -219,6 +227,24 @@ class Stand:
     def copytruncate(self, name: str, to: str) -> None:
         (self.directory / to).write_bytes((self.directory / name).read_bytes())
         os.truncate(self.directory / name, 0)
+
+
+@dataclass(slots=True, frozen=True)
+class Begun:
+    """A stand that has read, and committed, one chunk of ``a.log``; most of it is unread."""
+
+    rig: Stand
+    log: Path
+    size: int  # bytes
+    done: int  # bytes
+
+    @property
+    def unread(self) -> int:
+        return self.size - self.done
+
+
+def numbered(start: int, stop: int, text: str = "a line with a number, long enough to tell it from others") -> str:
+    return "".join(f"{number:06} {text}\n" for number in range(start, stop))
 
 
 def dead_bytes(chunk: Chunk, data: bytes) -> int:

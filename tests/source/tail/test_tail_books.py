@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
+from .tail_stand import Begun, numbered
+
 Make = Callable[..., Any]
-
-
-def numbered(start: int, stop: int) -> str:
-    return "".join(f"{number:06} a line with a number\n" for number in range(start, stop))
 
 
 def books(rig: Any, file_id: int) -> dict[str, Any]:
@@ -30,87 +28,58 @@ def leave(rig: Any) -> None:
     rig.stop()
 
 
-def test_what_was_truncated_unread_is_lost_once_also_after_a_restart(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    log = rig.write("a.log", numbered(0, 200))
-    size = log.stat().st_size
-    rig.start()
-    chunk = rig.read()
-    rig.release()
-    rig.commit()
+def test_what_was_truncated_unread_is_lost_once_also_after_a_restart(begun: Begun) -> None:
+    rig, log = begun.rig, begun.log
     os.truncate(log, 0)
     rig.write("a.log", numbered(500, 501))
     rig.run(3)
     lost = books(rig, 1)
-    assert (lost["seen"], lost["lost"]) == (size, {"truncated": size - chunk.end})
-    assert lost["lost_ranges"] == [["truncated", chunk.end, size]]
+    assert (lost["seen"], lost["lost"]) == (begun.size, {"truncated": begun.unread})
+    assert lost["lost_ranges"] == [["truncated", begun.done, begun.size]]
     assert lost["pending"] == 0
     leave(rig)
     rig.start().run(3)
     assert books(rig, 1) == lost
-    assert rig.said_lost() == {1: size - chunk.end}
+    assert rig.said_lost() == {1: begun.unread}
 
 
-def test_a_loss_that_was_not_committed_before_a_crash_is_found_at_the_next_start(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    log = rig.write("a.log", numbered(0, 200))
-    size = log.stat().st_size
-    rig.start()
-    chunk = rig.read()
-    rig.release()
-    rig.commit()
+def test_a_loss_that_was_not_committed_before_a_crash_is_found_at_the_next_start(begun: Begun) -> None:
+    rig, log = begun.rig, begun.log
     os.truncate(log, 0)
     rig.poll(1)
     rig.commit()  # it ended, and nobody knows yet whether there is a copy
     assert rig.rows[1].ended
     rig.crash()
     rig.start().run(3)
-    assert books(rig, 1)["lost"] == {"truncated": size - chunk.end}
-    assert rig.said_lost() == {1: size - chunk.end}
+    assert books(rig, 1)["lost"] == {"truncated": begun.unread}
+    assert rig.said_lost() == {1: begun.unread}
 
 
 @pytest.mark.parametrize("ends", [leave, lambda rig: rig.crash()], ids=["leaves", "crashes"])
 def test_a_file_deleted_with_bytes_unread_is_lost_once_however_the_run_ends(
-    stand: Make, ends: Callable[[Any], None]
+    begun: Begun, ends: Callable[[Any], None]
 ) -> None:
-    rig = stand(buffer=1002)
-    log = rig.write("a.log", numbered(0, 200))
-    size = log.stat().st_size
-    rig.start()
-    chunk = rig.read()
-    rig.release()
-    rig.commit()
+    rig, log = begun.rig, begun.log
     log.unlink()
     rig.poll(1)
     ends(rig)
     rig.start().run(3)
-    assert sum(books(rig, 1)["lost"].values()) == size - chunk.end
-    assert rig.said_lost() == {1: size - chunk.end}
+    assert sum(books(rig, 1)["lost"].values()) == begun.unread
+    assert rig.said_lost() == {1: begun.unread}
 
 
-def test_a_copy_takes_over_the_rest_and_nothing_is_lost(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    log = rig.write("a.log", numbered(0, 200))
-    size = log.stat().st_size
-    rig.start()
-    chunk = rig.read()
-    rig.release()
-    rig.commit()
+def test_a_copy_takes_over_the_rest_and_nothing_is_lost(begun: Begun) -> None:
+    rig = begun.rig
     rig.copytruncate("a.log", "a.log.1")
     rig.run(3)
-    assert books(rig, 1)["skipped"] == {"taken_over": size - chunk.end}
-    assert books(rig, 2)["skipped"] == {"copied": chunk.end}
+    assert books(rig, 1)["skipped"] == {"taken_over": begun.unread}
+    assert books(rig, 2)["skipped"] == {"copied": begun.done}
     assert books(rig, 2)["copy_of"] == 1
     assert not rig.said_lost()
 
 
-def test_a_crash_between_a_copy_and_the_next_commit_gives_no_false_alarm(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    log = rig.write("a.log", numbered(0, 200))
-    rig.start()
-    rig.read()
-    rig.release()
-    rig.commit()
+def test_a_crash_between_a_copy_and_the_next_commit_gives_no_false_alarm(begun: Begun) -> None:
+    rig, log = begun.rig, begun.log
     rig.copytruncate("a.log", "a.log.1")
     rig.write("a.log", numbered(500, 501))
     rig.poll(1)
@@ -120,17 +89,11 @@ def test_a_crash_between_a_copy_and_the_next_commit_gives_no_false_alarm(stand: 
     assert log.exists()
     assert not rig.said_lost()
     assert books(rig, 1)["skipped"]["taken_over"]
-    assert len(rig.lines()) == 201
+    assert len(rig.lines()) == 101
 
 
-def test_what_was_written_between_a_copy_and_the_truncation_is_lost_and_said(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    log = rig.write("a.log", numbered(0, 200))
-    size = log.stat().st_size
-    rig.start()
-    rig.read()
-    rig.release()
-    rig.commit()
+def test_what_was_written_between_a_copy_and_the_truncation_is_lost_and_said(begun: Begun) -> None:
+    rig, log = begun.rig, begun.log
     copy = log.read_bytes()
     rig.write("a.log", numbered(200, 203))
     rig.poll(1)  # its size is noticed
@@ -138,8 +101,8 @@ def test_what_was_written_between_a_copy_and_the_truncation_is_lost_and_said(sta
     rig.write("a.log.1", copy)
     os.truncate(log, 0)
     rig.run(3)
-    assert books(rig, 1)["lost_ranges"] == [["truncated", size, grown]]
-    assert rig.said_lost() == {1: grown - size}
+    assert books(rig, 1)["lost_ranges"] == [["truncated", begun.size, grown]]
+    assert rig.said_lost() == {1: grown - begun.size}
 
 
 def test_a_hole_at_the_beginning_is_skipped(stand: Make) -> None:

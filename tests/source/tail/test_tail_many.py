@@ -418,10 +418,7 @@ def test_case_042_everything_arrives_without_a_single_hint(stand: Make) -> None:
 def test_unread_bytes_of_a_deleted_file_at_close_are_counted(stand: Make) -> None:
     rig = stand(buffer=1002)
     path = rig.write("a.log", "123456789\n" * 300)
-    rig.start()
-    rig.read()
-    rig.release()
-    rig.commit()
+    rig.start().one_chunk()
     path.unlink()
     rig.poll(1)
     rig.stop()

@@ -10,11 +10,9 @@ import pytest
 
 from pipeline.source.reader import File
 
+from .tail_stand import Begun, numbered
+
 Make = Callable[..., Any]
-
-
-def numbered(start: int, stop: int, text: str = "a line with a number, long enough to tell it from others") -> str:
-    return "".join(f"{number:06} {text}\n" for number in range(start, stop))
 
 
 def split(text: str) -> list[str]:
@@ -179,24 +177,18 @@ def test_case_013_truncated_after_all_was_read_goes_on_without_repeat(stand: Mak
     assert len({file_id for file_id, _ in rig.delivered}) == 2
 
 
-def test_case_013_truncated_before_all_was_read_counts_and_logs_the_loss(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    a = rig.write("a.log", numbered(0, 100))
-    size = a.stat().st_size
-    rig.start()
-    chunk = rig.read()
-    rig.release()
-    rig.commit()
+def test_case_013_truncated_before_all_was_read_counts_and_logs_the_loss(begun: Begun) -> None:
+    rig, a = begun.rig, begun.log
     os.truncate(a, 0)
     rig.write("a.log", numbered(200, 201))
     rig.run(3)
-    assert rig.unread("truncated") == size - chunk.end
+    assert rig.unread("truncated") == begun.unread
     (lost,) = rig.notes.of("bytes.lost")
-    assert (lost["start"], lost["stop"], lost["file_id"]) == (chunk.end, size, 1)
+    assert (lost["start"], lost["stop"], lost["file_id"]) == (begun.done, begun.size, 1)
     assert lost["file"] == str(a)
     assert rig.lines()[-1] == numbered(200, 201)
     rig.stop().start().run(3)
-    assert rig.unread("truncated") == size - chunk.end
+    assert rig.unread("truncated") == begun.unread
 
 
 def test_a_cut_at_the_end_that_spares_what_was_read_is_no_new_generation(stand: Make) -> None:
@@ -212,13 +204,8 @@ def test_a_cut_at_the_end_that_spares_what_was_read_is_no_new_generation(stand: 
     assert {file_id for file_id, _ in rig.delivered} == {1}
 
 
-def test_case_014_copytruncate_live_takes_only_the_unread_rest_of_the_copy(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    rig.write("a.log", numbered(0, 100))
-    rig.start()
-    rig.read()
-    rig.release()
-    rig.commit()
+def test_case_014_copytruncate_live_takes_only_the_unread_rest_of_the_copy(begun: Begun) -> None:
+    rig = begun.rig
     rig.copytruncate("a.log", "a.log.1")
     rig.write("a.log", numbered(200, 203))
     rig.run(3)
@@ -273,10 +260,7 @@ def test_case_014_copied_and_truncated_between_the_listing_and_the_stat(
 ) -> None:
     rig = stand(buffer=1002)
     rig.write("a.log", numbered(0, 50))
-    rig.start()
-    rig.read()
-    rig.release()
-    rig.commit()
+    rig.start().one_chunk()
     real = os.scandir
 
     class Rotating:
@@ -327,13 +311,8 @@ def test_case_014_a_copy_that_ends_before_the_last_lines_read_is_not_read_again(
     assert sorted(rig.lines()) == split(numbered(0, 52) + numbered(200, 203))
 
 
-def test_case_014_a_copy_is_taken_once(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    rig.write("a.log", numbered(0, 100))
-    rig.start()
-    rig.read()
-    rig.release()
-    rig.commit()
+def test_case_014_a_copy_is_taken_once(begun: Begun) -> None:
+    rig = begun.rig
     rig.copytruncate("a.log", "a.log.1")
     rig.run(3)
     assert len(rig.lines()) == 100
@@ -503,18 +482,12 @@ def test_case_020_an_inode_used_again_by_a_copy_is_known_for_a_copy(stand: Make)
     assert sorted(rig.lines()) == split(numbered(0, 50) + numbered(100, 150))
 
 
-def test_a_file_deleted_while_stopped_is_counted_with_its_unread_bytes(stand: Make) -> None:
-    rig = stand(buffer=1002)
-    a = rig.write("a.log", numbered(0, 100))
-    size = a.stat().st_size
-    rig.start()
-    chunk = rig.read()
-    rig.release()
-    rig.commit()
+def test_a_file_deleted_while_stopped_is_counted_with_its_unread_bytes(begun: Begun) -> None:
+    rig, a = begun.rig, begun.log
     rig.stop()
     a.unlink()
     rig.start().run(2)
-    assert rig.unread("deleted") == size - chunk.end
+    assert rig.unread("deleted") == begun.unread
     assert rig.rows[1].ended
 
 
