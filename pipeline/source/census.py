@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from pipeline.batch import Position
 from pipeline.config.model import TailSettings
+from pipeline.config.units import format_duration
 from pipeline.source import Register
 from pipeline.source.finder import Finder, Scan
 from pipeline.source.identity import Changed
 from pipeline.source.known import Key, Known
 from pipeline.source.newcomers import Newcomers
 from pipeline.source.reader import File
+from pipeline.telemetry.escape import escape
 
 
 class Sorted(NamedTuple):
@@ -190,9 +192,9 @@ class Census:
         if first:
             file.gone_since = now
             self._known.forget_path(file)
-            self._known.log.info("file.gone", **file.place)
-            if not file.verified:
+            if file.fd < 0:
                 self._look_beside(file)
+            self._tell_gone(file)
         if file.fd >= 0:
             st = os.fstat(file.fd)
             if st.st_size != file.size or st.st_mtime_ns != file.mtime_ns:
@@ -211,8 +213,22 @@ class Census:
             elif file.settled:
                 self._known.finish(file, now)
 
+    def _tell_gone(self, file: File) -> None:
+        """That no name that is asked for leads to it any more, where it is now, and whether it is still read."""
+        place = {**file.place, "unread": file.size - file.read.offset}
+        if file.fd < 0:
+            self._known.log.info("file.gone", **place, notice="it was not open: nothing more of it is read")
+            return
+        path = self._finder.name_of(os.path.dirname(file.path), file.inode)
+        where = "elsewhere" if os.fstat(file.fd).st_nlink else "deleted"
+        quiet = format_duration(self._settings.close_after)
+        self._known.log.info(
+            "file.gone", **place, now=where if path is None else escape(os.fsdecode(path)),
+            notice=f"still followed: read to its end, let go of when it has not grown for {quiet} (source.close_after)",
+        )  # fmt: skip
+
     def _look_beside(self, file: File) -> None:
-        """At start: it may have been renamed, out of the pattern, while nobody looked."""
+        """It may have been renamed out of the pattern while it was not open: before the start, or for want of room."""
         path = self._finder.name_of(os.path.dirname(file.path), file.inode)
         if path is None:
             return

@@ -130,9 +130,10 @@ class Known:
             self.ended.lose(file, "deleted", 0, file.size)  # (mostly it was empty all the time)
             return
         self.end(file, now, truncated=False)
+        unread = file.size - file.read.offset
         self.ended.close_account(file, "deleted")
         self.counters.add("files_finished")
-        self.log.info("file.finished", **file.place)
+        self.log.info("file.finished", **file.place, unread=unread, notice="no longer followed")
 
     def trouble(self, file: File, error: OSError) -> None:
         """It could not be opened or read."""
