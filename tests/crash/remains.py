@@ -24,8 +24,15 @@ def _alive(session: int) -> bool:
 
 def _held(memory: Collection[int]) -> bool:
     """Whoever maps a ring holds a descriptor of it, too: Python's mmap keeps one."""
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-            if "memfd:" in os.readlink(descriptor) and descriptor.stat().st_ino in memory:
-                return True
-    return False
+    return any(memory_of(int(name)) & set(memory) for name in os.listdir("/proc") if name.isdigit())
+
+
+def memory_of(process: int) -> set[int]:
+    """Inodes of the shared memory that it has open; none of one that is gone, or not ours to look at."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+        for descriptor in os.scandir(f"/proc/{process}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # closed by now
+                if "memfd:" in os.readlink(descriptor.path):
+                    found.add(os.stat(descriptor.path).st_ino)
+    return found

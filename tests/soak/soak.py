@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from ..crash.remains import memory_of
 from ..scenarios.clock import DAY, StepClock
 from ..scenarios.daemon import Daemon
 from ..scenarios.writer import Writer
@@ -243,19 +244,11 @@ class Soak:
                     "threads": len(os.listdir(f"/proc/{self.daemon.pid}/task")),
                     "rows": sum(self._rows(f"SELECT COUNT(*) FROM {name}") for name in TABLES),  # noqa: S608  (ours)
                     "write-ahead log (MiB)": log.stat().st_size // MIB,
-                    "shared memory segments": len(self._segments()),
+                    "shared memory segments": len(
+                        set().union(*map(memory_of, (self.daemon.pid, *self.daemon.children())))
+                    ),
                 }
             )
-
-    def _segments(self) -> set[int]:
-        """Inodes of the memory that the daemon's processes share."""
-        found = set()
-        for pid in (self.daemon.pid, *self.daemon.children()):
-            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-                with contextlib.suppress(FileNotFoundError):
-                    if "memfd:" in os.readlink(descriptor):
-                        found.add(descriptor.stat().st_ino)
-        return found
 
     def _report(self, seconds: float) -> None:
         written = sum(writer.written for writer in self.writers)
