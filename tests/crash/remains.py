@@ -31,8 +31,8 @@ def memory_of(process: int) -> set[int]:
     """Inodes of the shared memory that it has open; none of one that is gone, or not ours to look at."""
     found = set()
     with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-        for descriptor in os.scandir(f"/proc/{process}/fd"):
+        for number in os.listdir(f"/proc/{process}/fd"):
             with contextlib.suppress(FileNotFoundError):  # closed by now
-                if "memfd:" in os.readlink(descriptor.path):
-                    found.add(os.stat(descriptor.path).st_ino)
+                if "memfd:" in os.readlink(path := f"/proc/{process}/fd/{number}"):
+                    found.add(os.stat(path).st_ino)
     return found

@@ -92,7 +92,7 @@ def test_case_057_a_worker_or_a_ring_that_stays_is_found_out() -> None:
     os.close(memory)
     try:
         assert not gone(left.pid, [])
-        assert not gone(0, [inode])
+        assert not gone(1 << 22 | 1, [inode]), "a session that no process can have"
     finally:
         left.kill()
         left.wait()
