@@ -24,6 +24,7 @@ from pipeline.telemetry.counters import Counters
 SCHEMA_VERSION = 1
 FILE_NAME = "tailrace.sqlite"
 LOCK_NAME = "lock"  # beside it
+LOG_HEAD = 32  # bytes of a write-ahead log before its first frame (https://www.sqlite.org/fileformat2.html#walformat)
 OF_THE_DISK = "see to its disk (room, permissions, errors in the system's log), then start again"
 
 SCHEMA = """
@@ -51,11 +52,11 @@ def connect(path: Path) -> sqlite3.Connection:
     daemon has left: ``immutable`` and ``readonly_shm`` keep it from that. Only where a log came without its index, as
     from a backup, it has to make that."""
     wal, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
-    logged = wal.exists()
+    logged = wal.exists() and wal.stat().st_size > LOG_HEAD  # of a head alone, readonly_shm makes SQLite give up
     address = f"file:{quote(os.path.abspath(path))}?mode=ro"
     if logged and index.exists():
         address += "&readonly_shm=1"
-    elif not logged or not wal.stat().st_size:
+    elif not logged:
         address += "&immutable=1"
     return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
 
