@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from pipeline.batch import Position
-from pipeline.commit import DEAD_BYTES, LETTER_COST, Store
+from pipeline.commit import DEAD_BYTES, LETTER_COST, Store, most_uncommitted
 from pipeline.config.model import Config, StageSpec
 from pipeline.engine import Engine, Outcome, Settings, Waker
 from pipeline.process import Inline, Process, Worker
@@ -110,7 +110,7 @@ def run_daemon(
     state.open()
     try:
         steps = build_steps(config)
-        _let_go_of_old_outputs(state, steps)
+        _let_go_of_old_outputs(config, state, steps, log)
         waker = Waker()
         hints = None if until_eof else Hints(watched(config.source), waker, log)
         source = Tail(
@@ -202,8 +202,12 @@ def _run(
     until_eof: bool = False,
 ) -> Outcome:
     settings = config.pipeline
-    ring = Ring.create(shape_of(config, workers))
+    shape = shape_of(config, workers)
+    ring = Ring.create(shape)
     writes = [(step.sink_id, cast(Write, step.stage)) for step in steps if step.role == "write"]
+    for _, write in writes:
+        if hasattr(write, "most_uncommitted"):
+            write.most_uncommitted = most_uncommitted(settings.commit_bytes, shape.output_bytes)
     if workers:
         data = config.to_json()
 
@@ -254,14 +258,20 @@ def _ours(config: Config, state: State) -> Callable[[bytes], bool]:
     return ours
 
 
-def _let_go_of_old_outputs(state: State, steps: Sequence[Step]) -> None:
+def _let_go_of_old_outputs(config: Config, state: State, steps: Sequence[Step], log: Any) -> None:
     """Outputs of sinks that the configuration no longer has are cut back to their marks a last time."""
     from stages.write.file import File
 
     present = {step.sink_id for step in steps if step.role == "write"}
     for sink, marks in state.marks().items():
         if sink not in present:
-            File(path=marks[0].path).recover(marks)
+            old = File(path=marks[0].path)
+            shape = shape_of(config, config.pipeline.workers)
+            old.most_uncommitted = most_uncommitted(config.pipeline.commit_bytes, shape.output_bytes)
+            old.recover(marks)
+            old.close()
+            for notice in old.notices:
+                log.warning("sink.notice", sink=sink, notice=notice)
             state.forget(sink)
 
 

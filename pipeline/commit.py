@@ -21,7 +21,14 @@ from pipeline.telemetry.counters import Counters, Key
 
 DEAD_BYTES = 8 << 20  # of dead letters, with what their objects cost, that may wait for one commit
 LETTER_COST = 1200  # bytes of memory a dead letter costs beside its texts
+GROWTH = 4  # so many times `commit_bytes` a sink may be given before a commit is made for that, however little was read
 FULL_RETRY = 1.0  # seconds between two looks whether full dead letters have room again
+
+
+def most_uncommitted(commit_bytes: int, output_bytes: int) -> int:
+    """Bytes that a sink may have been given since the last commit, where one release gives it ``output_bytes`` at most:
+    one cut is outstanding, and a further one is full."""
+    return 2 * (GROWTH * commit_bytes + output_bytes)
 
 
 class Store(Protocol):
@@ -66,6 +73,7 @@ class Committer:
         self._numbers = 0
         self._last = float("-inf")
         self._bytes = self._dead_bytes = 0  # released since the cut
+        self._given = [0 for _ in sinks]  # to each sink, up to the cut
         self._letters: list[DeadLetter] = []
         self._retired: list[int] = []  # rows that go with the next commit that succeeds
         self._dirty = False
@@ -82,7 +90,10 @@ class Committer:
 
     def may_release(self) -> bool:
         """Whether what is uncommitted is still bounded: one cut outstanding, and one more such amount behind it."""
-        return self._bytes < self._commit_bytes and self._dead_bytes < DEAD_BYTES
+        if self._bytes >= self._commit_bytes or self._dead_bytes >= DEAD_BYTES:
+            return False
+        most = GROWTH * self._commit_bytes
+        return all(sink.given - given < most for sink, given in zip(self._sinks, self._given, strict=True))
 
     @property
     def settled(self) -> bool:
@@ -108,12 +119,17 @@ class Committer:
         self._retired += self._source.retired()
         missing = {sink.number for sink in self._sinks}
         self.cut = Cut(self._numbers, self._source.cut(), self._letters, dict(self._counters.values), missing)
-        self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
+        self._begin()
         self._last = now
         for sink in self._sinks:
             sink.barrier(self._numbers)
         if not missing:
             self._write(self.cut, now)
+
+    def _begin(self) -> None:
+        """Nothing is released since the cut."""
+        self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
+        self._given = [sink.given for sink in self._sinks]
 
     def met(self, sink: SinkThread, barrier: int, marks: Sequence[Mark]) -> None:
         """A sink has everything before the barrier on its disk."""
@@ -142,7 +158,7 @@ class Committer:
         """A rewind: what was not committed never happened. But bytes that are lost stay lost."""
         unread = {key: value for key, value in self._counters.values.items() if key[0] == "bytes_unread"}
         self.cut, self.full = None, None
-        self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
+        self._begin()
         self._counters.values.clear()
         self._counters.values.update(self.committed)
         self._counters.values.update(unread)

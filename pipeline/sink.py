@@ -96,6 +96,7 @@ class SinkThread:
         self.number, self.name, self.write = number, name, write
         self._answers, self._wake = answers, wake
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.given = 0  # bytes to be delivered, since the start
         self._announced: set[str] = set()
         self._may_go_on = threading.Event()
         self._abandon = threading.Event()
@@ -107,6 +108,7 @@ class SinkThread:
     # What the engine asks for, in order.
 
     def deliver(self, task: Task, payloads: Payloads) -> None:
+        self.given += sum(len(payload) for _, payload in payloads)
         self._queue.put(lambda: self._deliver(task, payloads))
 
     def barrier(self, number: int) -> None:

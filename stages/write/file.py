@@ -287,10 +287,10 @@ class File:
             problem = f"holds other bytes before byte {mark.length} than were written and committed"
         elif self.most_uncommitted is not None and status.st_size - mark.length > self.most_uncommitted:
             raise _Damaged(
-                f"the output {mark.path} holds {status.st_size - mark.length} bytes behind byte {mark.length}, where the "
-                f"last commit was: a crash leaves at most {self.most_uncommitted}, so somebody else has written to it. "
-                f"To have them cut off: truncate --size={mark.length} {shlex.quote(mark.path)}; to keep them, move the "
-                "file away: then a new one is begun, with the lines that come next"
+                f"the output {mark.path} holds {status.st_size - mark.length} bytes behind byte {mark.length}, where "
+                f"the last commit was: a crash leaves at most {self.most_uncommitted}, so somebody else has written to "
+                f"it. To have them cut off: truncate --size={mark.length} {shlex.quote(mark.path)}; to keep them, move "
+                "the file away: then a new one is begun, with the lines that come next"
             )
         else:
             return Output(mark.destination, mark.path, status.st_dev, status.st_ino, mark.length, tail, mark.ours)

@@ -137,6 +137,29 @@ def test_case_047_what_others_append_behind_the_mark_is_cut_at_the_start(make_da
     assert daemon.numbers("all.ndjson") == list(range(200))
 
 
+def test_case_047_a_week_of_lines_by_others_behind_the_mark_is_refused_until_the_operator_orders_it(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon(CONFIG.replace("[source]", 'commit_bytes = "64KiB"\nchunk_bytes = "64KiB"\n[source]'))
+    append(daemon, 0, 100)
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    output = daemon.out / "all.ndjson"
+    whole = output.stat().st_size
+    with output.open("ab") as file:
+        file.write(b"theirs\n" * 200_000)
+    append(daemon, 100, 200)
+    for _ in range(2):
+        assert daemon.run_to_end() == 1
+        words = daemon.stderr().splitlines()[-1]
+        assert f"truncate --size={whole} {output}" in words, words
+        assert "Traceback" not in daemon.stderr()
+        assert output.stat().st_size == whole + 1_400_000
+    os.truncate(output, whole + 1000)  # less than that may be ours
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert "1000 bytes behind the last commit" in daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(200))
+
+
 def test_two_sinks_share_the_events_by_when(make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(
         f'{PIPELINE}[[stages]]\nuse = "write.file"\npath = "out/even.ndjson"\nwhen = "n % 2 == 0"\n'

@@ -431,7 +431,7 @@ def test_file_of_ours_without_a_commit_is_removed(harness: Harness, out: Path) -
     harness.put(out, b"one\n")
     harness.crash()
     assert not out.exists()
-    assert harness.notices() == ""
+    assert "4 bytes behind the last commit, at byte 0, are cut off" in harness.notices()
     with pytest.raises(RuntimeError, match="not announced"):
         harness.sink.deliver(str(out), memoryview(b"x\n"))
     harness.put(out, b"two\n")
@@ -493,6 +493,32 @@ def test_case_047_changed_tail_is_refused(harness: Harness, out: Path) -> None:
     out.write_bytes(b"y" * 200)
     with pytest.raises(StateError, match="holds other bytes before byte 101"):
         harness.crash()
+
+
+@pytest.mark.parametrize("committed", [b"one\n", b""], ids=["behind a commit", "before any"])
+def test_case_047_more_behind_the_mark_than_we_can_have_left_is_refused_until_the_operator_orders_it(
+    harness: Harness, out: Path, committed: bytes
+) -> None:
+    """Mutations: the limit is not looked at; a file of which nothing is committed is removed, whatever is in it."""
+    harness.put(out, committed)
+    if committed:
+        harness.commit()
+    with out.open("ab") as file:
+        file.write(b"t" * 101)
+    harness.sink.close()
+    harness.sink = File(harness.template)
+    harness.sink.most_uncommitted = 100
+    for _ in range(2):
+        with pytest.raises(StateError, match=f"truncate --size={len(committed)} {out}; to keep them, move the file"):
+            harness.recover()
+        assert out.read_bytes() == committed + b"t" * 101
+    os.truncate(out, len(committed) + 100)
+    harness.recover()
+    assert f"{out}: 100 bytes behind the last commit, at byte {len(committed)}, are cut off" in harness.notices()
+    assert out.exists() == bool(committed)
+    assert not committed or out.read_bytes() == committed
+    harness.recover()
+    assert harness.notices() == "", "nothing was cut, nothing is said"
 
 
 def test_every_damaged_file_is_named(harness: Harness, out: Path) -> None:
