@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -82,7 +83,27 @@ def _sources(config: Config, steps: Sequence[Step]) -> Iterator[tuple[str, str]]
         yield "" if readable else _NO, _text(path) + ("" if readable else ": may not be read by this user")
     if len(found) > _FILES_SHOWN:
         yield "", f"... and {len(found) - _FILES_SHOWN:,} more"
-    yield from _unparsed([_text(path) for path in found], steps)
+    packed = [path for path in found if _is_packed(path)]
+    for path in packed[:_FILES_SHOWN]:
+        yield _HINT, f"{_text(path)}: is packed, and packed files are not read; name them in source.exclude"
+    if len(packed) > _FILES_SHOWN:
+        yield _HINT, f"... and {len(packed) - _FILES_SHOWN:,} more that are packed"
+    yield from _unparsed([_text(path) for path in found if path not in packed], steps)
+
+
+def _is_packed(path: bytes) -> bool:
+    from pipeline.source.packed import MAGIC_BYTES, kind_of
+
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False  # told above
+    try:
+        return stat.S_ISREG(os.fstat(file).st_mode) and kind_of(os.pread(file, MAGIC_BYTES, 0)) is not None
+    except OSError:
+        return False
+    finally:
+        os.close(file)
 
 
 def _unparsed(paths: list[str], steps: Sequence[Step]) -> Iterator[tuple[str, str]]:

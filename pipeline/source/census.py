@@ -216,13 +216,14 @@ class Census:
     def _tell_gone(self, file: File) -> None:
         """That no name that is asked for leads to it any more, where it is now, and whether it is still read."""
         place = {**file.place, "unread": file.size - file.read.offset}
+        say = self._known.log.debug if file.packed else self._known.log.info
         if file.fd < 0:
-            self._known.log.info("file.gone", **place, notice="it was not open: nothing more of it is read")
+            say("file.gone", **place, notice="it was not open: nothing more of it is read")
             return
         path = self._finder.name_of(os.path.dirname(file.path), file.inode)
         where = "elsewhere" if os.fstat(file.fd).st_nlink else "deleted"
         quiet = format_duration(self._settings.close_after)
-        self._known.log.info(
+        say(
             "file.gone", **place, now=where if path is None else escape(os.fsdecode(path)),
             notice=f"still followed: read to its end, let go of when it has not grown for {quiet} (source.close_after)",
         )  # fmt: skip

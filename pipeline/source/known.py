@@ -9,6 +9,7 @@ from pipeline.source.complaints import Complaints
 from pipeline.source.descriptors import Descriptors
 from pipeline.source.ended import Ended, Log
 from pipeline.source.identity import Changed
+from pipeline.source.ledger import COMPRESSED
 from pipeline.source.reader import File
 from pipeline.telemetry.counters import Counters
 from pipeline.telemetry.escape import escape
@@ -114,7 +115,8 @@ class Known:
         if self.living.get(file.key) is not file:
             return  # it was found to hold something else
         self.forget_path(file)
-        self.log.info("file.rotated", file=escape(os.fsdecode(path)), was=file.shown, file_id=file.file_id)
+        say = self.log.debug if file.packed else self.log.info
+        say("file.rotated", file=escape(os.fsdecode(path)), was=file.shown, file_id=file.file_id)
         self.counters.add("files_rotated")
         file.moved(path)
         self.by_path[path] = file
@@ -133,7 +135,19 @@ class Known:
         unread = file.size - file.read.offset
         self.ended.close_account(file, "deleted")
         self.counters.add("files_finished")
-        self.log.info("file.finished", **file.place, unread=unread, notice="no longer followed")
+        say = self.log.debug if file.packed else self.log.info
+        say("file.finished", **file.place, unread=unread, notice="no longer followed")
+
+    def pass_over(self, file: File, kind: str) -> None:
+        """It is packed. ``Changed``, OSError."""
+        known = file.packed
+        self.counters.add("bytes_skipped", file.pass_over(), reason=COMPRESSED)
+        self.changed(file)
+        if not known:
+            self.log.warning(
+                "file.compressed", **file.place, kind=kind,
+                notice="packed files are not read: name them in source.exclude; `tailrace replay` reads .gz and .zst",
+            )  # fmt: skip
 
     def trouble(self, file: File, error: OSError) -> None:
         """It could not be opened or read."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import add
+from typing import Any, NamedTuple
 
 import orjson
 
 NUL = "nul"  # skipped: a hole at the beginning
+COMPRESSED = "compressed"  # skipped: a packed file's, which are no lines
 BEFORE_START = "before_start"  # skipped: what was there at the very first start, with `read_from = "end"`
 COPIED = "copied"  # skipped: a copy's part that was read from the original, under another file id
 TAKEN_OVER = "taken_over"  # skipped: a truncated original's rest that is read from its copy, under another file id
@@ -27,9 +29,10 @@ class Work(NamedTuple):
     acknowledged: int = 0  # lines that are with the sinks, filtered ones and empty ones included
     dead: int = 0  # lines that have a dead letter
     nul: int = 0  # NULs passed over before them
+    compressed: int = 0  # packed, and passed over
 
     def __add__(self, other: Work) -> Work:  # type: ignore[override]  # sums, where a tuple would grow
-        return Work(self.acknowledged + other.acknowledged, self.dead + other.dead, self.nul + other.nul)
+        return Work(*map(add, self, other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ class Ledger:
 
     def balance(self, work: Work, file: str, done: int, size: int) -> Balance:
         """``work`` led up to the offset ``done``; up to ``size``, bytes may yet be read."""
-        skipped = {NUL: work.nul, **self.skipped} if work.nul else dict(self.skipped)
+        passed = {reason: size for reason, size in ((NUL, work.nul), (COMPRESSED, work.compressed)) if size}
+        skipped = {**passed, **self.skipped}
         seen = size + sum(self.lost.values()) + self.skipped.get(TAKEN_OVER, 0)  # (these lie beyond, or did)
         return Balance(file, seen, work.acknowledged, work.dead, skipped, dict(self.lost), size - done)
 
@@ -129,16 +133,21 @@ class Ledger:
         if text:
             values = orjson.loads(text)
             ledger.skipped, ledger.lost = values["skipped"], values["lost"]
-            work = Work(values["acknowledged"], values["dead_lettered"], ledger.skipped.pop(NUL, 0))
-            ledger.released = ledger.committed = work
+            ledger.released = ledger.committed = _work(values)
+            for reason in (NUL, COMPRESSED):
+                ledger.skipped.pop(reason, None)
             ledger.ranges = [(reason, start, stop) for reason, start, stop in values.get("lost_ranges", ())]
             ledger.original = values.get("copy_of", 0)
         return ledger
 
     def commit(self, text: str) -> None:
         """What was dumped is durable now."""
-        values = orjson.loads(text)
-        self.committed = Work(values["acknowledged"], values["dead_lettered"], values["skipped"].get(NUL, 0))
+        self.committed = _work(orjson.loads(text))
+
+
+def _work(values: Mapping[str, Any]) -> Work:
+    skipped = values["skipped"]
+    return Work(values["acknowledged"], values["dead_lettered"], skipped.get(NUL, 0), skipped.get(COMPRESSED, 0))
 
 
 def told(balances: Sequence[Balance]) -> list[Balance]:

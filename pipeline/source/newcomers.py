@@ -13,6 +13,7 @@ from pipeline.source.descriptors import NotRegularError, kind
 from pipeline.source.identity import Changed, continues
 from pipeline.source.known import Key, Known, base_name
 from pipeline.source.ledger import COPIED
+from pipeline.source.packed import kind_of
 from pipeline.source.reader import File
 
 NAMED = 20  # new files of one scan that the log names one by one; of more it tells the number
@@ -125,7 +126,7 @@ class Newcomers:
             file.name, file.ledger.original = copy.of.name, copy.of.file_id
             file.start_at(copy.start, COPIED)
             self._known.log.info("file.copied", of=copy.of.file_id, **file.place)
-        elif self.starts_at_end:
+        elif self.starts_at_end and kind_of(head) is None:
             file.start_at(file.after_last_newline())
         del self._known.waiting[file]
         file.undecided = False

@@ -16,6 +16,7 @@ from pipeline.batch import Chunk, Position
 from pipeline.source.framing import first_newline, fitting_lines, last_newline, leading_nuls
 from pipeline.source.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
 from pipeline.source.ledger import BEFORE_START, Balance, Ledger, Work
+from pipeline.source.packed import PackedError, kind_of
 from pipeline.telemetry.escape import escape
 
 OVERSIZE_KEPT = 64 << 10  # bytes of an over-long line that go into its dead letter
@@ -178,7 +179,7 @@ class File:
 
     def next_chunk(self, buffer: memoryview, max_line: int, wall: float) -> Chunk | None:
         """The next whole lines, in ``buffer``; None: no line's end was found, yet (see ``has_data``). Reads one buffer
-        at most. ``Changed``: the file holds something else now; OSError."""
+        at most. ``Changed``: the file holds something else now; PackedError: no lines at all; OSError."""
         if self.scanned.offset - self.read.offset > min(REREAD, max_line):
             try:
                 return self._on_through_line(buffer, max_line, wall)
@@ -186,6 +187,9 @@ class File:
                 self.scanned = self.read
         got, before, whole = self._pull(self.read, buffer)
         view = buffer[:got]
+        kind = None if self.read.offset else kind_of(view)
+        if kind or self.packed:
+            raise PackedError(kind or "packed")
         if self.read.offset == self.nuls and got and view[0] == 0:
             self._pass_nuls(view)
             return None
@@ -262,6 +266,22 @@ class File:
         self.head.feed(0, zeros)
         self.nuls = offset
         self.read = self.scanned = mark(offset, zeros)
+
+    @property
+    def packed(self) -> bool:
+        """What was passed over of it so far was packed."""
+        return self.ledger.released.compressed > 0
+
+    def pass_over(self) -> int:
+        """All that is there of a packed file: it is done with; so many bytes. ``Changed``, OSError."""
+        start, stop = self.read.offset, self.reach
+        first = max(0, stop - OVERLAP)
+        tail = os.pread(self.fd, stop - first, first)
+        if len(tail) < stop - first:
+            raise Changed
+        self.read = self.scanned = self.released = mark(stop, tail)
+        self.ledger.released += Work(compressed=stop - start)
+        return stop - start
 
     def release(self, chunk: Chunk, done: int, data: memoryview, dead: int) -> tuple[int, int]:
         """See ``Source.release``; bytes now done that were not before, and NULs passed over before them."""

@@ -16,6 +16,7 @@ from pipeline.source.finder import Finder
 from pipeline.source.identity import Changed
 from pipeline.source.known import Known
 from pipeline.source.ledger import Balance
+from pipeline.source.packed import PackedError
 from pipeline.source.reader import File
 from pipeline.source.watch import Hints
 from pipeline.telemetry.counters import Counters
@@ -107,7 +108,10 @@ class Tail:
             self._known.complaints.readable(file)
             if not file.checked:
                 file.verify()
-            return file.next_chunk(buffer, self._max_line, self._wall())
+            try:
+                return file.next_chunk(buffer, self._max_line, self._wall())
+            except PackedError as packed:
+                self._known.pass_over(file, packed.kind)
         except Changed:
             if file.fd >= 0:
                 self._known.replaced(file, file.path, now)
@@ -185,7 +189,7 @@ class Tail:
         )
 
     def progress(self) -> tuple[int, int | None]:
-        return int(self._counters.total("bytes_read")), self._total
+        return int(self._counters.total("bytes_read") + self._counters.total("bytes_skipped")), self._total
 
     def close(self) -> None:
         if self._hints is not None:

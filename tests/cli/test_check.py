@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import os
 import struct
 import subprocess
@@ -46,6 +47,16 @@ def test_files_that_no_parse_stage_is_for_are_named(home: Path, tailrace: Run) -
     assert hints == [f"! {home}/other.log: no parse stage is for it; its lines are taken as they are, as by parse.raw"]
     (home / "config.toml").write_text(CONFIG.replace('only = "app*"', ""))
     assert "no parse stage" not in tailrace("check")[1]
+
+
+def test_packed_files_are_named(home: Path, tailrace: Run) -> None:
+    (home / "app.log").write_text('{"n":1}\n')
+    (home / "app-1.log").write_bytes(gzip.compress(b'{"n":1}\n'))
+    os.mkfifo(home / "app-fifo.log")
+    code, out, _ = tailrace("check")
+    hints = [line for line in out.splitlines() if line.startswith("! ")]
+    assert code == 0
+    assert hints == [f"! {home}/app-1.log: is packed, and packed files are not read; name them in source.exclude"]
 
 
 def test_many_files_without_a_parse_stage_are_counted(home: Path, tailrace: Run) -> None:

@@ -1,0 +1,51 @@
+"""Rotation that packs the old file, inside the daemon's own pattern: no packed byte becomes a line."""
+
+from __future__ import annotations
+
+import gzip
+
+from .conftest import MakeDaemon
+from .daemon import numbered
+
+CONFIG = """
+[pipeline]
+state_dir = "state"
+workers = 0
+commit_interval = "50ms"
+[source]
+paths = ["logs/access.log*"]
+close_after = "500ms"
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "write.file"
+path = "out/all.ndjson"
+"""
+
+
+def test_packed_files_in_the_pattern_are_passed_over_and_each_line_comes_once(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(CONFIG)
+    log = daemon.logs / "access.log"
+    (daemon.logs / "access.log.9.gz").write_bytes(gzip.compress(numbered(90_000, 91_000)))
+    log.write_bytes(numbered(0, 100))
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 100), "the lines before the first rotation")
+    for turn in range(1, 5):
+        for number in range(turn - 1, 0, -1):
+            (daemon.logs / f"access.log.{number}.gz").rename(daemon.logs / f"access.log.{number + 1}.gz")
+        old = log.rename(daemon.logs / "access.log.1")
+        log.write_bytes(numbered(turn * 100, turn * 100 + 50))
+        with old.open("ab") as writer:
+            writer.write(numbered(turn * 100 + 50, turn * 100 + 100))
+        (daemon.logs / "access.log.1.gz").write_bytes(gzip.compress(old.read_bytes()))
+        old.unlink()
+        daemon.until(daemon.has("all.ndjson", turn * 100 + 100), f"the lines after rotation {turn}")
+    assert daemon.stop() == 0
+    assert sorted(daemon.numbers("all.ndjson")) == list(range(500))
+    assert daemon.dead_letters() == []
+    assert any("access.log.9.gz" in line for line in daemon.said("file.compressed"))
+    told = len(daemon.said("file.compressed"))
+    assert daemon.run_to_end() == 0
+    assert sorted(daemon.numbers("all.ndjson")) == list(range(500))
+    assert len(daemon.said("file.compressed")) == told, "once for each file"
+    assert "skipped (compressed)" in daemon.stderr(2)
