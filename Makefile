@@ -12,7 +12,7 @@ RUNS ?= 3
 MINUTES ?= 5
 ARGS ?=
 
-.PHONY: help demo test fuzz lint format bench crash product soak mutations clean
+.PHONY: help demo test fuzz lint format bench crash product room soak mutations clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,9 @@ crash: $(VENV)/test.stamp  ## kill it at every operation that changes the disk, 
 
 product: $(VENV)/test.stamp  ## each rotation x crash x sink x restart x reader: the same output (ARGS='--part 1/4')
 	@$(BIN)/python -m tests.scenarios.product $(ARGS)
+
+room: $(VENV)/test.stamp  ## disks with room for so many bytes, and later for more: the same output (ARGS='--every 11')
+	@$(BIN)/python -m tests.scenarios.room $(ARGS)
 
 soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5, ARGS=--seed=1)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
