@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -76,7 +77,8 @@ def measure(
     output: Path | None = None,
     lines: int = 0,
 ) -> Measured:
-    """Run the commands at once until all have ended. Raises `Failed` when one does not end with 0.
+    """Run the commands at once until all have ended. Raises `Failed` when one does not end with 0. Whatever ends this
+    early, a signal too (see `heed_signals`), ends them with all they have started.
 
     With ``output``, for a daemon that does not end by itself: run one command until ``output`` has ``lines`` lines,
     then end it with SIGTERM. Wall time is then that of the last write. Standard output and error go to ``log``.
@@ -85,7 +87,9 @@ def measure(
     with log.open("wb") as messages:
         began, clock = time.perf_counter(), time.time()
         started = [
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, env=env)
+            subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, env=env, process_group=0
+            )
             for command in commands
         ]
     memory = Memory([process.pid for process in started])
@@ -103,10 +107,9 @@ def measure(
             cpu += usage.ru_utime + usage.ru_stime
         wall = time.perf_counter() - began
     finally:
+        kill(started)
         for process in started:
-            if process.returncode is None:
-                process.kill()
-                process.wait()
+            process.wait()
         timer.cancel()
         memory.stopped.set()
         memory.join()
@@ -118,8 +121,17 @@ def measure(
 
 
 def kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Each that was not waited for yet, with its whole group."""
     for process in processes:
-        process.kill()
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def heed_signals() -> None:
+    """What asks this process to end lets it tidy up: the commands are in groups of their own, and no terminal's or
+    service manager's signal reaches them."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
 def wait_for(process: subprocess.Popen[bytes], output: Path, lines: int) -> float:
