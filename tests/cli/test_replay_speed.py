@@ -50,7 +50,7 @@ def test_an_interrupted_paced_replay_ends_at_once_and_cleanly(home: Path) -> Non
         assert process.stderr
         assert json.loads(process.stdout.readline())["hour"] == 0
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)  # the next event is an hour away
+        out, err = process.communicate(timeout=60)  # the next event is an hour away
     assert (process.returncode, out) == (0, "")
     assert [line for line in err.splitlines() if "pipeline.stopping" not in line] == []
 

@@ -123,7 +123,7 @@ def test_case_066_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding(
 
     def hold(method: str) -> None:
         if method == "barrier" and not gate.is_set():
-            assert gate.wait(10)
+            assert gate.wait(60)
 
     def look(pipeline: Pipeline) -> None:
         total = sum(feed.released for feed in source._feeds)
@@ -429,7 +429,7 @@ def test_case_071_a_stop_with_a_stuck_sink_leaves_at_the_timeout_and_says_what_i
     def stuck(method: str) -> None:
         if method == "deliver" and sinks[1].calls.count("deliver") > 3:
             if how == "hangs":
-                gate.wait(20)
+                gate.wait(60)
             raise OSError("the disk is full")
 
     def stop(pipeline: Pipeline) -> None:

@@ -31,7 +31,7 @@ class Hearing:
         self.thread.start()
 
     def next(self) -> Answer:
-        return self.answers.get(timeout=5)
+        return self.answers.get(timeout=60)
 
     def announced(self) -> Announced:
         answer = self.next()
@@ -214,7 +214,7 @@ def test_case_071_a_sink_that_hangs_is_left_behind() -> None:
 
     def hang(method: str) -> None:
         if method == "barrier":
-            release.wait(10)
+            release.wait(60)
 
     one.sink.before = hang
     one.thread.barrier(1)

@@ -46,7 +46,7 @@ def test_case_079_the_clock_jumps_by_hours_and_days_while_files_are_rotated(make
         portion = numbered(number * 100, number * 100 + 100) + b"broken\n"
         log.write_bytes(portion)
         size += len(portion)
-        daemon.until(partial(committed, daemon, size), "the commit after the step comes as usual", 10)
+        daemon.until(partial(committed, daemon, size), "the commit after the step comes as usual")
     said = daemon.stderr()
     assert daemon.stop() == 0, said
     assert daemon.numbers("all.ndjson") == list(range(100 * (len(STEPS) + 1)))

@@ -58,7 +58,7 @@ def test_case_041_two_hundred_files_under_a_limit_of_a_hundred_each_line_once(
     more = -(-FILES // 3) * 10
     daemon.start("--until-eof", before=LIMITED)
     assert daemon.wait() == 0, daemon.stderr()
-    until(daemon.group_is_gone, "no process is left", 2)
+    until(daemon.group_is_gone, "no process is left")
     messages = [event["message"] for path in daemon.out.iterdir() for event in daemon.events(path.name)]
     wanted = {f"{number} {word} {n}" for number in range(FILES) for word in ("first", "second") for n in range(10)}
     wanted |= {f"{number} third {n}" for number in range(0, FILES, 3) for n in range(10)}

@@ -69,7 +69,7 @@ def test_case_071_a_sink_that_hangs_during_shutdown_leaves_positions_where_they_
         file.write(numbered(FIRST, LINES))
     daemon.until((daemon.home / "hangs").exists, "the sink hangs")
     assert daemon.stop() == 1, daemon.stderr()
-    until(daemon.group_is_gone, "no process is left", 2)
+    until(daemon.group_is_gone, "no process is left")
     assert daemon.committed() == done
     assert "not everything was committed within pipeline.shutdown_timeout" in daemon.stderr()
     assert "Traceback" not in daemon.stderr()

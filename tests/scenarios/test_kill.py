@@ -66,9 +66,9 @@ def test_case_052_kills_at_random_moments_lose_and_repeat_nothing(
     finally:
         writer.stop()
     daemon.kill_group()
-    until(daemon.group_is_gone, "the killed daemon's processes are gone", 5)
+    until(daemon.group_is_gone, "the killed daemon's processes are gone")
     assert daemon.run_to_end() == 0, daemon.stderr()
-    until(daemon.group_is_gone, "no process is left behind", 5)
+    until(daemon.group_is_gone, "no process is left behind")
 
     numbers = [event["n"] for event in daemon.events("all.ndjson")]
     assert writer.good > 1000

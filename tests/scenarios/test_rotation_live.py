@@ -30,11 +30,11 @@ use = "parse.json"
 use = "write.file"
 path = "out/all.ndjson"
 """
-PATIENCE = 15.0  # seconds until what was written must be there
+PATIENCE = 60.0  # seconds until what was written must be there
 
 
-def made(make_daemon: MakeDaemon, workers: int = 0, paths: str = "logs/app.log") -> Daemon:
-    return make_daemon(CONFIG.format(workers=workers, paths=paths))
+def made(make_daemon: MakeDaemon, workers: int = 0, paths: str = "logs/app.log", name: str = "a") -> Daemon:
+    return make_daemon(CONFIG.format(workers=workers, paths=paths), name=name)
 
 
 def append(path: Path, start: int, stop: int) -> None:
@@ -139,13 +139,17 @@ def test_case_014_copytruncate_of_a_file_that_was_not_read_to_its_end_goes_on_in
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_case_019_a_file_that_is_deleted_unread_is_read_to_its_end(make_daemon: MakeDaemon, workers: int) -> None:
-    daemon = made(make_daemon, workers)
-    log = daemon.logs / "app.log"
-    append(log, 0, 200_000)
-    daemon.start()
-    arrived(daemon, 100)
-    log.unlink()
-    assert daemon.text("all.ndjson").count(b"\n") < 200_000, "it was deleted in the middle, or this shows nothing"
+    for attempt in range(5):  # on a busy machine it may be through before that is seen
+        daemon = made(make_daemon, workers, name=str(attempt))
+        log = daemon.logs / "app.log"
+        append(log, 0, 200_000)
+        daemon.start()
+        arrived(daemon, 100)
+        log.unlink()
+        there = daemon.text("all.ndjson").count(b"\n")
+        if there < 200_000:
+            break
+    assert there < 200_000, "it was deleted in the middle, or this shows nothing"
     arrived(daemon, 200_000)
     daemon.until(lambda: daemon.said("file.finished"), "it is let go of", PATIENCE)
     assert not [name for name in daemon.open_files() if "app.log" in name]
@@ -285,7 +289,7 @@ def test_case_011_real_logrotate_while_it_is_written_and_read(make_daemon: MakeD
         else:  # lines written between the copy and the truncation are lost to everybody: so nobody writes then
             append(log, (n - 1) * 20_000, n * 20_000)
         command = ["logrotate", "--state", str(daemon.home / "rotations"), "--force", str(rules)]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
         writer.reopen()
     if mode == "create":

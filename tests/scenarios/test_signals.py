@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ..crash.remains import gone, memory_of
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import numbered
@@ -71,15 +72,17 @@ def drain(descriptor: int) -> bytes:
 def test_case_070_the_first_signal_under_load_ends_in_order_and_the_next_start_goes_on(
     make_daemon: MakeDaemon, signum: int, workers: int
 ) -> None:
-    daemon = make_daemon(file_config(workers))
-    log = daemon.logs / "app.log"
-    data = numbered(0, LINES, pad=50)
-    log.write_bytes(data)
-    daemon.start()
-    daemon.until(daemon.has("all.ndjson", 100), "some output")
-    assert daemon.stop(signum) == 0, daemon.stderr()
-    until(daemon.group_is_gone, "no process is left", 2)
-    first = daemon.numbers("all.ndjson")
+    first: list[int] = []
+    for attempt in range(5):  # on a busy machine it may be through before the signal is sent
+        daemon = make_daemon(file_config(workers), name=str(attempt))
+        (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
+        daemon.start()
+        daemon.until(daemon.has("all.ndjson", 100), "some output")
+        assert daemon.stop(signum) == 0, daemon.stderr()
+        until(daemon.group_is_gone, "no process is left")
+        first = daemon.numbers("all.ndjson")
+        if len(first) < LINES:
+            break
     assert 100 <= len(first) < LINES, "it was stopped in the middle, or this shows nothing"
     assert daemon.committed() == len(numbered(0, len(first), pad=50)), "all that is written is committed"
     assert daemon.run_to_end() == 0, daemon.stderr()
@@ -96,7 +99,7 @@ def test_case_071_a_stuck_sink_is_left_at_shutdown_timeout_and_goes_on_with_the_
         daemon.until(lambda: daemon.said("sink.retry"), "the daemon says that nobody reads")
         assert daemon.stop() == 1, daemon.stderr()
         first = drain(end)
-    until(daemon.group_is_gone, "no process is left", 2)
+    until(daemon.group_is_gone, "no process is left")
     words = daemon.stderr().splitlines()[-1]
     assert words.startswith("tailrace: ")
     assert "shutdown_timeout" in words
@@ -125,7 +128,7 @@ def test_case_072_a_second_signal_leaves_at_once_and_commits_nothing_more(make_d
         daemon.until(lambda: daemon.said("pipeline.stopping"), "it has heard the first signal")
         committed = daemon.committed()
         daemon.send(signal.SIGINT)
-        assert daemon.wait(timeout=5) == 1
+        assert daemon.wait(timeout=20) == 1  # far less than shutdown_timeout
         assert daemon.committed() == committed
         assert b"Traceback" not in daemon.stderr().encode()
         drain(end)
@@ -139,7 +142,7 @@ def test_case_072_two_signals_in_a_row_under_load_and_the_next_start_is_exact(ma
     daemon.send(signal.SIGTERM)
     daemon.send(signal.SIGINT)
     assert daemon.wait() in (0, 1)  # 0: the end in order was faster than the second signal
-    until(daemon.group_is_gone, "workers end with their parent", 2)
+    until(daemon.group_is_gone, "workers end with their parent")
     assert daemon.run_to_end() == 0, daemon.stderr()
     assert daemon.numbers("all.ndjson") == list(range(LINES))
 
@@ -176,9 +179,9 @@ def test_case_072_a_signal_during_the_start_is_obeyed(make_daemon: MakeDaemon, s
     ]
     daemon.until(signs[step], "the start came so far")
     daemon.send_group(signal.SIGINT if step % 2 else signal.SIGTERM)
-    code = daemon.wait(timeout=15)
+    code = daemon.wait()
     assert code in ((0, 1, -signal.SIGTERM, -signal.SIGINT) if step < 4 else (0,)), daemon.stderr()
-    until(daemon.group_is_gone, "no process is left", 2)
+    until(daemon.group_is_gone, "no process is left")
     assert step < 2 or "Traceback" not in daemon.stderr(), daemon.stderr()  # before: the interpreter itself starts
     assert daemon.run_to_end() == 0, daemon.stderr()
     assert daemon.numbers("all.ndjson") == list(range(5_000))
@@ -189,14 +192,14 @@ def test_case_057_a_killed_parent_leaves_nothing_behind_and_the_next_start_works
 ) -> None:
     daemon = make_daemon(file_config())
     (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
-    shared = set(os.listdir("/dev/shm"))  # noqa: S108  (looked at, not used)
     daemon.start()
     daemon.until(daemon.has("all.ndjson", 100), "some output")
     workers = daemon.children()
     assert len(workers) == 2
+    ring = memory_of(daemon.pid)
+    assert len(ring) == 1
     daemon.kill_parent()
-    until(daemon.group_is_gone, "the workers are gone", 1)
-    assert set(os.listdir("/dev/shm")) <= shared  # noqa: S108  (looked at, not used)
+    until(lambda: gone(daemon.pid, ring), "the workers are gone, and with them the ring")
     daemon.start("--until-eof")  # at once: no lock is left
     assert daemon.wait() == 0, daemon.stderr()
     assert daemon.numbers("all.ndjson") == list(range(LINES))

@@ -69,12 +69,12 @@ def read_bytes(daemon: Daemon) -> int:
 
 
 def settle(measure: Callable[[], int], what: str) -> int:
-    """The value when it has been the same for fifty looks."""
+    """The value when it has been the same for a hundred looks."""
     values: list[int] = []
 
     def still() -> bool:
         values.append(measure())
-        return len(values) > 50 and values[-50] == values[-1]
+        return len(values) > 100 and values[-100] == values[-1]
 
     until(still, what)
     return values[-1]
@@ -108,7 +108,7 @@ def test_case_066_nobody_reads_while_fifty_files_grow(make_daemon: MakeDaemon, w
     daemon.until(lambda: reader.lines >= FILES * portion * 5, "every line arrives")
     gauge.look()
     assert daemon.stop() == 0, daemon.stderr()
-    reader.join(10)
+    reader.join(60)
     numbers: defaultdict[object, list[object]] = defaultdict(list)
     for event in events(b"".join(reader.portions)):
         numbers[event["file"]].append(event["n"])
@@ -146,7 +146,7 @@ def test_case_065_a_reader_that_goes_away_ends_it_quietly(make_daemon: MakeDaemo
         assert process.stdout.readline().startswith(b'{"n":0,')
         process.stdout.close()
         errors = process.stderr.read().decode()
-        assert process.wait(20) == 0, errors
+        assert process.wait(60) == 0, errors
     assert "Traceback" not in errors
     if command == "replay":
         assert errors == ""
@@ -168,7 +168,7 @@ def test_case_065_a_reader_that_goes_away_while_nothing_happens_is_noticed_with_
     os.close(reading)
     with log.open("ab") as file:
         file.write(numbered(10, 20))
-    assert daemon.wait(20) == 0, daemon.stderr()
+    assert daemon.wait() == 0, daemon.stderr()
     assert daemon.committed() == len(numbered(0, 10)), "what nobody took is not done"
 
 
@@ -185,7 +185,7 @@ def test_case_065_a_standard_output_that_is_closed_is_told_and_nothing_counts_as
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
         cwd=daemon.home,
         env={**os.environ, "PYTHONPATH": path},
     )

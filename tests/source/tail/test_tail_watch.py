@@ -15,7 +15,7 @@ from pipeline.source.tail import watched
 from pipeline.source.watch import Hints
 
 Make = Callable[..., Any]
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Woken:
