@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import contenders, inputs, report
-from benchmarks.measure import Failed, heed_signals
+from benchmarks.measure import Failed, signals
 
 DATA = Path(__file__).parent / "data"
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -86,7 +86,7 @@ def rounds(kind: str, source: Path, here: list[contenders.Contender], runs: int)
 
 def main() -> None:
     options = arguments()
-    heed_signals()
+    signals.heed()
     here, missing = contenders.find()
     about = machine()
     print(about)

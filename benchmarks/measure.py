@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,46 +78,57 @@ def measure(
     lines: int = 0,
 ) -> Measured:
     """Run the commands at once until all have ended. Raises `Failed` when one does not end with 0. Whatever ends this
-    early, a signal too (see `heed_signals`), ends them with all they have started.
+    early, a signal too (see `Signals`), ends them with all they have started.
 
     With ``output``, for a daemon that does not end by itself: run one command until ``output`` has ``lines`` lines,
     then end it with SIGTERM. Wall time is then that of the last write. Standard output and error go to ``log``.
     """
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}  # as a user starts it
-    with log.open("wb") as messages:
-        began, clock = time.perf_counter(), time.time()
-        started = [
-            subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, env=env, process_group=0
-            )
-            for command in commands
-        ]
-    memory = Memory([process.pid for process in started])
-    memory.start()
-    timer = threading.Timer(GIVE_UP, kill, [started])
-    timer.start()
-    try:
-        if output:
-            last_write = wait_for(started[0], output, lines)
-            started[0].send_signal(signal.SIGTERM)
-        cpu = 0.0
-        for process in started:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            cpu += usage.ru_utime + usage.ru_stime
-        wall = time.perf_counter() - began
-    finally:
-        kill(started)
-        for process in started:
-            process.wait()
-        timer.cancel()
-        memory.stopped.set()
-        memory.join()
+    began, clock = time.perf_counter(), time.time()
+    with running(commands, log) as started:
+        memory = Memory([process.pid for process in started])
+        memory.start()
+        timer = threading.Timer(GIVE_UP, kill, [started])
+        timer.start()
+        try:
+            if output:
+                last_write = wait_for(started[0], output, lines)
+                started[0].send_signal(signal.SIGTERM)
+            cpu = 0.0
+            for process in started:
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                cpu += usage.ru_utime + usage.ru_stime
+            wall = time.perf_counter() - began
+        finally:
+            timer.cancel()
+            memory.stopped.set()
+            memory.join()
     for process, command in zip(started, commands, strict=True):
         if process.returncode:
             tail = log.read_text(errors="replace")[-2000:].strip()
             raise Failed(f"{command[0]} ended with {process.returncode}: {tail}")
     return Measured(last_write - clock if output else wall, cpu, memory.pss, memory.rss)
+
+
+@contextmanager
+def running(commands: Sequence[Sequence[str]], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The commands, each in a process group of its own: at the end all that is left of these is killed."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}  # as a user starts it
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        with log.open("wb") as messages, signals.held():
+            for command in commands:
+                started.append(  # noqa: PERF401  one by one: those before one that fails to start are to be ended
+                    subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, env=env, process_group=0
+                    )
+                )
+        signals.check()
+        yield started
+    finally:
+        kill(started)
+        for process in started:
+            process.wait()
 
 
 def kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -127,11 +138,36 @@ def kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def heed_signals() -> None:
-    """What asks this process to end lets it tidy up: the commands are in groups of their own, and no terminal's or
-    service manager's signal reaches them."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+class Signals:
+    """What asks this process to end lets it tidy up first: no terminal's or service manager's signal reaches groups of
+    their own. While these are being started it is held back, for there is nobody yet to end them."""
+
+    def __init__(self) -> None:
+        self._holding = False
+        self._asked = 0
+
+    def heed(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._hear)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+
+    def check(self) -> None:
+        if self._asked and not self._holding:
+            sys.exit(128 + self._asked)
+
+    def _hear(self, number: int, _frame: object) -> None:
+        self._asked = number
+        self.check()
+
+
+signals = Signals()
 
 
 def wait_for(process: subprocess.Popen[bytes], output: Path, lines: int) -> float:

@@ -14,11 +14,10 @@ from ..waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 BENCH = """
-import signal, sys
+import sys
 from pathlib import Path
-from benchmarks.measure import heed_signals, measure
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-heed_signals()
+from benchmarks.measure import measure, signals
+signals.heed()
 measure([["sh", "-c", 'sleep 1000 & echo $$ $! >"$0.new"; mv "$0.new" "$0"; wait', sys.argv[1]]], Path(sys.argv[2]))
 """
 
