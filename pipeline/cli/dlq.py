@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.config.model import Config, DeadLetterSettings
 
 _LISTED = 50  # letters `list` shows unless told otherwise
-_WHY_SHOWN = 100  # characters
+_WHY_SHOWN = 150  # characters: two lines of a terminal
 _DUMPED = 1024  # bytes of a binary line that `show` dumps
 
 _EXAMPLES = """\
@@ -72,13 +72,13 @@ def _list(arguments: argparse.Namespace) -> int:
             one.error,
             one.file,
             str(one.offset),
-            one.why[:_WHY_SHOWN],
+            one.why if len(one.why) <= _WHY_SHOWN else f"{one.why[:_WHY_SHOWN]}…",
         )
         for one in found
     ]
     columns = ("id", "time", "stage", "error", "file", "offset", "why")
     right, spare = frozenset({"id", "offset"}), ("offset", "file")
-    show(Table(columns, rows, right=right, gives="why", spare=spare), sys.stdout)
+    show(Table(columns, rows, right=right, gives="why", spare=spare, below="why"), sys.stdout)
     if len(found) < count:
         print(f"{len(found)} of {count:,} shown, the newest; --limit 0 shows all", file=sys.stderr)
     return 0

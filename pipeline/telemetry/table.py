@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
@@ -11,12 +11,15 @@ from pipeline.telemetry.wrap import terminal_width
 
 _GAP = 2  # blanks between two columns
 _FAIR = 16  # characters that the column that gives way should keep
+_TELLING = 60  # characters of a sentence that are worth a column of their own
+_INDENT = 4  # of a sentence that stands below its row
 
 
 @dataclass(slots=True)
 class Table:
     """Cells are escaped when shown. On a terminal that is too narrow, columns in ``spare`` are left out one by one
-    until the column ``gives`` keeps a fair width; what is too wide then is cut, that column first."""
+    until the column ``gives`` keeps a fair width; what is too wide then is cut, that column first. A column of
+    sentences, ``below``, is the last one: where it would not be telling any more, each stands whole below its row."""
 
     columns: Sequence[str]
     rows: list[Sequence[str]]
@@ -24,6 +27,7 @@ class Table:
     right: frozenset[str] = field(default_factory=frozenset)  # columns aligned to the right
     gives: str = ""
     spare: Sequence[str] = ()
+    below: str = ""
 
     def narrowed(self, width: int) -> Table:
         """Without the spare columns that ``width`` (in columns of the terminal) has no room for."""
@@ -39,12 +43,19 @@ class Table:
             )
         return table
 
-    def _least_width(self) -> int:
+    def parted(self, width: int) -> tuple[Table, list[str]]:
+        """The table, and what stands below each of its rows: nothing, where there is room for the column."""
+        if not self.below or self._least_width({self.below: _TELLING}) <= width:
+            return self, []
+        rest = replace(self, columns=self.columns[:-1], rows=[row[:-1] for row in self.rows], gives="", below="")
+        return rest, [row[-1] for row in self.rows]
+
+    def _least_width(self, fair: Mapping[str, int] | None = None) -> int:
+        """With these columns cut to these widths, else with the one that gives way cut to a fair one."""
+        fair = {self.gives: _FAIR} if fair is None else fair
         cells = [self.columns, *(tuple(map(escape, row)) for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        least = [
-            min(width, _FAIR) if name == self.gives else width for name, width in zip(self.columns, widths, strict=True)
-        ]
+        least = [min(width, fair.get(name, width)) for name, width in zip(self.columns, widths, strict=True)]
         return sum(least) + _GAP * (len(least) - 1)
 
 
@@ -74,11 +85,20 @@ def plain(table: Table) -> str:
 
 def _show_rich(table: Table, stream: IO[str]) -> None:
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table as RichTable
     from rich.text import Text
 
     console = Console(file=stream, width=terminal_width(stream))
+    table, below = table.parted(console.width)
     table = table.narrowed(console.width)
+    if below:
+        header, *lines = plain(replace(table, title="")).splitlines()
+        console.print(Text(header, style="bold"), no_wrap=True, overflow="ellipsis")
+        for line, sentence in zip(lines, below, strict=True):
+            console.print(Text(line), no_wrap=True, overflow="ellipsis")
+            console.print(Padding(Text(escape(sentence)), (0, 0, 0, _INDENT)))
+        return
     rich_table = RichTable(
         title=Text(escape(table.title)) if table.title else None,
         title_justify="left",

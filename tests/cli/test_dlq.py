@@ -34,6 +34,13 @@ def test_list_shows_the_newest_first(put: Put, tailrace: Run) -> None:
     ]
 
 
+def test_a_long_reason_is_cut_visibly(put: Put, tailrace: Run) -> None:
+    put(why="because " * 50)
+    (row,) = tailrace("dlq", "list")[1].splitlines()[1:]
+    assert row.endswith("because becaus…")
+    assert len(row) < 260
+
+
 def test_list_is_limited_and_says_so(put: Put, tailrace: Run) -> None:
     for _ in range(60):
         put()

@@ -7,7 +7,7 @@ import io
 import os
 import struct
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import pytest
@@ -87,3 +87,27 @@ def test_a_table_leaves_out_what_can_be_spared_before_it_cuts(terminal: tuple[in
     assert table.narrowed(200) == table
     assert list(table.narrowed(50).columns) == ["id", "stage", "why"]
     assert list(table.narrowed(1).columns) == ["id", "stage", "why"], "what is not spare stays"
+
+
+def test_sentences_stand_whole_below_their_rows_where_a_column_would_cut_them(terminal: tuple[int, IO[str]]) -> None:
+    screen, stream = terminal
+    why = "this line fits no pattern at all, for it has neither a time nor a level\x1b[2J"
+    rows: list[Sequence[str]] = [("7", "parse.combined", "access.log", why), ("11", "enrich.set", "app.log", "short")]
+    table = Table(
+        ("id", "stage", "file", "why"), rows, right=frozenset({"id"}), gives="why", spare=("file",), below="why"
+    )
+    show(table, stream)
+    stream.flush()
+    lines = os.read(screen, 1 << 16).decode().replace("\x1b[1m", "").replace("\x1b[0m", "").split("\r\n")
+    assert [line.rstrip() for line in lines] == [
+        "id  stage           file",
+        " 7  parse.combined  access.log",
+        "    this line fits no pattern at all, for it has neither a",
+        "    time nor a level\\x1b[2J",
+        "11  enrich.set      app.log",
+        "    short",
+        "",
+    ]
+    assert table.parted(120) == (table, []), "with more room it is a column"
+    short = Table(("id", "why"), [("1", "short")], gives="why", below="why")
+    assert short.parted(20) == (short, []), "and where nothing would be cut"
