@@ -56,6 +56,10 @@ class Census:
         known = self._known
         return any(file.size and not file.failed for files in (known.unregistered, known.waiting) for file in files)
 
+    def decide(self, now: float) -> None:
+        """What newcomers are, as far as that can be known between two scans."""
+        self._newcomers.decide(now, whole=True)
+
     def enroll(self) -> None:
         """Register what is new and became clear since."""
         self._newcomers.enroll()
@@ -177,8 +181,8 @@ class Census:
             return file is not None  # gone, or not to be reached: the scan finds out
         if file is not None and file.key == (st.st_dev, st.st_ino):
             self._known.notice(file, path, st, now)
-            if file in self._known.waiting and file.size:
-                self._newcomers.decide(now, whole=True)
+            if any(waiting.size and waiting.key == file.key for waiting in self._known.waiting):
+                self.decide(now)
             self.enroll()
             return False
         if file is not None:

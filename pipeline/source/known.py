@@ -74,6 +74,8 @@ class Known:
         st = os.fstat(new.fd)
         new.size, new.mtime_ns, new.quiet_since = st.st_size, st.st_mtime_ns, now
         new.scan, new.home, new.gone_since = old.scan, old.home, old.gone_since
+        if old.grown_from is not None and old.size == st.st_size:  # it was the new one that was larger
+            old.size = max(old.grown_from, old.read.offset)
         new.limit = 0 if old.limit is not None else None
         self.remove(old)
         self.living[new.key] = new
@@ -91,11 +93,9 @@ class Known:
                 self.ended.close_account(old, "deleted")
         elif old.size:
             self.ended.lose(old, "truncated", 0, old.size)
-        if reused:
+        if new.limit is None:  # it may be a copy that was written over an older one
             new.undecided = True
             self.waiting[new] = None
-        else:
-            self.await_id(new)
 
     def await_id(self, file: File) -> None:
         """It is registered with the others that are new, once there is something in it."""

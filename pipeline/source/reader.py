@@ -61,6 +61,7 @@ class File:
     undecided: bool = False  # a new inode, and not clear yet whether it is a copy of something known
     verified: bool = True  # False: known from the state, not yet looked at
     checked: bool = False  # False: it has grown, and its head was not looked at since
+    grown_from: int | None = None  # its size before that
     queued: bool = False  # waits for its turn to be read
     failed: bool = False  # could not be read; tried again after the next scan
     finishing: bool = False  # gone and quiet: what follows the last newline is a line too
@@ -146,6 +147,8 @@ class File:
             self.scanned = self.read
         elif st.st_size > self.size:
             self.quiet_since, self.checked = now, False
+            if self.grown_from is None:
+                self.grown_from = self.size
         self.size, self.mtime_ns = st.st_size, st.st_mtime_ns
         return lost
 
@@ -154,6 +157,7 @@ class File:
         if not self.head.fits(os.pread(self.fd, HEAD, 0)) or not fits_at(self.fd, self.read):
             raise Changed
         self.verified = self.checked = True
+        self.grown_from = None
 
     def see_head(self) -> bytes:
         """The first bytes of a newcomer, which may have more of them each time. While none of them is handed out, the

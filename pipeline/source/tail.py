@@ -115,6 +115,7 @@ class Tail:
         except Changed:
             if file.fd >= 0:
                 self._known.replaced(file, file.path, now)
+                self._census.decide(now)
             else:
                 self._known.try_later(file)  # another file stands there by now
             self._scan_soon(now)

@@ -1,4 +1,4 @@
-"""A stop at an awkward moment: what the tailer cannot know yet, it leaves for the next start to find out."""
+"""Copies at awkward moments: around a stop, of what nobody has read, over an older copy."""
 
 from __future__ import annotations
 
@@ -85,5 +85,33 @@ def test_case_014_a_copy_of_a_file_of_which_nothing_was_read_yet_keeps_its_name_
     rig.write("a.log", "fresh\n")
     rig.start().run(5)
     assert "".join(sorted(rig.lines("a.log"))) == TEXT + "fresh\n"
+    assert not rig.said_lost()
+    rig.check_books()
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["live", "while stopped"])
+@pytest.mark.parametrize("more", [0, 30, -30], ids=["as long", "longer", "shorter"])
+def test_case_014_a_copy_that_is_written_over_an_older_copy_is_known_for_one(
+    stand: Make, stopped: bool, more: int
+) -> None:
+    """Mutation: what comes in the place of something truncated is no copy. The simulated year (case 49) found it."""
+    rig = stand()
+    log = rig.write("a.log", TEXT)
+    rig.start().run(3)
+    rig.copytruncate("a.log", "a.log.1")
+    rig.run(3)
+    second = "".join(f"{number:06} of the second day\n" for number in range(1000, 1200 + more))
+    rig.write("a.log", second)
+    rig.run(3)
+    if stopped:
+        rig.running.leave()
+        rig.commit()
+        rig.stop()
+    inode = os.stat(f"{log}.1").st_ino
+    rig.copytruncate("a.log", "a.log.1")
+    assert os.stat(f"{log}.1").st_ino == inode
+    rig.write("a.log", "fresh\n")
+    (rig.start() if stopped else rig).run(5)
+    assert "".join(rig.lines()) == TEXT + second + "fresh\n"
     assert not rig.said_lost()
     rig.check_books()
