@@ -29,7 +29,7 @@ state_dir = "state"
 workers = 2
 commit_interval = "200ms"
 chunk_bytes = "64KiB"
-task_timeout = "2s"
+task_timeout = "5s"
 shutdown_timeout = "10s"
 [source]
 paths = ["logs/*.log*"]
