@@ -22,7 +22,7 @@ _COLOURS = {_YES: "\x1b[32m", _NO: "\x1b[31m", _HINT: "\x1b[33m"}
 
 _EXAMPLES = """\
   tailrace check                     look ./config.toml over
-  tailrace check /etc/tailrace.toml  every mistake is named with its line; exit 78 if there is one
+  tailrace check /etc/tailrace.toml  names each mistake with its line; exit 78
 """
 
 

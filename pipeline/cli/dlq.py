@@ -26,10 +26,10 @@ _WHY_SHOWN = 150  # characters: two lines of a terminal
 _DUMPED = 1024  # bytes of a binary line that `show` dumps
 
 _EXAMPLES = """\
-  tailrace dlq list --since 1h           the newest dead letters of the last hour
+  tailrace dlq list --since 1h           the newest of the last hour
   tailrace dlq stats                     how many, by stage and error
   tailrace dlq show 12                   all about one, the line itself included
-  tailrace dlq export --error no_match   as JSON, one a line, with the original bytes
+  tailrace dlq export --error no_match   as JSON lines, with the original bytes
 """
 
 
@@ -49,11 +49,11 @@ def define(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("--since", metavar="WHEN", help="only those since then: 30m, 2d, 2026-01-31T12:00 (UTC)")
         if execute is not _stats:
             verb.add_argument("--limit", type=_count, metavar="N", help="at most so many; 0: all")
-        verb.set_defaults(execute=execute)
+        verb.set_defaults(execute=execute, parser=verb)
     verb = verbs.add_parser("show", help="all about one", description="All about one dead letter")
     add_config_option(verb)
-    verb.add_argument("id", type=int, metavar="ID", help="its number in the list")
-    verb.set_defaults(execute=_show)
+    verb.add_argument("id", type=_number, metavar="ID", help="its number in the list")
+    verb.set_defaults(execute=_show, parser=verb)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -61,7 +61,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     letters, wanted = _open(arguments), _filter(arguments)
     count = letters.count(wanted)
-    if _nothing(count):
+    if count == 0:
+        _tell_none(letters)
         return 0
     found = letters.newest(wanted, _limit(arguments, _LISTED))
     rows: list[Sequence[str]] = [
@@ -90,7 +91,9 @@ def _stats(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     letters = _letters(config)
     rows = letters.stats(_filter(arguments))
-    if not _nothing(len(rows)):
+    if not rows:
+        _tell_none(letters)
+    else:
         cells: list[Sequence[str]] = [
             (stage, error, f"{count:,}", f"{size:,}", rfc3339(first, "seconds"), rfc3339(last, "seconds"))
             for stage, error, count, size, first, last in rows
@@ -115,7 +118,8 @@ def _room(taken: int, settings: DeadLetterSettings) -> Iterator[str]:
 
 def _export(arguments: argparse.Namespace) -> int:
     letters, wanted = _open(arguments), _filter(arguments)
-    if _nothing(letters.count(wanted)):
+    if letters.count(wanted) == 0:
+        _tell_none(letters)
         return 0
     for letter in letters.oldest_first(wanted, _limit(arguments, None)):
         sys.stdout.buffer.write(json_line(_exported(letter)).encode() + b"\n")  # UTF-8 whatever the locale
@@ -214,10 +218,19 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _nothing(count: int) -> bool:
-    if count == 0:
-        print("no dead letters", file=sys.stderr)
-    return count == 0
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no dead letter's number; `tailrace dlq list` shows them")
+    return int(text)
+
+
+def _tell_none(letters: Letters) -> None:
+    """That there are none, or none that are wanted."""
+    from pipeline.cli.letters import Filter
+
+    count = letters.count(Filter())
+    fitting = f"none of the {count:,} dead letters; `tailrace dlq stats` shows which there are"
+    print(fitting if count else "no dead letters", file=sys.stderr)
 
 
 def parse_since(text: str, now: float) -> float:

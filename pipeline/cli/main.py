@@ -27,11 +27,11 @@ COMMANDS = {
 }
 """Each is the module of this package that defines its arguments and executes it; imported only when it is called."""
 
-_DESCRIPTION = "Tails log files, parses, enriches and writes them in batches; each line exactly once."
+_DESCRIPTION = "Tails log files, parses, enriches and writes them; each line exactly once."
 _EPILOG = """\
 exit codes:
-  0 done    1 failed    2 wrong use    3 done, but lines were dead-lettered and --strict was given
-  78 the configuration cannot be used
+  0 done    1 failed    2 wrong use    78 the configuration cannot be used
+  3 done, but lines were dead-lettered and --strict was given
 
 environment:
   TAILRACE_CONFIG, TAILRACE_LOG_LEVEL, TAILRACE_LOG_FORMAT; NO_COLOR
@@ -55,7 +55,9 @@ def _execute(argv: Sequence[str] | None) -> int:
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        arguments = make_parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+        arguments, unknown = make_parser(sys.argv[1:] if argv is None else argv).parse_known_args(argv)
+        if unknown:  # argparse would show how to call tailrace, and not how to call the command
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         code: int = arguments.execute(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()  # a closed pipe shows here
@@ -85,6 +87,7 @@ def make_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name in argv:
+            command.set_defaults(parser=command)
             import_module(f"pipeline.cli.{name}").define(command)
     return parser
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _SMALL = 8 << 20  # bytes of input that are not worth starting processes for
 
 _EXAMPLES = """\
-  tailrace replay access.log | head               what would come of this file; touches nothing
-  tailrace replay --as access.log old/*.gz        packed files, treated as if they were called access.log
+  tailrace replay access.log | head               what would come of this file
+  tailrace replay --as access.log old/*.gz        packed files, as if so called
   journalctl -o cat | tailrace replay --as app.log -
-  tailrace replay --speed 10x app.log             as it happened, ten times as fast
-  tailrace replay --strict sample.log >/dev/null  exit 3 if a line cannot be processed
+  tailrace replay --speed 10x app.log             as it was, ten times as fast
+  tailrace replay --strict sample.log >/dev/null  exit 3 if a line is bad
 """
 
 
@@ -31,13 +31,15 @@ def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     describe(
         parser,
-        "Run recorded files through the chain. Events go to standard output as JSON, one a line, in place of the "
-        "configured sinks; no state is read or written.",
+        "Run recorded files through the chain. Events go to standard output as JSON, one\n"
+        "a line, in place of the configured sinks; no state is read or written.",
         _EXAMPLES,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, also .gz or .zst; - is standard input")
     add_config_option(parser)
-    parser.add_argument("--as", dest="name", metavar="NAME", help="the file name that `only` and {source} see")
+    parser.add_argument(
+        "--as", dest="name", type=_name, metavar="NAME", help="the file name that `only` and {source} see"
+    )
     parser.add_argument(
         "--speed",
         type=_speed,
@@ -118,6 +120,12 @@ def _execute(arguments: argparse.Namespace) -> int:
     if source.errors:
         raise TailraceError("\n".join(source.errors))
     return code
+
+
+def _name(text: str) -> str:
+    if "/" in text or text in ("", ".", ".."):
+        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no file's name; expected one such as access.log")
+    return text
 
 
 def _speed(text: str) -> float | None:

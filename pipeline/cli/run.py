@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pipeline.telemetry.log import Logger
 
 _EXAMPLES = """\
-  tailrace run                                  tail what ./config.toml says, until Ctrl-C
-  tailrace run --until-eof /etc/tailrace.toml   read what is there now, commit, end
-  TAILRACE_LOG_FORMAT=json tailrace run -v      for a log collector, with more detail
+  tailrace run                                  ./config.toml, until Ctrl-C
+  tailrace run --until-eof /etc/tailrace.toml   what is there now, commit, end
+  TAILRACE_LOG_FORMAT=json tailrace run -v      for a log collector
 """
 
 

@@ -263,9 +263,22 @@ def test_it_reads_where_it_may_not_write(state: sqlite3.Connection, put: Put, ta
         (config.parent / "state").chmod(0o700)
 
 
+def test_none_that_fit_is_told_from_none_at_all(put: Put, tailrace: Run) -> None:
+    put()
+    put()
+    for verb in ("list", "export", "stats"):
+        code, _, err = tailrace("dlq", verb, "--stage", "parse.jsn")
+        assert (code, err) == (0, "none of the 2 dead letters; `tailrace dlq stats` shows which there are\n")
+
+
 def test_wrong_use_is_exit_code_2(state: sqlite3.Connection, tailrace: Run) -> None:
     assert state
     assert tailrace("dlq", "list", "--since", "soon")[0] == 2
     assert tailrace("dlq", "list", "--limit", "-1")[0] == 2
-    assert tailrace("dlq", "show", "first")[0] == 2
+    code, _, err = tailrace("dlq", "show", "first")
+    assert code == 2
+    assert "'first' is no dead letter's number; `tailrace dlq list` shows them" in err
+    code, _, err = tailrace("dlq", "list", "--lmit", 1)
+    assert code == 2
+    assert err.startswith("usage: tailrace dlq list ")
     assert tailrace("dlq")[0] == 2

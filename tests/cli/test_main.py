@@ -158,3 +158,28 @@ def test_closed_standard_streams_do_no_harm(tmp_path: Path, closed: str) -> None
     line = f'"$@" {closed}'
     done = subprocess.run(["sh", "-c", line, "sh", *COMMAND, "check", tmp_path / "missing"], check=False)
     assert done.returncode == 78
+
+
+@pytest.mark.parametrize("arguments", [["run", "-c", "config.toml"], ["check", "a.toml", "b.toml"], ["run", "--bogus"]])
+def test_unknown_arguments_are_answered_with_the_usage_of_the_command(
+    arguments: list[str], tailrace: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, err = tailrace(*arguments)
+    assert code == 2
+    assert err.startswith(f"usage: tailrace {arguments[0]} ")
+    assert f"tailrace {arguments[0]}: error: unrecognized arguments: " in err
+
+
+@pytest.mark.parametrize("name", ["", "logs/access.log", "/", ".."])
+def test_the_name_that_replay_gives_a_file_is_a_name(name: str, tailrace: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, err = tailrace("replay", "--as", name, "access.log")
+    assert code == 2
+    assert f"argument --as: {name!r} is no file's name" in err
+
+
+def test_help_fits_a_terminal_of_eighty_columns(
+    tailrace: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in (["--help"], *([command, "--help"] for command in main.COMMANDS)):
+        assert max(map(len, tailrace(*arguments)[1].splitlines())) <= 80
