@@ -76,6 +76,8 @@ def _sources(config: Config, steps: Sequence[Step]) -> Iterator[tuple[str, str]]
     found = sorted(scan.found)
     if not found:
         yield _HINT, f"no file matches now: {', '.join(config.source.paths)}"
+        for pattern in filter(os.path.isdir, config.source.paths):
+            yield _HINT, f"{pattern} is a directory; to read the files in it, write {os.path.join(pattern, '*')}"
         return
     yield _YES, f"{len(found):,} {'file matches' if len(found) == 1 else 'files match'} now:"
     for path in found[:_FILES_SHOWN]:

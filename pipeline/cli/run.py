@@ -70,6 +70,8 @@ def _execute(arguments: argparse.Namespace) -> int:
             "pipeline.started", name=settings.name, version=__version__, workers=settings.workers, files=found,
             config=str(config.path), state=settings.state_dir,
         )  # fmt: skip
+        if not found:
+            logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.source.paths)
 
     try:
         outcome = run_daemon(

@@ -42,11 +42,13 @@ def absolute_exclude(pattern: str, directory: str) -> str:
 
 
 def absolute_template(template: str, directory: str) -> str:
-    """A write stage's path. ``..`` stays in, for the stage to refuse. ValueError: nothing literal comes first."""
+    """A write stage's path. ``..``, or a slash at the end, stays in for the stage to refuse. ValueError: nothing
+    literal comes first."""
     if template.startswith("{") and not template.startswith("{{"):
         raise ValueError(f'expected a directory or part of a name before the first placeholder: write "./{template}"')
     joined = os.path.join(directory.replace("{", "{{").replace("}", "}}"), template)
-    return joined if ".." in template.split("/") else os.path.normpath(joined)
+    refused = ".." in template.split("/") or template.endswith(("/", "/."))
+    return joined if refused else os.path.normpath(joined)
 
 
 def near_placeholder(template: str) -> str | None:

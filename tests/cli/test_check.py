@@ -49,6 +49,16 @@ def test_files_that_no_parse_stage_is_for_are_named(home: Path, tailrace: Run) -
     assert "no parse stage" not in tailrace("check")[1]
 
 
+def test_a_directory_in_place_of_a_pattern_is_told_with_the_pattern(home: Path, tailrace: Run) -> None:
+    (home / "config.toml").write_text(CONFIG.replace("*.log", "logs"))
+    (home / "logs").mkdir()
+    hints = [line for line in tailrace("check")[1].splitlines() if line.startswith("! ")]
+    assert hints == [
+        f"! no file matches now: {home}/logs",
+        f"! {home}/logs is a directory; to read the files in it, write {home}/logs/*",
+    ]
+
+
 def test_packed_files_are_named(home: Path, tailrace: Run) -> None:
     (home / "app.log").write_text('{"n":1}\n')
     (home / "app-1.log").write_bytes(gzip.compress(b'{"n":1}\n'))

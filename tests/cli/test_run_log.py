@@ -38,3 +38,13 @@ def test_the_last_line_tells_the_end_and_counts_of_warnings_come_before(
     said = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
     assert [line.get("repeated") for line in said if line["event"] == "line.dead"] == [None, 3]
     assert said[-1]["event"] == "pipeline.stopped"
+
+
+def test_patterns_that_match_nothing_are_told(config: Path, tailrace: Run) -> None:
+    config.write_text(CONFIG)
+    code, _, err = tailrace("run", "--until-eof")
+    assert code == 0
+    (line,) = [line for line in err.splitlines() if "] files.none" in line]
+    assert f"{config.parent}/*.log" in line
+    (config.parent / "app.log").touch()
+    assert "files.none" not in tailrace("run", "--until-eof")[2]

@@ -692,3 +692,10 @@ def test_a_missing_variable_in_a_stage_is_told_with_the_stages_name(problems: Pr
         'config.toml:7: [[stages]] #2 ${B}: key "use": environment variable B is not set; set it, or give a default: '
         "${B:-default}",
     ]
+
+
+@pytest.mark.parametrize("path", ["out/", "out/{source}/", "out/."])
+def test_an_output_that_names_a_directory_is_refused(problems: Problems, path: str) -> None:
+    (found,) = problems(SOURCE + f'[[stages]]\nuse = "write.file"\npath = "{path}"\n')
+    assert found.startswith('config.toml:5: [[stages]] #1 write.file: key "path": the path ')
+    assert found.endswith("ends in a directory: a file's name is missing")
