@@ -121,6 +121,7 @@ class Engine:
         self._stop_asked = False
         self._gone: str | None = None  # the sink whose reader went away
         self._failing: dict[int, float] = {}  # sinks that are retrying, and since when
+        self._errors: dict[int, str] = {}  # what each met last
         self._stuck: set[int] = set()  # those of which it was said louder
 
     def stop(self) -> None:
@@ -285,6 +286,7 @@ class Engine:
     def _tell_stuck(self, sink: SinkThread, error: BaseException, now: float) -> None:
         """Once, as long as the trouble lasts: when it has lasted for long, or will until somebody helps."""
         since = self._failing.setdefault(sink.number, now)
+        self._errors[sink.number] = str(error)
         hopeless = isinstance(error, OSError) and error.errno in HOPELESS
         if sink.number in self._stuck or not (hopeless or now - since >= STUCK_AFTER):
             return
@@ -339,7 +341,7 @@ class Engine:
         )
 
     def _what_hangs(self) -> str:
-        stuck = sorted(self._sinks[number].name for number in self._failing)
+        stuck = sorted(f"{self._sinks[number].name} ({self._errors[number]})" for number in self._failing)
         about = f"; stuck: {', '.join(stuck)}" if stuck else ""
         if self._recover_at is not None:
             about += f"; the last commit failed: {self._why}"

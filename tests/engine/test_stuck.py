@@ -51,3 +51,13 @@ def test_trouble_that_comes_back_is_told_again() -> None:
     pipeline.sinks[0].failures["deliver"] = [denied.pop()]
     assert pipeline.run().complete
     assert len(pipeline.log.fields("sink.stuck")) == 2
+
+
+def test_a_stop_meanwhile_says_which_sink_is_stuck_and_why() -> None:
+    def stop(pipeline: Pipeline) -> None:
+        if pipeline.log.fields("sink.stuck"):
+            pipeline.engine.stop()
+
+    pipeline = Pipeline(ListSource({"a.log": DATA}), on_turn=stop, shutdown_timeout=0.05)
+    pipeline.sinks[0].failures["deliver"] = [PermissionError(errno.EACCES, "Permission denied")] * 100
+    assert "stuck: out ([Errno 13] Permission denied)" in pipeline.run().message
