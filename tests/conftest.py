@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
-# The time of one example is that of a busy machine, and says nothing; pytest-timeout bounds each test as a whole.
-settings.register_profile("steady", deadline=None)
-settings.register_profile("mutations", deadline=None, phases=[Phase.explicit, Phase.generate])  # red is enough
+# How long an example, or making some, takes is chance on a busy machine: pytest-timeout bounds each test as a whole.
+# Examples may share fixtures: those that do leave nothing there that matters to the next one.
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.register_profile("steady", STEADY)
+settings.register_profile("mutations", STEADY, phases=[Phase.explicit, Phase.generate])  # red is enough
 settings.load_profile("steady")
 
 

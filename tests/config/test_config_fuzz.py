@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.load import load
@@ -76,7 +76,7 @@ def load_or_refuse(file: Path) -> None:
 
 
 @given(text=DOCUMENTS)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150)
 def test_any_values_anywhere_give_values_or_problems(directory: Path, text: str) -> None:
     file = directory / "config.toml"
     file.write_text('[source]\npaths = ["logs/*.log"]\n' + text if "[source]" not in text else text)
@@ -90,7 +90,7 @@ def one_stage(use: str) -> st.SearchStrategy[str]:
 
 
 @given(text=st.sampled_from(built_in()).flatmap(one_stage))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150)
 def test_any_values_of_a_stages_keys_give_values_or_problems(directory: Path, text: str) -> None:
     file = directory / "config.toml"
     file.write_text(text)
@@ -101,7 +101,7 @@ def test_any_values_of_a_stages_keys_give_values_or_problems(directory: Path, te
 @example(b"a = [")
 @example(b'a = "\\')
 @example(b"a = {\n")
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_give_problems(directory: Path, data: bytes) -> None:
     file = directory / "config.toml"
     file.write_bytes(data)

@@ -67,7 +67,7 @@ def letter(raw: bytes = b"raw \x00\xff", offset: int = 0) -> DeadLetter:
 # What is written is read back.
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(device=U64, inode=U64, offset=st.integers(0, 1 << 62), path=st.binary(max_size=30), ended=st.booleans())
 def test_positions_survive_with_all_64_bits(device: int, inode: int, offset: int, path: bytes, ended: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -11,11 +11,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
+
+from ..conftest import STEADY
 
 BUDGET = 120.0  # seconds a test
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
-settings.register_profile("fuzz", max_examples=5000, **_COMMON)  # type: ignore[arg-type]  # one dict, mixed values
+settings.register_profile("fuzz", STEADY, max_examples=5000)
 _cut_short: list[str] = []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.config.load import load
@@ -57,7 +57,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(text=damaged())
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(text="")
 @example(text=TEXT)
 @example(text=TEXT.replace("config", "\0"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.source.framing import first_newline, fitting_lines, last_newline, leading_nuls
@@ -42,7 +42,6 @@ def step(stand: Stand, what: str) -> None:
 
 
 @given(story=st.lists(st.tuples(PIECES, STEPS), max_size=12), extra=st.integers(0, 200))
-@settings(deadline=None)
 @example(story=[(b"\0\0\n", "run"), (b"a\n", "crash")], extra=0)
 @example(story=[(b"x" * 9000, "read"), (b"\ny", "crash"), (b"\n", "stop")], extra=0)
 def test_every_reading_gives_the_same_lines(story: list[tuple[bytes, str]], extra: int) -> None:
@@ -67,7 +66,6 @@ def test_every_reading_gives_the_same_lines(story: list[tuple[bytes, str]], extr
 
 
 @given(data=st.lists(PIECES, max_size=8).map(b"".join), start=st.integers(0, 300), longest=st.integers(1, 5000))
-@settings(deadline=None)
 @example(data=b"\n" + b"x" * 4096 + b"\n", start=0, longest=4096)  # just behind the first window
 def test_searches_find_what_plain_python_finds(data: bytes, start: int, longest: int) -> None:
     view = memoryview(data)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.batch import Chunk
@@ -120,14 +120,12 @@ def check(bench: Bench, use: str, data: bytes) -> None:
 @given(
     case=st.sampled_from(sorted(SAMPLES)).flatmap(lambda use: st.tuples(st.just(use), text(SAMPLES[use]))),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(case=("parse.json", b'{"a": ' + b"9" * 100_000 + b"}\n" + b"[" * 100_000 + b"\n"))
 def test_any_bytes_become_events_or_dead_letters_in_any_piece(bench: Bench, case: tuple[str, bytes]) -> None:
     check(bench, *case)
 
 
 @given(data=st.binary(max_size=200).map(lambda junk: junk + b"\n"))
-@settings(deadline=None)
 def test_plain_junk_for_every_parser(bench: Bench, data: bytes) -> None:
     for use in SAMPLES:
         check(bench, use, data)

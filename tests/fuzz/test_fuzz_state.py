@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.batch import Position
@@ -60,7 +60,6 @@ def use(directory: Path) -> tuple[int, int]:
 
 
 @given(changes=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=6))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(changes=[(491343, 128)])  # a verdict of SQLite's that is no UTF-8
 @example(changes=[(404389, 48)])  # the name of a column: no commit would ever succeed
 @example(changes=[(18, 3)])  # a file format that this SQLite reads only
@@ -85,7 +84,6 @@ def test_changed_bytes_are_refused_or_do_no_harm(
 
 
 @given(size=st.integers(0, 1 << 20))
-@settings(deadline=None)
 @example(size=0)
 @example(size=100)
 @example(size=4096)

@@ -32,7 +32,7 @@ def make(directory: Path, *files: str) -> None:
         (directory / name).write_text(name)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     files=st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map(tuple), max_size=8),
     pattern=st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map("/".join),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from pipeline.batch import Fail
 from pipeline.stage import Parse
@@ -128,7 +128,7 @@ def test_bad_line_tells_where_and_why_and_others_go_on(line: str, code: str, why
     assert [before, after] == [one(USUAL), one(COMMON)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(lines_like(USUAL, COMMON, ESCAPED, BINARY, 'h "x', USUAL.replace("/a?b=c", '/a"b')))
 def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str]) -> None:
     same_line_by_line(Combined(), lines)

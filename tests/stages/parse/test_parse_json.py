@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.batch import Batch, Fail
@@ -179,7 +179,7 @@ SAMPLES = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lines_like(*SAMPLES), st.sampled_from(["error", "wrap"]), st.sampled_from(["string", "error"]))
 def test_batch_equals_line_by_line(
     same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str], non_object: Any, big_int: Any

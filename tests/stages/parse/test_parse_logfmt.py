@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.batch import Fail
@@ -91,14 +91,14 @@ def like_the_slow_way(line: str) -> Any:
 SAMPLES = ('a=1 b="x y" c', 'k= k="" a=b=c', 'x="a\\"b" y=\\', "a=1 a=2", 'a="')
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(lines_like(*SAMPLES), st.text(alphabet='a= "\\\tb', min_size=1))
 def test_shortcut_for_usual_lines_gives_what_the_whole_grammar_gives(lines: list[str], short: str) -> None:
     for line in [*lines, short]:
         assert one(line) == like_the_slow_way(line)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lines_like(*SAMPLES))
 def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str]) -> None:
     same_line_by_line(Logfmt(types={"a": "int"}), lines)

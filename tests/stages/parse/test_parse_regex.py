@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.batch import Batch, Fail
@@ -144,7 +144,7 @@ PATTERNS = [
 ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
     lines_like('info 200 "ok"', "a b", 'x "y" -z', "aaa", "-"),
@@ -155,7 +155,7 @@ def test_batch_equals_line_by_line(
     same_line_by_line(Regex(patterns=patterns), lines)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(PATTERNS), lines_like('info 200 "ok"', "a b", 'x "y" -z', "aaa", "-"))
 def test_piece_and_single_lines_find_what_search_finds(pattern: str, lines: list[str]) -> None:
     rows = LinePattern(pattern).rows("\n".join(lines))

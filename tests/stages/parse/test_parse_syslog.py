@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from pipeline.batch import Batch, Fail
 from pipeline.stage import Parse
@@ -185,7 +185,7 @@ def test_every_line_of_a_real_log_parses(real_lines: Callable[[str], list[str]],
     assert all(entry["app"] for entry in entries if isinstance(entry, dict))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     lines_like(OLD, PRI, ISO, NEW, SD, "<192>Oct 11 22:14:15 h su: x", "Feb 30 10:00:00 h a: b", "Oct  1 22:14:15 h")
 )
