@@ -10,9 +10,10 @@ BIN  := $(VENV)/bin
 SIZE ?= 200MB
 RUNS ?= 3
 MINUTES ?= 5
+export EXAMPLES ?= 2000
 ARGS ?=
 
-.PHONY: help demo test fuzz lint format bench crash product room soak mutations clean
+.PHONY: help demo test fuzz lint format bench crash product room long soak model mutations clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +50,9 @@ room: $(VENV)/test.stamp  ## disks with room for so many bytes, and later for mo
 
 soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5, ARGS=--seed=1)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+model: $(VENV)/test.stamp  ## 2,000 random lives of files, sinks and processes; make test lives a hundred (EXAMPLES=500)
+	@$(BIN)/python -m pytest tests/model --hypothesis-profile=model --timeout=7200 $(ARGS)
 
 mutations: $(VENV)/test.stamp  ## plant small lies in copies of the code, and see a test fail for each
 	@$(BIN)/python -m tests.mutations $(ARGS)

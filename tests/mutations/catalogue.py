@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TREE = Path(__file__).parents[2]
-MODEL = "tests/source/tail/test_tail_model.py"
+MODELS = ("tests/source/tail/test_tail_model.py", "tests/model/test_engine_model.py")  # their examples are random
 LIST = Path(__file__).with_name("catalogue.toml")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from .tail_stand import Stand
+from .tail_stand import Stand, dead_bytes
 
 NAMES = ["a.log", "b.log"]
+SOON = [0.0, 0.3, 1.0, 2.0]  # seconds; there is a scan every one
 
 
 class LogFiles(RuleBasedStateMachine):
@@ -29,6 +31,7 @@ class LogFiles(RuleBasedStateMachine):
         options: dict[str, Any] = {"max_open": 2} if few else {}
         self.rig = Stand(self.directory, "*.log*", buffer=5002 if small else 1 << 16, max_line_bytes=5000, **options)
         self.number = 0
+        self.partly = 0  # bytes of the first pending chunk that are released
         self.unsettled = False  # a copy was made, and if its original went now, nobody could know it for a copy
         self.written: dict[str, bool] = {}  # each whole line: must it arrive?
         self.halves: set[str] = set()  # what stood after the last newline of files that are gone
@@ -93,13 +96,23 @@ class LogFiles(RuleBasedStateMachine):
         del self.current[name]
         (self.directory / path).unlink()
 
-    @rule(name=st.sampled_from(NAMES))
-    def copytruncate(self, name: str) -> None:
+    @rule(name=st.sampled_from(NAMES), then=st.sampled_from(["", "step", "step, rewind", "step, kill"]))
+    def copytruncate(self, name: str, then: str) -> None:
+        """Perhaps while what was read of it is under way; the copy is met, and then that is taken back."""
         if name not in self.current or f"{name}.1" in self.current:
             return
         self.unsettled = True
+        if self.up and then:
+            self.rig.poll(1.0)
+            self.rig.read()
         self.rig.copytruncate(name, f"{name}.1")
         self.current[f"{name}.1"], self.current[name] = self.current[name], []
+        if self.up and then:
+            self.rig.poll(1.0)
+        if self.up and then == "step, rewind":
+            self.rewind()
+        if self.up and then == "step, kill":
+            self.kill()
 
     @rule(name=st.sampled_from(NAMES))
     def truncate(self, name: str) -> None:
@@ -116,7 +129,7 @@ class LogFiles(RuleBasedStateMachine):
             del self.current[name]
 
     @precondition(lambda self: self.up)
-    @rule(seconds=st.floats(0, 2))
+    @rule(seconds=st.sampled_from(SOON))
     def step(self, seconds: float) -> None:
         self.rig.poll(seconds)
 
@@ -133,7 +146,38 @@ class LogFiles(RuleBasedStateMachine):
     @precondition(lambda self: self.up)
     @rule()
     def release(self) -> None:
+        """All that is pending, also what is left of a chunk that was released in part."""
+        if self.partly:
+            chunk, data = self.rig.pending.pop(0)
+            rest = data[self.partly :]
+            self.rig.running.release(chunk, chunk.length, memoryview(data), dead_bytes(chunk, rest))
+            done = replace(chunk, start=chunk.start + self.partly, length=len(rest))
+            self.rig.released.append((done, rest))
+            self.partly = 0
         self.rig.release()
+
+    @precondition(lambda self: self.up)
+    @rule()
+    def release_in_part(self) -> None:
+        """The first line of what is pending, as when a slot's output is full."""
+        if not self.rig.pending or self.partly:
+            return
+        chunk, data = self.rig.pending[0]
+        size = data.find(b"\n") + 1
+        if chunk.oversize is not None or not 0 < size < chunk.length:
+            return
+        self.rig.running.release(chunk, size, memoryview(data), dead_bytes(chunk, data[:size]))
+        self.rig.released.append((replace(chunk, length=size, end=chunk.start + size), data[:size]))
+        self.partly = size
+
+    @precondition(lambda self: self.up)
+    @rule(then=st.sampled_from(["rewind", "release, commit, kill", "release, rewind", "release in part, commit, kill"]))
+    def read_and(self, then: str) -> None:
+        """What is new is read, and comes so far and no farther."""
+        self.rig.poll(1.0)
+        self.rig.read()
+        for step in then.split(", "):
+            getattr(self, step.replace(" ", "_"))()
 
     @precondition(lambda self: self.up)
     @rule()
@@ -143,23 +187,26 @@ class LogFiles(RuleBasedStateMachine):
     @precondition(lambda self: self.up)
     @rule(seconds=st.integers(1, 4))
     def run_for(self, seconds: int) -> None:
+        self.release()
         self.rig.run(seconds)
         self.unsettled = self.unsettled and seconds < 3
 
     @precondition(lambda self: self.up)
     @rule()
     def rewind(self) -> None:
+        self.partly = 0
         self.rig.rewind()
 
     @precondition(lambda self: self.up)
     @rule()
     def kill(self) -> None:
+        self.partly = 0
         self.rig.crash()
 
     @precondition(lambda self: self.up)
     @rule()
     def stop(self) -> None:
-        self.rig.release()
+        self.release()
         self.rig.commit()
         self.rig.stop()
 
@@ -187,6 +234,7 @@ class LogFiles(RuleBasedStateMachine):
         try:
             if not self.up:
                 self.rig.start()
+            self.release()
             self.rig.run(12)
             arrived = self.arrived()
             missing = [line for line, must in self.written.items() if must and line not in arrived]
