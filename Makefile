@@ -51,7 +51,7 @@ room: $(VENV)/test.stamp  ## disks with room for so many bytes, and later for mo
 soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5, ARGS=--seed=1)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
-model: $(VENV)/test.stamp  ## 2,000 random lives of files, sinks and processes; make test lives a hundred (EXAMPLES=500)
+model: $(VENV)/test.stamp  ## 2,000 random lives of files, sinks and processes; make test lives eighty (EXAMPLES=500)
 	@$(BIN)/python -m pytest tests/model --hypothesis-profile=model --timeout=7200 $(ARGS)
 
 mutations: $(VENV)/test.stamp  ## plant small lies in copies of the code, and see a test fail for each

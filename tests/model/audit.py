@@ -225,7 +225,7 @@ def final(world: World) -> None:
         half = len(generation.content) - (generation.lines[-1].end if generation.lines else 0)
         assert row.books["pending"] in ((0, half) if living and not row.ended else (0,)), row  # (a row is as of a cut)
         if living and not row.ended:
-            assert row.books["seen"] in (len(generation.content), len(generation.content) - half), row
+            assert row.size in (len(generation.content), len(generation.content) - half), row
         taken = range(row.offset, row.books["seen"])
         for line in generation.lines:  # what was lost did not arrive under this id, nor under another
             if line.at in taken and row.books["lost"] and not row.books["skipped"].get("taken_over"):

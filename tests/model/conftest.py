@@ -1,4 +1,4 @@
-"""How many lives the model tries: a hundred with every `make test`, always the same; as many as you like otherwise."""
+"""How many lives the model tries: eighty with every `make test`, always the same; as many as you like otherwise."""
 
 from __future__ import annotations
 

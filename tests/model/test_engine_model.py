@@ -26,6 +26,8 @@ SOON = [0.0, 0.05, 0.6, 1.1]  # seconds
 QUIET = 16.0  # seconds in which everything comes to its end: patience with copies, quiet files, backoffs
 
 names = st.sampled_from(NAMES)
+plain_names = st.sampled_from([name for name in NAMES if name != LINK])
+moments = st.sampled_from([0.0, 0.0, 0.05, 1.1])  # seconds
 kinds = st.lists(st.sampled_from(KINDS), min_size=1, max_size=12)
 sinks = st.sampled_from([0, 1])
 
@@ -62,35 +64,48 @@ class Life(RuleBasedStateMachine):
     def append_half(self, name: str, kind: Kind, share: float) -> None:
         self.world.append_half(name, kind, share)
 
-    # Files are moved, emptied, removed.
+    # Files are moved, emptied, removed: read, half read, or never seen.
 
-    @rule(name=names, more=st.booleans())
-    def rotate(self, name: str, more: bool) -> None:
-        if name == LINK or not self.world.settled:
+    def _ready(self, name: str, moment: float) -> bool:
+        """Something is there, so much time has passed, and no copy waits for being known as one."""
+        if name not in self.world.names or not self.world.names[name].now.content:
+            self.world.append(name, ["plain", "bad", "twice"], 10)
+        for seconds in (moment, 2.5):
+            if seconds and self.plant.up and not (seconds == 2.5 and self.world.settled):
+                self.plant.run(seconds)
+        return self.world.settled
+
+    @rule(name=plain_names, moment=moments, more=st.booleans())
+    def rotate(self, name: str, moment: float, more: bool) -> None:
+        if self._ready(name, moment):
+            self.world.rotate(name)
+            if more:
+                self.world.append(name, ["plain", "bad"], 10)
+
+    @rule(name=plain_names, moment=moments, back=st.sampled_from([None, 0.0, 1.1, 8.0]))
+    def move_out(self, name: str, moment: float, back: float | None) -> None:
+        if not self._ready(name, moment):
             return
-        self.world.rotate(name)
-        if more:
-            self.world.append(name, ["plain", "bad"], 10)
-
-    @rule(name=names)
-    def move_out(self, name: str) -> None:
-        if name in self.world.names and name != LINK and self.world.settled:
-            self.world.move_out(name)
-
-    @rule(name=names)
-    def move_back(self, name: str) -> None:
-        if self.world.moved and name not in self.world.names and name != LINK:
+        self.world.move_out(name)
+        if back is not None:
+            if self.plant.up:
+                self.plant.run(back)
             self.world.move_back(name)
 
-    @rule(late=st.lists(st.sampled_from(KINDS), max_size=3))
-    def swap_link(self, late: list[Kind]) -> None:
-        if LINK in self.world.names and self.world.settled:
+    @rule(name=plain_names)
+    def move_back(self, name: str) -> None:
+        if self.world.moved and name not in self.world.names:
+            self.world.move_back(name)
+
+    @rule(moment=moments, late=st.lists(st.sampled_from(KINDS), max_size=3))
+    def swap_link(self, moment: float, late: list[Kind]) -> None:
+        if self._ready(LINK, moment):
             self.world.swap_link(late)
 
-    @rule(name=names, parts=st.integers(1, 3), turns=st.integers(0, 3))
-    def copytruncate(self, name: str, parts: int, turns: int) -> None:
+    @rule(name=names, moment=moments, parts=st.integers(1, 3), turns=st.integers(0, 3))
+    def copytruncate(self, name: str, moment: float, parts: int, turns: int) -> None:
         """The copy is made in so many parts, with turns of the engine between them; that takes no time."""
-        if name not in self.world.names or not self.world.names[name].now.content or not self.world.settled:
+        if not self._ready(name, moment):
             return
         original = self.world.names[name]
         copy = self.world.begin_copy(name)
@@ -100,11 +115,10 @@ class Life(RuleBasedStateMachine):
         self._turns(turns)
         self.world.truncate(name)
 
-    @rule(name=names, refill=st.sampled_from(["not", "some", "as long"]), stranger=st.booleans())
-    def truncate(self, name: str, refill: str, stranger: bool) -> None:
+    @rule(name=names, moment=moments, refill=st.sampled_from(["not", "some", "as long"]), stranger=st.booleans())
+    def truncate(self, name: str, moment: float, refill: str, stranger: bool) -> None:
         """Perhaps while a longer file appears that has nothing to do with it."""
-        if name not in self.world.names:
-            return
+        self._ready(name, moment)
         size = len(self.world.names[name].now.content)
         self.world.truncate(name)
         if stranger:
@@ -122,19 +136,18 @@ class Life(RuleBasedStateMachine):
         self.world.truncate(name)
         self.world.refill(name, size)
 
-    @rule(data=st.data(), again=st.booleans())
-    def remove(self, data: st.DataObject, again: bool) -> None:
+    @rule(data=st.data(), moment=moments, again=st.booleans())
+    def remove(self, data: st.DataObject, moment: float, again: bool) -> None:
         """Any file; if its name is wanted again, the new one may well have the inode of the old one."""
-        there = sorted(set(self.world.names) - {LINK})
-        if there and self.world.settled:
-            name = data.draw(st.sampled_from(there))
+        name = data.draw(st.sampled_from(sorted({"a.log", *self.world.names} - {LINK})))
+        if self._ready(name, moment):
             self.world.remove(name)
             if again:
                 self.world.append(name, ["plain"], 10)
 
-    @rule(name=names, to=st.sampled_from(["b.log", "d.log"]))
-    def inode_used_again(self, name: str, to: str) -> None:
-        if name in self.world.names and name not in (LINK, to) and to not in self.world.names and self.world.settled:
+    @rule(name=st.sampled_from(["a.log", "a.log.1"]), moment=moments, to=st.sampled_from(["b.log", "d.log"]))
+    def inode_used_again(self, name: str, moment: float, to: str) -> None:
+        if to not in self.world.names and self._ready(name, moment):
             self.world.reuse(name, to)
 
     # Time passes, and things happen in some order.
@@ -263,8 +276,9 @@ class Life(RuleBasedStateMachine):
 
 
 PROFILE = settings.get_current_profile_name()
+EXAMPLES = {"steady": 80, "mutations": 30}  # about fifteen seconds; some for each of several seeds
 Life.TestCase.settings = settings(
-    max_examples=50 if PROFILE == "mutations" else settings().max_examples,  # for each of several seeds
+    max_examples=EXAMPLES.get(PROFILE, settings().max_examples),
     stateful_step_count=30,
     derandomize=PROFILE == "steady",  # `make test` fails for everybody, or for nobody
     suppress_health_check=list(HealthCheck),
