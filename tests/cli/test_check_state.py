@@ -61,7 +61,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_a_state_that_a_start_would_refuse_fails_in_the_same_words(config: Path, tailrace: Run, how: str) -> None:
+def test_case_044_a_state_that_a_start_would_refuse_fails_in_the_same_words(
+    config: Path, tailrace: Run, how: str
+) -> None:
     directory = config.parent / "state"
     filled(directory).close()
     DAMAGE[how](directory)
@@ -93,7 +95,7 @@ def test_a_state_that_a_killed_daemon_left_is_read_with_its_log(config: Path, ta
     assert "schema version is 99" in tailrace("check")[1]
 
 
-def test_a_running_daemon_is_told_with_its_process_and_is_no_fault(config: Path, tailrace: Run) -> None:
+def test_case_048_a_running_daemon_is_told_with_its_process_and_is_no_fault(config: Path, tailrace: Run) -> None:
     state = filled(config.parent / "state")
     before = contents(config.parent / "state")
     code, out, _ = tailrace("check")
@@ -109,7 +111,9 @@ def test_a_running_daemon_is_told_with_its_process_and_is_no_fault(config: Path,
 
 @pytest.mark.parametrize("mode", [0o000, 0o400, 0o500])
 @pytest.mark.parametrize("closed", ["", "lock", FILE_NAME])
-def test_a_state_of_somebody_else_fails_in_the_same_words(config: Path, tailrace: Run, closed: str, mode: int) -> None:
+def test_case_044_a_state_of_somebody_else_fails_in_the_same_words(
+    config: Path, tailrace: Run, closed: str, mode: int
+) -> None:
     directory = config.parent / "state"
     filled(directory).close()
     path = directory / closed

@@ -52,7 +52,7 @@ def contents(home: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_outputs_that_the_state_knows_are_refused_and_nothing_is_written(ran: Path, tailrace: Run) -> None:
+def test_case_075_outputs_that_the_state_knows_are_refused_and_nothing_is_written(ran: Path, tailrace: Run) -> None:
     before = contents(ran)
     code, out, err = tailrace("replay", "--keep-sinks", "recorded.log")
     assert (code, out) == (1, "")
@@ -81,7 +81,7 @@ def test_an_output_below_a_directory_that_is_a_link_is_known(home: Path, tailrac
     assert tailrace("replay", "--keep-sinks", "recorded.log")[0] == 1
 
 
-def test_beside_a_running_daemon_it_is_refused_with_the_process(home: Path, tailrace: Run) -> None:
+def test_case_075_beside_a_running_daemon_it_is_refused_with_the_process(home: Path, tailrace: Run) -> None:
     (home / "state").mkdir()
     lock = home / "state" / "lock"
     lock.write_text("4711\n")
@@ -95,7 +95,7 @@ def test_beside_a_running_daemon_it_is_refused_with_the_process(home: Path, tail
     assert tailrace("replay", "-q", "--keep-sinks", "recorded.log")[0] == 0
 
 
-def test_no_daemon_starts_while_it_writes(ran: Path) -> None:
+def test_case_075_no_daemon_starts_while_it_writes(ran: Path) -> None:
     (ran / "config.toml").write_text(CONFIG.replace("out/{source}", "elsewhere/{source}"))
     config = load(ran / "config.toml")
     state = State(config.pipeline.state_dir, max_bytes=1 << 20, when_full="block", config="")

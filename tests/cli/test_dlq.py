@@ -107,7 +107,7 @@ def test_stats_tell_how_much_room_is_taken_and_what_happens_without(
 
 
 @pytest.mark.parametrize("verb", [["list"], ["stats"], ["export"], ["show", "1"]])
-def test_a_state_of_a_newer_tailrace_is_refused(
+def test_case_044_a_state_of_a_newer_tailrace_is_refused(
     state: sqlite3.Connection, put: Put, tailrace: Run, verb: list[str]
 ) -> None:
     put()

@@ -15,7 +15,7 @@ FOLLOWED = "still followed: read to its end, let go of when it has not grown for
 @pytest.mark.parametrize(
     ("to", "now"), [("rotated.1", "{directory}/rotated.1"), ("sub/rotated.1", "elsewhere"), (None, "deleted")]
 )
-def test_a_file_that_left_the_pattern_is_said_to_be_followed_and_then_let_go_of(
+def test_case_008_a_file_that_left_the_pattern_is_said_to_be_followed_and_then_let_go_of(
     stand: Make, to: str | None, now: str
 ) -> None:
     rig = stand("*.log", close_after=5.0)
@@ -61,7 +61,7 @@ def test_bytes_that_were_not_read_when_it_is_given_up_are_told(stand: Make) -> N
     assert [note["bytes"] for note in rig.notes.of("bytes.lost")] == [4]
 
 
-def test_a_file_that_was_closed_for_want_of_descriptors_is_found_beside_its_old_name(stand: Make) -> None:
+def test_case_041_a_file_that_was_closed_for_want_of_descriptors_is_found_beside_its_old_name(stand: Make) -> None:
     rig = stand("*.log", max_open=1)
     path = rig.write("a.log", "one\n")
     rig.write("b.log", "other\n")

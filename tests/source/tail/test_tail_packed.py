@@ -38,7 +38,7 @@ def nothing_but_passed_over(rig: Stand, size: int) -> None:
 
 
 @pytest.mark.parametrize("kind", PACKED)
-def test_a_packed_file_is_passed_over_told_once_and_in_the_books(stand: Make, kind: str) -> None:
+def test_case_035_a_packed_file_is_passed_over_told_once_and_in_the_books(stand: Make, kind: str) -> None:
     rig = stand()
     path = rig.write("a.log.x", PACKED[kind])
     rig.start().run(3)
@@ -52,7 +52,9 @@ def test_a_packed_file_is_passed_over_told_once_and_in_the_books(stand: Make, ki
 
 
 @pytest.mark.parametrize("first", range(1, 12))
-def test_a_packed_file_in_the_making_is_known_as_soon_as_its_beginning_is_there(stand: Make, first: int) -> None:
+def test_case_035_a_packed_file_in_the_making_is_known_as_soon_as_its_beginning_is_there(
+    stand: Make, first: int
+) -> None:
     rig = stand()
     data = PACKED["gzip"]
     rig.write("a.log.gz", data[:first])
@@ -119,7 +121,7 @@ def pack(directory: Path, name: str) -> None:
     (directory / f"{name}.1").unlink()
 
 
-def test_rename_and_gzip_inside_the_pattern_takes_each_line_once(stand: Make) -> None:
+def test_case_035_rename_and_gzip_inside_the_pattern_takes_each_line_once(stand: Make) -> None:
     rig = stand("access.log*", close_after=2.0)
     rig.start()
     written = []
@@ -144,7 +146,7 @@ def test_rename_and_gzip_inside_the_pattern_takes_each_line_once(stand: Make) ->
     rig.check_books()
 
 
-def test_the_inode_of_a_packed_file_that_is_used_again_is_a_new_file(stand: Make) -> None:
+def test_case_020_the_inode_of_a_packed_file_that_is_used_again_is_a_new_file(stand: Make) -> None:
     rig = stand()
     path = rig.write("a.log.gz", PACKED["gzip"])
     rig.start().run()
