@@ -140,6 +140,31 @@ def test_case_046_a_full_disk_under_the_state_takes_back_what_was_not_committed_
     assert len(daemon.dead_letters()) == 29
 
 
+def test_case_046_a_run_to_the_end_that_can_never_commit_stops_loudly_and_the_next_one_goes_on(
+    make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    disk = small_disk(daemon.home / "state", "1M")
+    log = daemon.logs / "app.log"
+    log.write_bytes(numbered(0, 100))
+    assert daemon.run_to_end() == 0
+    filler = fill(disk)
+    filler.write_bytes(b"\0" * (filler.stat().st_size - (64 << 10)))  # enough for the start, too little for all of it
+    with log.open("ab") as file:
+        file.write(b"no json\n" * 1000 + numbered(100, 1000))
+    daemon.start("--until-eof")
+    assert daemon.wait(timeout=30) == 1
+    words = daemon.stderr().splitlines()[-1]
+    assert words.startswith("tailrace: 5 commits in a row have failed, the last one: ")
+    assert "full" in words
+    assert len(daemon.said("pipeline.rewind")) == 5
+    assert daemon.said("pipeline.stopped")
+    filler.unlink()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(1000))
+    assert len(daemon.dead_letters()) == 1000
+
+
 def test_case_071_a_stop_while_nothing_can_be_committed_does_not_wait_for_the_next_attempt(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
