@@ -48,6 +48,9 @@ product: $(VENV)/test.stamp  ## each rotation x crash x sink x restart x reader:
 room: $(VENV)/test.stamp  ## disks with room for so many bytes, and later for more: the same output (ARGS='--every 11')
 	@$(BIN)/python -m tests.scenarios.room $(ARGS)
 
+long: $(VENV)/test.stamp  ## cases in their full size: 100,000 files, 100,000 outputs, 5 million lines (minutes)
+	@$(BIN)/python -m pytest -m long $(ARGS)
+
 soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks: is each line there once? (MINUTES=5, ARGS=--seed=1)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 

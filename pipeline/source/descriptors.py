@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import stat
+from itertools import islice
 
 from pipeline.source.identity import Changed
 from pipeline.source.reader import File
 
 RESERVE = 64  # descriptors left for sinks, state, workers and libraries
+CANDIDATES = 16  # of the least recently used files, among which the one to be closed is chosen
 LEAST = 8  # however low the limit is
 FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # never waits, whatever stands at the path by now
 
@@ -78,7 +80,7 @@ class Descriptors:
     def _make_room(self) -> None:
         """Best of all, close one that has nothing unread or uncommitted; never one whose name is gone: it could not be
         opened again."""
-        named = [file for file in self._open if file.gone_since is None]
+        named = list(islice((file for file in self._open if file.gone_since is None), CANDIDATES))
         victim = next((file for file in named if file.settled and not file.has_data), None)
         victim = victim or next((file for file in named if not file.has_data), None) or next(iter(named), None)
         if victim is None:
