@@ -15,7 +15,7 @@ from typing import IO, Any
 from pipeline.config.model import LogSettings
 from pipeline.telemetry.escape import escape, json_line
 from pipeline.telemetry.repeats import Repeats
-from pipeline.telemetry.wrap import lay, terminal_width
+from pipeline.telemetry.wrap import INDENT, lay, terminal_width
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut
@@ -179,8 +179,8 @@ def use_colour(stream: IO[str] | None, environ: Mapping[str, str] = os.environ) 
 
 
 def console_line(fields: dict[str, Any], colour: bool = False, width: int | None = None) -> str:
-    """``time level [logger] event key=value ...``, broken between fields where it is longer than ``width`` columns;
-    what follows, and a traceback, stands on indented lines, as no log line begins."""
+    """``time level [logger] event key=value ...``, broken between fields where it is longer than ``width`` columns, and
+    inside those that are; what follows, and a traceback, stands on indented lines, as no log line begins."""
     fields = dict(fields)
     when, level, event = (str(fields.pop(key, "")) for key in ("timestamp", "level", "event"))
     name = str(fields.pop("logger", ""))
@@ -188,7 +188,11 @@ def console_line(fields: dict[str, Any], colour: bool = False, width: int | None
     dim, reset, tint = (_DIM, _RESET, _COLOURS.get(level, "")) if colour else ("", "", "")
     parts = [(dim, when, ""), (tint, f"{level:<7}", ""), (dim, f"[{escape(name)}]", ""), ("", escape(event), "")]
     parts += [(dim, f"{escape(key)}=", _quoted(value)) for key, value in fields.items()]
-    shown = [(len(head) + len(rest), f"{look}{head}{look and reset}{rest}") for look, head, rest in parts]
+    shown: list[tuple[int, str]] = []
+    for look, head, rest in parts:
+        fits = width is None or len(head) + len(rest) <= width - INDENT
+        first, *words = [rest] if fits else rest.split(" ")  # a sentence that is too long for any line
+        shown += [(len(head) + len(first), f"{look}{head}{look and reset}{first}"), *((len(one), one) for one in words)]
     return "\n    ".join([lay(shown, width), *map(escape, trace.splitlines())])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import IO
 
 _NARROWEST = 20  # columns; below that, breaking makes nothing better
+INDENT = 4  # of what follows a break
 
 
 def terminal_width(stream: IO[str] | None) -> int | None:
@@ -20,7 +21,7 @@ def terminal_width(stream: IO[str] | None) -> int | None:
     return width if width >= _NARROWEST else None
 
 
-def wrap(text: str, width: int | None, indent: int = 4) -> str:
+def wrap(text: str, width: int | None, indent: int = INDENT) -> str:
     """``text`` in lines of at most ``width`` columns, as far as its words let it; None: in one line."""
     if width is None or len(text) <= width:
         return text
@@ -34,7 +35,7 @@ def wrap(text: str, width: int | None, indent: int = 4) -> str:
     )  # fmt: skip
 
 
-def lay(parts: Sequence[tuple[int, str]], width: int | None, indent: int = 4) -> str:
+def lay(parts: Sequence[tuple[int, str]], width: int | None, indent: int = INDENT) -> str:
     """Parts, each with the columns it takes (colours take none), one blank apart; lines break between parts."""
     lines: list[list[str]] = [[]]
     used = 0

@@ -73,6 +73,18 @@ def test_a_log_line_is_broken_between_fields() -> None:
     assert coloured.count("\n") == 1
 
 
+def test_a_sentence_that_no_line_can_hold_is_broken_between_its_words() -> None:
+    fields = {"timestamp": "T", "level": "info", "logger": "x", "event": "e", "why": f"{TEXT} {TEXT}", "n": 1}
+    lines = console_line(fields, width=30).split("\n")
+    assert lines == [
+        'T info    [x] e why="one two',
+        "    three four five six seven",
+        "    one two three four five",
+        '    six seven" n=1',
+    ]
+    assert "\n" not in console_line(fields, width=None)
+
+
 def test_a_table_leaves_out_what_can_be_spared_before_it_cuts(terminal: tuple[int, IO[str]]) -> None:
     screen, stream = terminal
     row = ("1", "2020-09-13T12:26:40Z", "parse.combined", "access.log", "this line fits no pattern at all")
