@@ -108,6 +108,8 @@ class Life(RuleBasedStateMachine):
         if not self._ready(name, moment):
             return
         original = self.world.names[name]
+        if not self.world.registered(original):
+            parts, turns = 1, 0  # else both would be new to the same scan, and it compares with what was known before
         copy = self.world.begin_copy(name)
         for part in range(parts):
             self._turns(turns)

@@ -16,8 +16,6 @@ from .audit import Durable
 from .plant import MAX_LINE, Plant
 
 Kind = Literal["plain", "drop", "twice", "raise", "bad", "long", "empty"]
-DEAD = ("raise", "bad", "long")  # kinds of lines that become dead letters
-UNTRACED = ("drop", "empty")  # those of which nothing is left but numbers
 LINK = "c.log"
 
 
@@ -36,6 +34,16 @@ class Line:
     @property
     def end(self) -> int:
         return self.at + len(self.text)
+
+    @property
+    def dead(self) -> bool:
+        """It becomes a dead letter."""
+        return self.kind in ("raise", "bad", "long")
+
+    @property
+    def untraced(self) -> bool:
+        """Nothing is left of it but numbers."""
+        return self.kind in ("drop", "empty")
 
 
 @dataclass(eq=False)
@@ -274,14 +282,16 @@ class World:
             file.write(original.now.content[file.tell() : stop])
         self.touch(copy)
 
+    def registered(self, node: Node) -> bool:
+        """The process has decided what it is, and given it a file id."""
+        files = self.plant.tail._known.living.values() if self.plant.tail is not None else ()
+        return any(file.inode == node.inode and file.file_id and not file.undecided for file in files)
+
     @property
     def settled(self) -> bool:
         """No copy waits for being known as one. (If its original goes before that, nobody can know it any more.)"""
-        if self.copy is not None and self.plant.tail is not None:
-            for file in self.plant.tail._known.living.values():
-                if file.inode == self.copy.inode and file.file_id and not file.undecided:
-                    self.copy = None
-                    break
+        if self.copy is not None and self.registered(self.copy):
+            self.copy = None
         return self.copy is None
 
     # What must arrive.
