@@ -21,9 +21,9 @@ from pipeline.source.reader import File
 from pipeline.source.watch import Hints
 from pipeline.telemetry.counters import Counters
 
-SCAN_INTERVAL = 1.0  # seconds between two scans, hints or no hints
+SCAN_INTERVAL = 1.0  # seconds between two scans, hints or no hints; more with so many files that a scan costs too much
 SOONEST = 0.02  # seconds between two scans when a hint asks for one
-SCAN_COST = 1e-4  # seconds more of that for each file: twenty times what it costs to look at one
+SCAN_COST = 1e-4  # seconds for each file: twenty times what it costs to look at one
 
 
 class Tail:
@@ -59,7 +59,7 @@ class Tail:
 
     def open(self, positions: Sequence[Position], now: float) -> None:
         self._census.open(positions, now)
-        self._scanned_at, self._next_scan = now, now + SCAN_INTERVAL
+        self._scanned(now)
         if self._until_eof:
             self._total = sum(max(0, file.reach - file.read.offset) for file in self._known.living.values())
 
@@ -71,8 +71,8 @@ class Tail:
         if now >= self._next_scan:
             if self._hints is not None:
                 self._hints.check()
-            self._scanned_at, self._next_scan = now, now + SCAN_INTERVAL
             self._census.scan(now)
+            self._scanned(now)
         else:
             self._census.enroll()
         if self._ready and not self._stalled:
@@ -130,6 +130,9 @@ class Tail:
             self._ready.append(file)
             if awake:
                 self._stalled = False
+
+    def _scanned(self, now: float) -> None:
+        self._scanned_at, self._next_scan = now, now + max(SCAN_INTERVAL, SCAN_COST * self._census.found)
 
     def _scan_soon(self, now: float) -> None:
         soon = self._scanned_at + SOONEST + SCAN_COST * self._census.found

@@ -1,12 +1,15 @@
-"""Which descriptor is let go when there is no room: found by looking at few, however many are open."""
+"""What very many files cost: the descriptor to be let go is found by looking at few, and scans leave time to read."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.source import tail
 from pipeline.source.descriptors import CANDIDATES, Descriptors
 from pipeline.source.reader import File
 
@@ -30,3 +33,18 @@ def test_case_041_what_to_close_is_found_by_looking_at_few(tmp_path: Path, monke
     assert len(descriptors) == 200
     assert (count - 200) <= len(looked_at) <= (count - 200) * 2 * CANDIDATES
     descriptors.close_all()
+
+
+def test_case_041_scans_of_very_many_files_leave_time_to_read_them(
+    stand: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutation: each second, whatever it costs. With 100,000 files nothing else was done (``make long``)."""
+    monkeypatch.setattr(tail, "SCAN_COST", 1.0)
+    rig = stand()
+    for number in range(5):
+        rig.write(f"{number}.log", f"{number}\n")
+    rig.start()
+    before = rig.running._known.scan
+    for _ in range(20):
+        rig.poll(1.0)
+    assert rig.running._known.scan == before + 4
