@@ -88,6 +88,7 @@ def measure(
         memory = Memory([process.pid for process in started])
         memory.start()
         timer = threading.Timer(GIVE_UP, kill, [started])
+        timer.daemon = True  # a signal may come before the `try`: nobody must wait for it then
         timer.start()
         try:
             if output:
