@@ -28,7 +28,7 @@ use = "write.file"
 path = "out/all.ndjson"
 """
 LINES = 60_000
-TIMES = 8
+TIMES = 5
 
 
 @pytest.mark.parametrize("workers", [0, 2])
