@@ -49,6 +49,7 @@ class Known:
     def notice(self, file: File, path: bytes, st: os.stat_result, now: float) -> None:
         """Its size or its time changed."""
         reused = file.fd < 0 and path != file.path  # if it holds something else, it is not our file at another place
+        file.verified = file.verified and not reused  # so it is looked at, also if it may just have grown
         try:
             if file.fd < 0 and (not file.verified or st.st_size <= file.size):
                 st = self.descriptors.open(file, path)

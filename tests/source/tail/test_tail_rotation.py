@@ -482,6 +482,20 @@ def test_case_020_an_inode_used_again_by_a_copy_is_known_for_a_copy(stand: Make)
     assert sorted(rig.lines()) == split(numbered(0, 50) + numbered(100, 150))
 
 
+def test_an_inode_used_again_by_a_longer_copy_is_known_for_a_copy_when_descriptors_are_few(stand: Make) -> None:
+    rig = stand(max_open=1)
+    b = rig.write("b.log", numbered(100, 101))
+    rig.start().run()
+    rig.write("a.log", numbered(0, 50))
+    rig.run(1)  # takes the one descriptor
+    b.rename(rig.directory / "a.log.1")
+    rig.copytruncate("a.log", "a.log.1")  # (into the inode that was b.log's)
+    for _ in range(3):
+        rig.poll(1.0)  # no slot is free, so nothing is read
+    rig.run(5)
+    assert sorted(rig.lines()) == split(numbered(0, 50) + numbered(100, 101))
+
+
 def test_a_file_deleted_while_stopped_is_counted_with_its_unread_bytes(begun: Begun) -> None:
     rig, a = begun.rig, begun.log
     rig.stop()
