@@ -181,7 +181,8 @@ class Census:
             return file is not None  # gone, or not to be reached: the scan finds out
         if file is not None and file.key == (st.st_dev, st.st_ino):
             self._known.notice(file, path, st, now)
-            if any(waiting.size and waiting.key == file.key for waiting in self._known.waiting):
+            file = self._known.living.get(file.key)  # that, or what was found to have taken its place
+            if file in self._known.waiting and file.size:
                 self.decide(now)
             self.enroll()
             return False
