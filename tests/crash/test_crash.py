@@ -22,6 +22,8 @@ from .power import SECTOR, Unsynced, mixed
 from .remains import gone
 from .scenario import RUNS, configuration, result
 
+pytestmark = pytest.mark.timeout(300)  # hundreds of processes: a busy machine needs many times the usual seconds
+
 FORGETFUL = """
 import sys
 from tests.crash import power
@@ -43,7 +45,7 @@ class Told:
 
 
 def rehearse(*command: str) -> Told:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=280)
     said = done.stdout + done.stderr
     told = re.search(r"kills: \d+ \((.*)\)\nkilled at: (.*)\ndifferences: (\d+)", done.stdout)
     assert told, said
