@@ -47,12 +47,15 @@ class Budget:
     def __init__(self, seconds: float, stage: Callable[[], int]) -> None:
         self._seconds, self._stage = seconds, stage
         self._deadline: float | None = None
+        self._used = False
         self.stage = 0  # which stage was at work when the time was up
         signal.signal(signal.SIGALRM, self._check)
 
     def _check(self, _signum: int, _frame: Any) -> None:
         if self._deadline is not None and monotonic() > self._deadline:
-            self._deadline, self.stage = None, self._stage()
+            if not self._used:
+                self._used, self.stage = True, self._stage()
+            self._deadline = monotonic() + self._seconds  # once more, should this one be swallowed by a stage
             raise self._used_up()
 
     def watch(self) -> None:
@@ -63,12 +66,16 @@ class Budget:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def start(self) -> None:
-        self._deadline = monotonic() + self._seconds
+        self._used, self._deadline = False, monotonic() + self._seconds
 
     def stop(self) -> None:
         """The lines are done; TimeBudget when it was raised before and a stage swallowed it (a bare ``except``)."""
-        if self._deadline is None:
+        self.give_up()
+        if self._used:
             raise self._used_up()
+
+    def give_up(self) -> None:
+        """TimeBudget came out; no more of it."""
         self._deadline = None
 
     def _used_up(self) -> TimeBudget:
@@ -135,6 +142,7 @@ class Work:
                 made = self._chain.run(data, self._batch, self._asked.start + done, done)
             self._budget.stop()
         except TimeBudget:
+            self._budget.give_up()
             made = None
         if made is None:
             return self._careful(done + len(data))
@@ -183,6 +191,7 @@ class Work:
             made = self._chain.run_line(line, self._batch, start, done)
             self._budget.stop()
         except TimeBudget as error:
+            self._budget.give_up()
             self._chain.at = self._budget.stage
             made = self._chain.condemn(line, done, "time_budget", f"{error} (pipeline.line_timeout)")
         return made

@@ -20,6 +20,9 @@ from .engine_kit import Each, Json, Moody, steps, to_sink
 
 LINE_TIMEOUT = 0.15
 
+# A budget may be used up inside of hypothesis' listener to the garbage collector; it is raised again then.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 class Bench:
     """One slot, filled and worked on."""
@@ -181,19 +184,28 @@ def swallow(event: Event) -> Event:
     return event
 
 
+def swallow_twice(event: Event) -> Event:
+    """Or in the middle of a loop."""
+    try:
+        loop(event)
+    except:  # noqa: E722  (that is the point)
+        loop(event)
+    return event
+
+
 def parse_slowly(text: str) -> Any:
     for line in text.split("\n"):
         loop({"message": line})
     return [{"message": line} for line in text.split("\n")]
 
 
-@pytest.mark.parametrize("stage", [loop, runaway, swallow])
+@pytest.mark.parametrize("stage", [loop, runaway, swallow, swallow_twice])
 def test_case_081_a_line_that_takes_too_long_is_the_only_dead_letter_and_costs_little(
     bench: Callable[..., Bench], stage: Callable[[Event], Event]
 ) -> None:
     lines = [f"line {number}" for number in range(300)]
     lines[150] = "slow"
-    enough = 2 * 2 * LINE_TIMEOUT + 1.0  # seconds: once in its piece, once alone
+    enough = 2 * 4 * LINE_TIMEOUT + 1.0  # seconds: once in its piece, once alone, each perhaps swallowed once
     took: list[float] = []
     while not took or (took[-1] > enough and len(took) < 4):  # something else may have had the machine
         started = time.monotonic()
