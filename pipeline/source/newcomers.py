@@ -109,6 +109,11 @@ class Newcomers:
             same.truncated = True  # before this start, it seems: there may be a copy
 
     def _decide(self, file: File, beginnings: Beginnings, now: float) -> None:
+        st = os.fstat(file.fd)
+        if st.st_size != file.size or st.st_mtime_ns != file.mtime_ns:  # a copy in the making is longer by now
+            self._known.notice(file, file.path, st, now)
+            if file not in self._known.waiting:
+                return
         head = file.see_head()
         copy = copy_of(file, self._known.ended.files.values())
         if copy is None and file.gone_since is None and now - file.quiet_since < PATIENCE:

@@ -295,6 +295,27 @@ def test_case_014_a_copy_in_the_making_is_not_read_until_the_original_is_truncat
     assert rig.lines() == split(text + numbered(200, 203))
 
 
+@pytest.mark.parametrize("refilled", [False, True])
+def test_case_014_a_copy_that_was_last_seen_in_the_making_is_known_when_a_hint_tells_of_the_truncation(
+    stand: Make, refilled: bool
+) -> None:
+    rig = stand()
+    text = numbered(0, 100)
+    a = rig.write("a.log", text)
+    rig.start().run()
+    rig.write("a.log.1", text[:1000])
+    rig.run(1)
+    rig.write("a.log.1", text[1000:])
+    os.truncate(a, 0)
+    if refilled:
+        rig.write("a.log", numbered(200, 203))
+    rig.running._census.look(os.fsencode(a), rig.now)
+    rig.read_all()
+    rig.run(5)
+    assert rig.lines() == split(text + (numbered(200, 203) if refilled else ""))
+    assert rig.notes.of("bytes.lost") == []
+
+
 def test_case_014_a_copy_that_ends_before_the_last_lines_read_is_not_read_again(stand: Make) -> None:
     rig = stand()
     a = rig.write("a.log", numbered(0, 50))
