@@ -295,6 +295,16 @@ def test_case_014_a_copy_in_the_making_is_not_read_until_the_original_is_truncat
     assert rig.lines() == split(text + numbered(200, 203))
 
 
+def test_case_016_a_refill_to_exactly_the_old_size_is_noticed(stand: Make) -> None:
+    rig = stand()
+    a = rig.write("a.log", numbered(0, 50))
+    rig.start().run()
+    os.truncate(a, 0)
+    rig.write("a.log", numbered(50, 100))
+    rig.run(5)
+    assert rig.lines() == split(numbered(0, 100))
+
+
 @pytest.mark.parametrize("refilled", [False, True])
 def test_case_014_a_copy_that_was_last_seen_in_the_making_is_known_when_a_hint_tells_of_the_truncation(
     stand: Make, refilled: bool
