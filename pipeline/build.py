@@ -263,11 +263,11 @@ def _let_go_of_old_outputs(config: Config, state: State, steps: Sequence[Step], 
     from stages.write.file import File
 
     present = {step.sink_id for step in steps if step.role == "write"}
+    most = most_uncommitted(config.pipeline.commit_bytes, shape_of(config, config.pipeline.workers).output_bytes)
     for sink, marks in state.marks().items():
         if sink not in present:
             old = File(path=marks[0].path)
-            shape = shape_of(config, config.pipeline.workers)
-            old.most_uncommitted = most_uncommitted(config.pipeline.commit_bytes, shape.output_bytes)
+            old.most_uncommitted = most
             old.recover(marks)
             old.close()
             for notice in old.notices:

@@ -14,6 +14,7 @@ from pipeline.telemetry.escape import escape
 
 if TYPE_CHECKING:
     from pipeline.config.model import Config, StageSpec
+    from pipeline.source.finder import Scan
     from pipeline.step import Step
 
 _FILES_SHOWN = 10
@@ -51,26 +52,25 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 def _lines(config: Config) -> Iterator[tuple[str, str]]:
     """(mark, line); lines without a mark go on with the one before."""
+    from pipeline.source.finder import Finder
     from pipeline.steps import build_steps
 
     yield _YES, f"configuration: {config.path}"
     for warning in config.warnings:
         yield _HINT, warning
     steps = build_steps(config)
-    yield from _sources(config, steps)
+    scan = Finder(config.source.paths, config.source.exclude).scan()
+    yield from _sources(config, steps, scan)
     yield _YES, f"the chain, {len(config.stages)} {'stage' if len(config.stages) == 1 else 'stages'}:"
     width = max((len(spec.label) for spec in config.stages), default=0)
     for spec in config.stages:
         yield "", f"{spec.label:<{width}}{_about(spec)}".rstrip()
     yield from _promises(steps)
     yield from _places(config)
-    yield from _memory(config)
+    yield from _memory(config, len(scan.found))
 
 
-def _sources(config: Config, steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
-    from pipeline.source.finder import Finder
-
-    scan = Finder(config.source.paths, config.source.exclude).scan()
+def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tuple[str, str]]:
     for directory, why in scan.failed.items():
         yield _NO, f"cannot look into {_text(directory)}: {why}"
     found = sorted(scan.found)
@@ -90,7 +90,7 @@ def _sources(config: Config, steps: Sequence[Step]) -> Iterator[tuple[str, str]]
         yield _HINT, f"{_text(path)}: is packed, and packed files are not read; name them in source.exclude"
     if len(packed) > _FILES_SHOWN:
         yield _HINT, f"... and {len(packed) - _FILES_SHOWN:,} more that are packed"
-    yield from _unparsed([_text(path) for path in found if path not in packed], steps)
+    yield from _unparsed([_text(path) for path in sorted(set(found).difference(packed))], steps)
 
 
 def _is_packed(path: bytes) -> bool:
@@ -157,11 +157,10 @@ def _can(directory: str) -> str:
     return "can be written to" if os.path.isdir(directory) else "can be made"
 
 
-def _memory(config: Config) -> Iterator[tuple[str, str]]:
+def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
     from pipeline.build import memory_ceiling
-    from pipeline.source.finder import Finder
 
-    parts = memory_ceiling(config, len(Finder(config.source.paths, config.source.exclude).scan().found))
+    parts = memory_ceiling(config, files)
     yield _YES, f"memory ceiling: {_size(sum(size for _, size in parts))}"
     for what, size in parts:
         yield "", f"{_size(size):>12}  {what}"

@@ -201,11 +201,9 @@ class Census:
                 self._look_beside(file)
             self._tell_gone(file)
         if file.fd >= 0:
-            st = os.fstat(file.fd)
-            if st.st_size != file.size or st.st_mtime_ns != file.mtime_ns:
-                self._known.notice(file, file.path, st, now)
-                if file.ended:
-                    return
+            self._known.refresh(file, os.fstat(file.fd), now)
+            if file.ended:
+                return
         if self._until_eof or (first and file.fd < 0):
             return
         if file.fd < 0:

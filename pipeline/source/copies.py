@@ -9,8 +9,6 @@ from typing import NamedTuple
 from pipeline.source.identity import FIRST, OVERLAP, Marker, continues, digest, mark
 from pipeline.source.reader import File
 
-PATIENCE = 2.0  # seconds without growth after which a file that begins like another one is no copy in the making
-
 
 class Copy(NamedTuple):
     """The newcomer holds what ``of`` held; from ``start`` on it has not been read."""

@@ -46,6 +46,11 @@ class Known:
         if self.by_path.get(file.path) is file:
             del self.by_path[file.path]
 
+    def refresh(self, file: File, st: os.stat_result, now: float) -> None:
+        """What its descriptor tells, if that is news."""
+        if st.st_size != file.size or st.st_mtime_ns != file.mtime_ns:
+            self.notice(file, file.path, st, now)
+
     def notice(self, file: File, path: bytes, st: os.stat_result, now: float) -> None:
         """Its size or its time changed."""
         reused = file.fd < 0 and path != file.path  # if it holds something else, it is not our file at another place

@@ -109,11 +109,9 @@ class Newcomers:
             same.truncated = True  # before this start, it seems: there may be a copy
 
     def _decide(self, file: File, beginnings: Beginnings, now: float) -> None:
-        st = os.fstat(file.fd)
-        if st.st_size != file.size or st.st_mtime_ns != file.mtime_ns:  # a copy in the making is longer by now
-            self._known.notice(file, file.path, st, now)
-            if file not in self._known.waiting:
-                return
+        self._known.refresh(file, os.fstat(file.fd), now)  # a copy in the making is longer by now
+        if file not in self._known.waiting:
+            return
         head = file.see_head()
         copy = copy_of(file, self._known.ended.files.values())
         if copy is None and file.gone_since is None and now - file.quiet_since < PATIENCE:
@@ -139,9 +137,7 @@ class Newcomers:
 
     def _may_be_copied(self, file: File, head: bytes, old: File, now: float) -> bool:
         """Whether the newcomer may be a copy of ``old``: in the making, or, if that has ended now, finished."""
-        st = self._known.descriptors.open(old)
-        if st.st_size != old.size or st.st_mtime_ns != old.mtime_ns:
-            self._known.notice(old, old.path, st, now)
+        self._known.refresh(old, self._known.descriptors.open(old), now)
         if not old.ended:
             try:
                 old.verify()
