@@ -30,7 +30,7 @@ fuzz: $(VENV)/test.stamp  ## try 5,000 damaged inputs a test, or two minutes of 
 lint: $(VENV)/test.stamp  ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	@sh tests/types.sh $(abspath $(BIN)/mypy)
 
 format: $(VENV)/test.stamp  ## put style and format right
 	$(BIN)/ruff check --fix
@@ -62,7 +62,7 @@ mutations: $(VENV)/test.stamp  ## plant small lies in copies of the code, and se
 
 clean:  ## remove what make made: .venv, caches, benchmark data (never state/ and out/)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/data
-	find pipeline stages tests benchmarks sample_logs -name __pycache__ -prune -exec rm -rf {} +
+	find tailrace pipeline stages tests benchmarks sample_logs -name __pycache__ -prune -exec rm -rf {} +
 
 # Installed anew only when pyproject.toml has changed.
 $(VENV)/run.stamp: pyproject.toml | $(VENV)/bin/python
@@ -70,7 +70,8 @@ $(VENV)/run.stamp: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint --editable .
 	@touch $@ $(VENV)/run.stamp
 
 $(VENV)/bin/python:

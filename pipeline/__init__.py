@@ -1,3 +1,4 @@
 """The engine of tailrace: knows no concrete stage."""
 
-__version__ = "0.1.0"
+if __name__ != "tailrace.pipeline":  # found as a directory of the repository: a second copy of every module
+    raise ImportError("the engine is the package tailrace.pipeline: import it by that name", name=__name__)

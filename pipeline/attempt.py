@@ -8,10 +8,10 @@ from itertools import accumulate, groupby
 from time import perf_counter
 from typing import Any, cast
 
-from pipeline.batch import Batch, Event, Fail
-from pipeline.errors import TimeBudget
-from pipeline.result import DeadLine, Made, Payload, Tally, clean, fields_text
-from pipeline.step import TRACE_LIMIT, WHY_LIMIT, Entries, Pairs, Step, guarded
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.result import DeadLine, Made, Payload, Tally, clean, fields_text
+from tailrace.pipeline.step import TRACE_LIMIT, WHY_LIMIT, Entries, Pairs, Step, guarded
 
 FIELDS_LIMIT = 65_536  # characters kept in a dead letter
 CODE_LIMIT = 64

@@ -5,10 +5,10 @@ from __future__ import annotations
 from time import monotonic, time
 from typing import Any
 
-from pipeline.dead_letters import DeadLetter
-from pipeline.dispatch import Task
-from pipeline.result import DeadLine, Result
-from pipeline.telemetry.counters import Counters
+from tailrace.pipeline.dead_letters import DeadLetter
+from tailrace.pipeline.dispatch import Task
+from tailrace.pipeline.result import DeadLine, Result
+from tailrace.pipeline.telemetry.counters import Counters
 
 
 class Books:

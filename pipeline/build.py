@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from pipeline.batch import Position
-from pipeline.commit import DEAD_BYTES, LETTER_COST, Store, most_uncommitted
-from pipeline.config.model import Config, StageSpec
-from pipeline.engine import Engine, Outcome, Settings, Waker
-from pipeline.process import Inline, Process, Worker
-from pipeline.result import most_records
-from pipeline.ring import Geometry, Ring, geometry
-from pipeline.source import Source
-from pipeline.stage import Mark, Write
-from pipeline.state import Commit, State
-from pipeline.step import Step
-from pipeline.steps import build_steps
-from pipeline.telemetry.counters import Counters, Key
-from pipeline.worker import PIECE, Work, settle_memory
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.commit import DEAD_BYTES, LETTER_COST, Store, most_uncommitted
+from tailrace.pipeline.config.model import Config, StageSpec
+from tailrace.pipeline.engine import Engine, Outcome, Settings, Waker
+from tailrace.pipeline.process import Inline, Process, Worker
+from tailrace.pipeline.result import most_records
+from tailrace.pipeline.ring import Geometry, Ring, geometry
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.stage import Mark, Write
+from tailrace.pipeline.state import Commit, State
+from tailrace.pipeline.step import Step
+from tailrace.pipeline.steps import build_steps
+from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.worker import PIECE, Work, settle_memory
 
 WORKER_BASE = 24 << 20  # bytes: interpreter, stages and one piece's events
 MAIN_BASE = 32 << 20  # bytes: interpreter, configuration, watcher, the database's cache
@@ -96,8 +96,8 @@ def run_daemon(
     on_turn: Callable[[float], None],
 ) -> Outcome:
     """Run the configuration until it is stopped (or, ``until_eof``, until all that is there is done)."""
-    from pipeline.source.tail import Tail, watched
-    from pipeline.source.watch import Hints
+    from tailrace.pipeline.source.tail import Tail, watched
+    from tailrace.pipeline.source.watch import Hints
 
     _raise_file_limit()
     settings = config.pipeline
@@ -171,7 +171,7 @@ def run_replay(
     assert pace is None or not keep_sinks
     if not keep_sinks:
         stages = [spec for spec in config.stages if spec.role != "write"]
-        use, options = ("write.stdout", {}) if pace is None else ("stages.pace:PacedStdout", {"factor": pace})
+        use, options = ("write.stdout", {}) if pace is None else ("tailrace.stages.pace:PacedStdout", {"factor": pace})
         stages.append(StageSpec(use, "write.stdout", "write", options, id="standard output"))
         config = replace(config, stages=tuple(stages))
     if pace is not None:
@@ -212,7 +212,7 @@ def _run(
         data = config.to_json()
 
         def hire() -> Worker:
-            return Process("pipeline.worker", ring, data, settings.line_timeout, settings.worker_memory)
+            return Process("tailrace.pipeline.worker", ring, data, settings.line_timeout, settings.worker_memory)
     else:
         work = Work(steps, settings.line_timeout)
 
@@ -260,7 +260,7 @@ def _ours(config: Config, state: State) -> Callable[[bytes], bool]:
 
 def _let_go_of_old_outputs(config: Config, state: State, steps: Sequence[Step], log: Any) -> None:
     """Outputs of sinks that the configuration no longer has are cut back to their marks a last time."""
-    from stages.write.file import File
+    from tailrace.stages.write.file import File
 
     present = {step.sink_id for step in steps if step.role == "write"}
     most = most_uncommitted(config.pipeline.commit_bytes, shape_of(config, config.pipeline.workers).output_bytes)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.attempt import Attempt, BatchOf, LostTrackError
-from pipeline.errors import TimeBudget
-from pipeline.result import DeadLine, Made, Tally, clean
-from pipeline.step import WHY_LIMIT, Step, blame
+from tailrace.pipeline.attempt import Attempt, BatchOf, LostTrackError
+from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.result import DeadLine, Made, Tally, clean
+from tailrace.pipeline.step import WHY_LIMIT, Step, blame
 
 
 class Chain:

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.batch import Position
-from pipeline.dead_letters import DeadLetter, DeadLettersFullError
-from pipeline.sink import SinkThread
-from pipeline.source import Source
-from pipeline.stage import Mark
-from pipeline.state import Commit
-from pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.dead_letters import DeadLetter, DeadLettersFullError
+from tailrace.pipeline.sink import SinkThread
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.stage import Mark
+from tailrace.pipeline.state import Commit
+from tailrace.pipeline.telemetry.counters import Counters, Key
 
 DEAD_BYTES = 8 << 20  # of dead letters, with what their objects cost, that may wait for one commit
 LETTER_COST = 1200  # bytes of memory a dead letter costs beside its texts

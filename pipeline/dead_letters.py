@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError
 
 TABLE = """
 CREATE TABLE dead_letters (

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.batch import Chunk
-from pipeline.errors import TailraceError
-from pipeline.process import Died, Worker
-from pipeline.result import DeadLine, Result, Tally, read_result
-from pipeline.ring import AT, NONE, PROGRESS, STAGE, Ring, Slot
-from pipeline.source import Source
-from pipeline.telemetry.counters import Counters
-from pipeline.worker import DONE, PIECE
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.process import Died, Worker
+from tailrace.pipeline.result import DeadLine, Result, Tally, read_result
+from tailrace.pipeline.ring import AT, NONE, PROGRESS, STAGE, Ring, Slot
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.worker import DONE, PIECE
 
 FRESH_KILLS = 2  # so many fresh workers a line must have killed, alone, before it is condemned
 START_FAILURES = 5  # so many workers in a row that die before they are ready stop the pipeline

@@ -14,18 +14,18 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from pipeline.books import Books, dead_bytes
-from pipeline.commit import Committer, Store
-from pipeline.dispatch import Dispatch, Task
-from pipeline.errors import TailraceError
-from pipeline.process import Worker
-from pipeline.result import Result
-from pipeline.ring import Ring
-from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
-from pipeline.source import Source
-from pipeline.source.ledger import Balance
-from pipeline.stage import Write
-from pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.books import Books, dead_bytes
+from tailrace.pipeline.commit import Committer, Store
+from tailrace.pipeline.dispatch import Dispatch, Task
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.process import Worker
+from tailrace.pipeline.result import Result
+from tailrace.pipeline.ring import Ring
+from tailrace.pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.source.ledger import Balance
+from tailrace.pipeline.stage import Write
+from tailrace.pipeline.telemetry.counters import Counters, Key
 
 LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace
 FIRST_REWIND, LONGEST_REWIND = 0.5, 30.0  # seconds between rewinds that follow one another

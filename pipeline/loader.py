@@ -15,11 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from pipeline.batch import Event, Fail
-from pipeline.config.model import StageSpec
-from pipeline.errors import ConfigError
-from pipeline.stage import Write
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.batch import Event, Fail
+from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.stage import Write
+from tailrace.pipeline.telemetry.escape import escape
 
 Role = Literal["parse", "enrich", "write"]
 
@@ -43,7 +43,7 @@ def resolve(use: str, directory: str | os.PathLike[str]) -> type | Callable[...,
         forms = 'expected "parse.NAME", "enrich.NAME" or "write.NAME", or your own as "module:Name"'
         raise ConfigError([f'"{escape(use)}" names no stage; {forms}{_near_stage(use)}'])
     class_name = "".join(part.capitalize() for part in name.split("_"))
-    stage = getattr(_import(f"stages.{use}"), class_name, None)
+    stage = getattr(_import(f"tailrace.stages.{use}"), class_name, None)
     if not isinstance(stage, type):
         raise _no_such_stage(use)
     return stage
@@ -53,7 +53,7 @@ def built_in() -> list[str]:
     """The names of the stages that come with tailrace. Reads their files, imports none of them."""
     names = []
     for family in _METHODS.values():
-        package = importlib.import_module(f"stages.{family}")
+        package = importlib.import_module(f"tailrace.stages.{family}")
         for module in pkgutil.iter_modules(package.__path__):
             class_name = "".join(part.capitalize() for part in module.name.split("_"))
             file = Path(package.__path__[0], f"{module.name}.py")
@@ -235,7 +235,7 @@ def _import(module_name: str, directory: str = "") -> ModuleType:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name == module_name and not directory:
-            raise _no_such_stage(module_name.removeprefix("stages.")) from error
+            raise _no_such_stage(module_name.removeprefix("tailrace.stages.")) from error
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             near = _did_you_mean(module_name, (module.name for module in pkgutil.iter_modules([directory])))
             why = f'there is no module "{error.name}" in {directory} or on Python\'s path{near}'

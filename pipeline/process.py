@@ -17,9 +17,8 @@ from time import monotonic
 from typing import Protocol
 
 import orjson
-
-from pipeline.ring import Ring
-from pipeline.worker import BUSY, MESSAGE, NOT_FOR_WORKERS, Work
+from tailrace.pipeline.ring import Ring
+from tailrace.pipeline.worker import BUSY, MESSAGE, NOT_FOR_WORKERS, Work
 
 TURN = 0.02  # seconds the work inside the process goes on before files and sinks have their turn
 READY = 0xFFFFFFFF  # what a process sends instead of a slot number when it has built its chain

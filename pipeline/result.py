@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import orjson
-
-from pipeline.batch import Event
+from tailrace.pipeline.batch import Event
 
 FOOTER = struct.Struct("=I")
 PAYLOAD = struct.Struct("=BHII")  # kind, sink, offset, length; then the destination

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 
-from pipeline.batch import Chunk
-from pipeline.errors import TailraceError
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.errors import TailraceError
 
 PAGE = 4096
 HEADER_BYTES = 2 * PAGE  # 64 bytes of words, then the request with the file's name and path

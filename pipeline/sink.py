@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 
-from pipeline.dispatch import Task
-from pipeline.errors import Retry
-from pipeline.stage import Mark, Write
+from tailrace.pipeline.dispatch import Task
+from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.stage import Mark, Write
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0  # seconds
 Payloads = list[tuple[str, memoryview]]

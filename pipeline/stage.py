@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Batch, Event, Fail
 
 
 class Guarantee(enum.StrEnum):

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 import orjson
-
-from pipeline.batch import Position
-from pipeline.dead_letters import TABLE, DeadLetter, DeadLetters
-from pipeline.errors import StateError
-from pipeline.stage import Mark
-from pipeline.state_file import (
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.dead_letters import TABLE, DeadLetter, DeadLetters
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.stage import Mark
+from tailrace.pipeline.state_file import (
     COLUMNS,
     FILE_NAME,
     LOCK_NAME,
@@ -37,8 +36,8 @@ from pipeline.state_file import (
     signed,
     unwritable,
 )
-from pipeline.telemetry.counters import Counters, Key
-from stages import disk
+from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.stages import disk
 
 WAL_LIMIT = 16 << 20  # bytes the write-ahead log is cut back to
 

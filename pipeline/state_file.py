@@ -14,12 +14,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import orjson
-
-from pipeline.batch import Position
-from pipeline.dead_letters import TABLE
-from pipeline.errors import StateError
-from pipeline.stage import Mark
-from pipeline.telemetry.counters import Counters
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.dead_letters import TABLE
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.stage import Mark
+from tailrace.pipeline.telemetry.counters import Counters
 
 SCHEMA_VERSION = 1
 FILE_NAME = "tailrace.sqlite"

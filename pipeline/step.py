@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, cast
 
-from pipeline.batch import Batch, Event, Fail
-from pipeline.errors import Reject, TimeBudget
-from pipeline.result import clean
-from pipeline.stage import Enrich, Parse, Write
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.errors import Reject, TimeBudget
+from tailrace.pipeline.result import clean
+from tailrace.pipeline.stage import Enrich, Parse, Write
 
 T = TypeVar("T")
 Entries = list[Event | Fail]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import loader
-from pipeline.batch import Event
-from pipeline.config.model import Config
-from pipeline.step import Condition, Step
+from tailrace.pipeline import loader
+from tailrace.pipeline.batch import Event
+from tailrace.pipeline.config.model import Config
+from tailrace.pipeline.step import Condition, Step
 
 
 def build_steps(config: Config) -> list[Step]:
@@ -25,7 +25,7 @@ def build_steps(config: Config) -> list[Step]:
         steps.append(step)
     if not any(step.role == "parse" and not step.only for step in steps):
         # Files that no parse stage takes are read as plain lines.
-        from stages.parse.raw import Raw
+        from tailrace.stages.parse.raw import Raw
 
         last = max((index for index, step in enumerate(steps) if step.role == "parse"), default=-1)
         steps.insert(last + 1, Step("parse.raw", "parse", Raw()))
@@ -38,7 +38,7 @@ def steps_from_json(data: bytes) -> Sequence[Step]:
 
 def condition(text: str) -> Condition:
     """`when` over a list of events: in one go, or one by one where that raises."""
-    from stages.expression import compile_expression
+    from tailrace.stages.expression import compile_expression
 
     expression = compile_expression(text)
 

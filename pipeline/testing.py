@@ -1,6 +1,6 @@
 """Test doubles that ship with the engine: a source of byte strings, a sink in memory that can be told to fail, a clock.
 
-They keep the contracts of ``pipeline.source`` and ``pipeline.stage`` and check loudly that the engine keeps its part.
+They keep the contracts of ``tailrace.pipeline.source`` and ``tailrace.pipeline.stage`` and check loudly that the engine keeps its part.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import orjson
-
-from pipeline.batch import Batch, Chunk, Event, Position
-from pipeline.source import Register
-from pipeline.stage import Guarantee, Mark
+from tailrace.pipeline.batch import Batch, Chunk, Event, Position
+from tailrace.pipeline.source import Register
+from tailrace.pipeline.stage import Guarantee, Mark
 
 
 class FakeClock:

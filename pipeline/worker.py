@@ -1,7 +1,7 @@
 """What a worker does: take a slot, run its lines through the chain, leave the results in the slot.
 
 ``Work`` is that as a step object, used inside the process when ``workers = 0``; ``main`` is the worker process around
-it (``python -m pipeline.worker RING SOCKET PARENT``), which gets slot numbers over a socket and answers with them.
+it (``python -m tailrace.pipeline.worker RING SOCKET PARENT``), which gets slot numbers over a socket and answers with them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from time import monotonic
 from typing import Any
 
 import orjson
-
-from pipeline.attempt import LostTrackError
-from pipeline.batch import Batch
-from pipeline.chain import Chain
-from pipeline.errors import TimeBudget
-from pipeline.result import Made, ResultWriter
-from pipeline.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
-from pipeline.step import Step
+from tailrace.pipeline.attempt import LostTrackError
+from tailrace.pipeline.batch import Batch
+from tailrace.pipeline.chain import Chain
+from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.result import Made, ResultWriter
+from tailrace.pipeline.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
+from tailrace.pipeline.step import Step
 
 PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
 CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn
@@ -293,6 +292,6 @@ def _receive(channel: socket.socket) -> bytes:
 
 
 if __name__ == "__main__":
-    from pipeline.steps import steps_from_json  # the one look upwards: here the process is put together
+    from tailrace.pipeline.steps import steps_from_json  # the one look upwards: here the process is put together
 
     main(steps_from_json)

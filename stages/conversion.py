@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import orjson
-
-from pipeline.batch import Batch, Event, Fail
-from stages.times import BAD_TIMESTAMP, Times
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.stages.times import BAD_TIMESTAMP, Times
 
 Kind = Literal["int", "float", "bool", "timestamp", "ip", "string"]
 OnBadType = Literal["error", "null", "string"]

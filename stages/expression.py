@@ -4,7 +4,7 @@ A name is a field of the event, None where it is missing; ``event["user-agent"]`
 A comparison that makes no sense (``None < 3``, ``"a" in 5``) is False, and so is its opposite. An item that is not
 there (``headers["x"]``, ``parts[3]``) is None, of None too. Everything else behaves as in Python and may raise:
 ``None // 100``. An expression changes nothing; its functions, methods and operators are bounded, see
-``stages.operations``.
+``tailrace.stages.operations``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.batch import Event
-from stages import operations
-from stages.syntax import BOUNDED_OPERATORS, EVENT, SAFE_COMPARISONS, ExpressionError, Translator, parse
+from tailrace.pipeline.batch import Event
+from tailrace.stages import operations
+from tailrace.stages.syntax import BOUNDED_OPERATORS, EVENT, SAFE_COMPARISONS, ExpressionError, Translator, parse
 
 __all__ = ["Expression", "ExpressionError", "compile_expression"]
 

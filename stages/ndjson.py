@@ -6,9 +6,8 @@ from itertools import chain
 from typing import Any
 
 import orjson
-
-from pipeline.batch import Event
-from pipeline.errors import Reject
+from tailrace.pipeline.batch import Event
+from tailrace.pipeline.errors import Reject
 
 DEEPEST = 8  # levels of a field that is inside others; further down, the outer one is name enough
 

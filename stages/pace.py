@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import groupby
 
-from pipeline.batch import Event
-from pipeline.errors import Retry
-from stages.ndjson import to_lines
-from stages.write.stdout import Stdout
+from tailrace.pipeline.batch import Event
+from tailrace.pipeline.errors import Retry
+from tailrace.stages.ndjson import to_lines
+from tailrace.stages.write.stdout import Stdout
 
 TIME_FIELDS = ("timestamp", "time")  # the first one that holds a time counts
 LONGEST_WAIT = 60.0  # seconds that are asked for at once; a log may be silent for years

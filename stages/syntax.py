@@ -1,6 +1,6 @@
 """What of Python's syntax an expression may use, and what each part of it becomes.
 
-Nothing is run that is not on the lists here and in ``stages.operations``: names become look-ups in the event, functions
+Nothing is run that is not on the lists here and in ``tailrace.stages.operations``: names become look-ups in the event, functions
 and methods those of the list, and operators that could make something endless their bounded forms.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NoReturn
 
-from stages import operations
+from tailrace.stages import operations
 
 MAX_CHARACTERS = 4096  # of an expression
 MAX_DEPTH = 100  # of its syntax tree; well inside what Python's compiler can take

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.batch import Event
-from pipeline.errors import Reject
+from tailrace.pipeline.batch import Event
+from tailrace.pipeline.errors import Reject
 
 NAME_BYTES = 255  # the longest file name Linux and macOS take
 PATH_BYTES = 4095  # PATH_MAX without its NUL

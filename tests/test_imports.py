@@ -13,59 +13,65 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A name stands for the module and everything below it (the longest name that fits counts); a module
 # imports from its own layer and from lower ones.
 LAYERS = [
-    ["pipeline", "pipeline.errors", "pipeline.batch", "pipeline.stage"],
-    ["pipeline.config.model", "pipeline.dead_letters", "pipeline.result"],
-    ["pipeline.telemetry"],
-    ["pipeline.loader"],
-    ["pipeline.config"],
+    ["pipeline", "tailrace.pipeline.errors", "tailrace.pipeline.batch", "tailrace.pipeline.stage"],
+    ["tailrace.pipeline.config.model", "tailrace.pipeline.dead_letters", "tailrace.pipeline.result"],
+    ["tailrace.pipeline.telemetry"],
+    ["tailrace.pipeline.loader"],
+    ["tailrace.pipeline.config"],
     [
-        "pipeline.attempt",
-        "pipeline.chain",
-        "pipeline.ring",
-        "pipeline.source",
-        "pipeline.state",
-        "pipeline.state_file",
-        "pipeline.step",
+        "tailrace.pipeline.attempt",
+        "tailrace.pipeline.chain",
+        "tailrace.pipeline.ring",
+        "tailrace.pipeline.source",
+        "tailrace.pipeline.state",
+        "tailrace.pipeline.state_file",
+        "tailrace.pipeline.step",
     ],
-    ["pipeline.steps"],
-    ["pipeline.worker"],
-    ["pipeline.process"],
-    ["pipeline.dispatch"],
-    ["pipeline.sink"],
-    ["pipeline.books", "pipeline.commit"],
-    ["pipeline.engine"],
-    ["pipeline.build", "pipeline.testing"],
-    ["pipeline.cli"],
+    ["tailrace.pipeline.steps"],
+    ["tailrace.pipeline.worker"],
+    ["tailrace.pipeline.process"],
+    ["tailrace.pipeline.dispatch"],
+    ["tailrace.pipeline.sink"],
+    ["tailrace.pipeline.books", "tailrace.pipeline.commit"],
+    ["tailrace.pipeline.engine"],
+    ["tailrace.pipeline.build", "tailrace.pipeline.testing"],
+    ["tailrace.pipeline.cli"],
 ]
 
 # What a stage may know of the engine.
-STAGES_MAY_IMPORT = {"pipeline.batch", "pipeline.errors", "pipeline.stage"}
+STAGES_MAY_IMPORT = {"tailrace.pipeline.batch", "tailrace.pipeline.errors", "tailrace.pipeline.stage"}
 
 # What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
 # asks for it.
 ENGINE_MAY_IMPORT = {
-    "stages.disk": {
-        "pipeline.state"
+    "tailrace.stages.disk": {
+        "tailrace.pipeline.state"
     },  # one layer for all that changes what is durable; no stage, imports nothing of ours
-    "stages.expression": {"pipeline.build", "pipeline.config", "pipeline.steps"},  # `when`
-    "stages.parse.raw": {"pipeline.steps"},  # takes the files that no parse stage is for
-    "stages.write.file": {"pipeline.build"},  # takes back what sinks wrote that are gone from the configuration
+    "tailrace.stages.expression": {
+        "tailrace.pipeline.build",
+        "tailrace.pipeline.config",
+        "tailrace.pipeline.steps",
+    },  # `when`
+    "tailrace.stages.parse.raw": {"tailrace.pipeline.steps"},  # takes the files that no parse stage is for
+    "tailrace.stages.write.file": {
+        "tailrace.pipeline.build"
+    },  # takes back what sinks wrote that are gone from the configuration
 }
 
 # Who may import what makes things happen at the same time, or from outside.
-PROCESSES = {"pipeline.worker", "pipeline.process", "pipeline.dispatch"}
-THREADS = {"pipeline.sink", "pipeline.dispatch"}
+PROCESSES = {"tailrace.pipeline.worker", "tailrace.pipeline.process", "tailrace.pipeline.dispatch"}
+THREADS = {"tailrace.pipeline.sink", "tailrace.pipeline.dispatch"}
 CONCURRENCY = {
     "_thread": set(),
     "asyncio": set(),
     "concurrent": set(),
     "multiprocessing": set(),
-    "queue": THREADS | {"pipeline.engine"},  # where the sinks' answers arrive
-    "signal": PROCESSES | {"pipeline.cli"},
+    "queue": THREADS | {"tailrace.pipeline.engine"},  # where the sinks' answers arrive
+    "signal": PROCESSES | {"tailrace.pipeline.cli"},
     "socket": PROCESSES,
     "subprocess": PROCESSES,
-    "threading": THREADS | {"pipeline.telemetry.log"},  # sinks log, too: a lock, no thread
-    "watchdog": {"pipeline.source.watch"},  # has threads of its own
+    "threading": THREADS | {"tailrace.pipeline.telemetry.log"},  # sinks log, too: a lock, no thread
+    "watchdog": {"tailrace.pipeline.source.watch"},  # has threads of its own
 }
 
 
@@ -83,7 +89,7 @@ def imported_names(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "write imports in full: `from pipeline.batch import Event`"
+            assert not node.level, "write imports in full: `from tailrace.pipeline.batch import Event`"
             base = node.module or ""
             for alias in node.names:
                 name = f"{base}.{alias.name}"
@@ -114,7 +120,7 @@ STAGES = sorted(name for name in MODULES if below(name, {"stages"}))
 
 
 def test_there_is_something_to_check() -> None:
-    assert {"pipeline.errors", "pipeline.batch", "pipeline.stage"} <= set(ENGINE)
+    assert {"tailrace.pipeline.errors", "tailrace.pipeline.batch", "tailrace.pipeline.stage"} <= set(ENGINE)
     assert "stages" in STAGES
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.batch import Event, Fail
-from pipeline.config.model import StageSpec
-from pipeline.errors import ConfigError, TimeBudget
-from pipeline.loader import Lifted, build, built_in, resolve, role_of
-from pipeline.stage import Enrich
-from stages.enrich.set import Set
+from tailrace.pipeline.batch import Event, Fail
+from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.errors import ConfigError, TimeBudget
+from tailrace.pipeline.loader import Lifted, build, built_in, resolve, role_of
+from tailrace.pipeline.stage import Enrich
+from tailrace.stages.enrich.set import Set
 
 Resolve = Callable[[str], Any]
 
@@ -75,7 +74,7 @@ def test_the_directory_hides_no_module_of_others(tmp_path: Path, own: Resolve) -
          '"module:Name"; did you mean "enrich.filter"?'),
         ("parse.filter", 'there is no stage parse.filter; did you mean "enrich.filter"?'),
         ("enrich.Set", '"enrich.Set" names no stage; expected '),
-        ("stages.enrich", '"stages.enrich" names no stage'),
+        ("tailrace.stages.enrich", '"tailrace.stages.enrich" names no stage'),
         ("enrich.__init__", '"enrich.__init__" names no stage'),
         ("a:b:c", '"a:b:c" names no stage'),
         ("nowhere_at_all:X", 'there is no module "nowhere_at_all" in /nowhere or on Python\'s path'),
@@ -263,7 +262,7 @@ def test_ids_of_the_users_own_are_told_apart_within_one_result_only() -> None:
 
 def test_the_loader_is_light() -> None:
     code = (
-        "import sys, pipeline.loader\n"
+        "import sys, tailrace.pipeline.loader\n"
         "heavy = {'pydantic', 'inspect', 'importlib.metadata', 'orjson', 'email', 'sqlite3', 'logging', 'asyncio'}\n"
         "print(sorted(heavy & set(sys.modules) - before))"
     )

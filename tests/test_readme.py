@@ -44,7 +44,12 @@ def directory(tmp_path: Path) -> Path:
 
 
 def tailrace(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "import sys; from pipeline.cli.main import main; sys.exit(main())", *arguments]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())",
+        *arguments,
+    ]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
 
 

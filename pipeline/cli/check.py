@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.cli.options import add_config_argument, describe, load_config
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.cli.options import add_config_argument, describe, load_config
+from tailrace.pipeline.telemetry.escape import escape
 
 if TYPE_CHECKING:
-    from pipeline.config.model import Config, StageSpec
-    from pipeline.source.finder import Scan
-    from pipeline.step import Step
+    from tailrace.pipeline.config.model import Config, StageSpec
+    from tailrace.pipeline.source.finder import Scan
+    from tailrace.pipeline.step import Step
 
 _FILES_SHOWN = 10
 _YES, _NO, _HINT = "✓", "✗", "!"
@@ -35,8 +35,8 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    from pipeline.telemetry.log import use_colour
-    from pipeline.telemetry.wrap import terminal_width, wrap
+    from tailrace.pipeline.telemetry.log import use_colour
+    from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
     config = load_config(arguments.config)
     colour, width = use_colour(sys.stdout), terminal_width(sys.stdout)
@@ -52,8 +52,8 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 def _lines(config: Config) -> Iterator[tuple[str, str]]:
     """(mark, line); lines without a mark go on with the one before."""
-    from pipeline.source.finder import Finder
-    from pipeline.steps import build_steps
+    from tailrace.pipeline.source.finder import Finder
+    from tailrace.pipeline.steps import build_steps
 
     yield _YES, f"configuration: {config.path}"
     for warning in config.warnings:
@@ -94,7 +94,7 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
 
 
 def _is_packed(path: bytes) -> bool:
-    from pipeline.source.packed import MAGIC_BYTES, kind_of
+    from tailrace.pipeline.source.packed import MAGIC_BYTES, kind_of
 
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -137,8 +137,8 @@ def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
 
 def _places(config: Config) -> Iterator[tuple[str, str]]:
     """Whether what is written to can be written to; each directory once."""
-    from pipeline.cli.places import fault, fixed_part, state_fault
-    from pipeline.state import holder
+    from tailrace.pipeline.cli.places import fault, fixed_part, state_fault
+    from tailrace.pipeline.state import holder
 
     state = config.pipeline.state_dir
     why = state_fault(state)
@@ -158,7 +158,7 @@ def _can(directory: str) -> str:
 
 
 def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
-    from pipeline.build import memory_ceiling
+    from tailrace.pipeline.build import memory_ceiling
 
     parts = memory_ceiling(config, files)
     yield _YES, f"memory ceiling: {_size(sum(size for _, size in parts))}"

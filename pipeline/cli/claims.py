@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pipeline.cli.places import fixed_part
-from pipeline.config.model import Config, StageSpec
-from pipeline.config.overlap import can_match
-from pipeline.errors import TailraceError
-from pipeline.stage import Mark
-from pipeline.state import held, holder
-from pipeline.state_file import FILE_NAME, check_version, connect, read_marks, refusing
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.cli.places import fixed_part
+from tailrace.pipeline.config.model import Config, StageSpec
+from tailrace.pipeline.config.overlap import can_match
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.stage import Mark
+from tailrace.pipeline.state import held, holder
+from tailrace.pipeline.state_file import FILE_NAME, check_version, connect, read_marks, refusing
+from tailrace.pipeline.telemetry.escape import escape
 
 _WAY_OUT = (
     "Leave out --keep-sinks, then events go to standard output and nothing is touched; or use a copy of the "

@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.options import add_config_option, describe, load_config
-from pipeline.cli.usage import UsageError
-from pipeline.errors import TailraceError
-from pipeline.telemetry.escape import escape, json_line
-from pipeline.telemetry.table import Table, show
+from tailrace.pipeline.cli.options import add_config_option, describe, load_config
+from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.telemetry.escape import escape, json_line
+from tailrace.pipeline.telemetry.table import Table, show
 
 if TYPE_CHECKING:
-    from pipeline.cli.letters import Filter, Letter, Letters
-    from pipeline.config.model import Config, DeadLetterSettings
+    from tailrace.pipeline.cli.letters import Filter, Letter, Letters
+    from tailrace.pipeline.config.model import Config, DeadLetterSettings
 
 _LISTED = 50  # letters `list` shows unless told otherwise
 _WHY_SHOWN = 150  # characters: two lines of a terminal
@@ -57,7 +57,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from pipeline.cli.letters import rfc3339
+    from tailrace.pipeline.cli.letters import rfc3339
 
     letters, wanted = _open(arguments), _filter(arguments)
     count = letters.count(wanted)
@@ -86,7 +86,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _stats(arguments: argparse.Namespace) -> int:
-    from pipeline.cli.letters import rfc3339
+    from tailrace.pipeline.cli.letters import rfc3339
 
     config = load_config(arguments.config)
     letters = _letters(config)
@@ -196,13 +196,13 @@ def _open(arguments: argparse.Namespace) -> Letters:
 
 
 def _letters(config: Config) -> Letters:
-    from pipeline.cli.letters import Letters
+    from tailrace.pipeline.cli.letters import Letters
 
     return Letters(config.pipeline.state_dir)
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:
-    from pipeline.cli.letters import Filter
+    from tailrace.pipeline.cli.letters import Filter
 
     since = None if arguments.since is None else parse_since(arguments.since, time.time())
     return Filter(arguments.stage, arguments.error, since)
@@ -226,7 +226,7 @@ def _number(text: str) -> int:
 
 def _tell_none(letters: Letters) -> None:
     """That there are none, or none that are wanted."""
-    from pipeline.cli.letters import Filter
+    from tailrace.pipeline.cli.letters import Filter
 
     count = letters.count(Filter())
     fitting = f"none of the {count:,} dead letters; `tailrace dlq stats` shows which there are"
@@ -237,7 +237,7 @@ def parse_since(text: str, now: float) -> float:
     """Seconds since the epoch of ``30m`` (so long before ``now``) or of a date or time, in UTC unless it says."""
     from datetime import UTC, datetime
 
-    from pipeline.config.units import parse_duration
+    from tailrace.pipeline.config.units import parse_duration
 
     try:
         when = datetime.fromisoformat(text)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import TailraceError
-from pipeline.state_file import FILE_NAME, check_version, connect
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.state_file import FILE_NAME, check_version, connect
+from tailrace.pipeline.telemetry.escape import escape
 
 _SELECT = """
 SELECT id, time, stage, error, why, attempts, file_id, file, path, offset, length, event_id, raw, event, trace, sink,

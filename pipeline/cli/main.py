@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from pipeline import __version__
-from pipeline.cli.usage import UsageError
-from pipeline.errors import ConfigError, TailraceError
+from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.errors import ConfigError, TailraceError
+
+from tailrace.version import __version__
 
 TYPE_CHECKING = False  # typing's own takes time to import, and this module is in the way of everything
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def make_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name in argv:
             command.set_defaults(parser=command)
-            import_module(f"pipeline.cli.{name}").define(command)
+            import_module(f"tailrace.pipeline.cli.{name}").define(command)
     return parser
 
 
@@ -105,8 +106,8 @@ def _hold_standard_streams() -> None:
 
 def _complain(messages: Sequence[str]) -> None:
     """Say what is wrong, one message a line (or block of lines, where the configuration is shown)."""
-    from pipeline.telemetry.escape import escape
-    from pipeline.telemetry.wrap import terminal_width, wrap
+    from tailrace.pipeline.telemetry.escape import escape
+    from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
     if sys.stderr is None:
         return

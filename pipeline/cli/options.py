@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
-from pipeline.cli.usage import UsageError
+from tailrace.pipeline.cli.usage import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.config.model import Config, LogSettings
+    from tailrace.pipeline.config.model import Config, LogSettings
 
 DEFAULT_CONFIG = "config.toml"
 
@@ -44,7 +44,7 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
 
 def load_config(given: str | None, environ: Mapping[str, str] = os.environ) -> Config:
     """The checked configuration; ConfigError carries all that is wrong with it."""
-    from pipeline.config.load import load
+    from tailrace.pipeline.config.load import load
 
     return load(given or environ.get("TAILRACE_CONFIG") or DEFAULT_CONFIG, environ=environ)
 

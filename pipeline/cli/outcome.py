@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError
 
 if TYPE_CHECKING:
-    from pipeline.engine import Outcome
+    from tailrace.pipeline.engine import Outcome
 
 DEAD_LETTERED = 3
 

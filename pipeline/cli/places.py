@@ -8,8 +8,8 @@ import re
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.errors import StateError
-from pipeline.state_file import (
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.state_file import (
     FILE_NAME,
     LOCK_NAME,
     check_absence,

@@ -6,12 +6,13 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline import __version__
-from pipeline.cli.options import add_config_argument, add_log_options, describe, load_config, log_settings
+from tailrace.pipeline.cli.options import add_config_argument, add_log_options, describe, load_config, log_settings
+
+from tailrace.version import __version__
 
 if TYPE_CHECKING:
-    from pipeline.engine import Engine, Outcome
-    from pipeline.telemetry.log import Logger
+    from tailrace.pipeline.engine import Engine, Outcome
+    from tailrace.pipeline.telemetry.log import Logger
 
 _EXAMPLES = """\
   tailrace run                                  ./config.toml, until Ctrl-C
@@ -32,17 +33,17 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    from pipeline.build import run_daemon
-    from pipeline.cli import signals
-    from pipeline.cli.outcome import exit_code
-    from pipeline.source.finder import Finder
-    from pipeline.source.ledger import told
-    from pipeline.telemetry import log
-    from pipeline.telemetry.counters import Counters
-    from pipeline.telemetry.progress import Progress
-    from pipeline.telemetry.report import report
-    from pipeline.telemetry.summary import Summary
-    from pipeline.telemetry.wrap import terminal_width, wrap
+    from tailrace.pipeline.build import run_daemon
+    from tailrace.pipeline.cli import signals
+    from tailrace.pipeline.cli.outcome import exit_code
+    from tailrace.pipeline.source.finder import Finder
+    from tailrace.pipeline.source.ledger import told
+    from tailrace.pipeline.telemetry import log
+    from tailrace.pipeline.telemetry.counters import Counters
+    from tailrace.pipeline.telemetry.progress import Progress
+    from tailrace.pipeline.telemetry.report import report
+    from tailrace.pipeline.telemetry.summary import Summary
+    from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
     config = load_config(arguments.config)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
@@ -95,8 +96,8 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 
 def _tell_end(logger: Logger, outcome: Outcome) -> None:
-    from pipeline.source.ledger import together
-    from pipeline.telemetry import log
+    from tailrace.pipeline.source.ledger import together
+    from tailrace.pipeline.telemetry import log
 
     log.flush()  # what is still counted: the last line is to tell the end
     if outcome.closed:

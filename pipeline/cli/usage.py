@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError
 
 
 class UsageError(TailraceError):

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config.locate import KeyPath
-from pipeline.config.model import StageSpec
-from pipeline.config.options import Options, load_options
-from pipeline.config.paths import absolute_template, check_path, near_placeholder
-from pipeline.config.report import Report, show
-from pipeline.config.tables import Check, choice, text
-from pipeline.errors import ConfigError
-from pipeline.loader import Role, describe, missing_module, origin_of, resolve, role_of
+from tailrace.pipeline.config.locate import KeyPath
+from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.config.options import Options, load_options
+from tailrace.pipeline.config.paths import absolute_template, check_path, near_placeholder
+from tailrace.pipeline.config.report import Report, show
+from tailrace.pipeline.config.tables import Check, choice, text
+from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.loader import Role, describe, missing_module, origin_of, resolve, role_of
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ def _only(value: Any) -> tuple[str, ...]:
 
 
 def _when(value: Any) -> str:
-    from stages.expression import compile_expression
+    from tailrace.stages.expression import compile_expression
 
     condition = text(value)
     compile_expression(condition)

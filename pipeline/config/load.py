@@ -13,17 +13,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.chain import load_chain
-from pipeline.config.environment import expand, values
-from pipeline.config.locate import KeyPath, locate
-from pipeline.config.model import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
-from pipeline.config.paths import STATE_FILES, Ours, absolute, absolute_exclude, absolute_glob, check_loops, check_path
-from pipeline.config.report import Report, show
-from pipeline.config.syntax import describe_syntax_error
-from pipeline.config.tables import TABLES, load_table, unknown_table
-from pipeline.config.units import format_duration, format_size
-from pipeline.errors import ConfigError
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.config.chain import load_chain
+from tailrace.pipeline.config.environment import expand, values
+from tailrace.pipeline.config.locate import KeyPath, locate
+from tailrace.pipeline.config.model import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
+from tailrace.pipeline.config.paths import (
+    STATE_FILES,
+    Ours,
+    absolute,
+    absolute_exclude,
+    absolute_glob,
+    check_loops,
+    check_path,
+)
+from tailrace.pipeline.config.report import Report, show
+from tailrace.pipeline.config.syntax import describe_syntax_error
+from tailrace.pipeline.config.tables import TABLES, load_table, unknown_table
+from tailrace.pipeline.config.units import format_duration, format_size
+from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.telemetry.escape import escape
 
 LARGEST_FILE = 16 << 20  # bytes; a configuration that is larger is some other file, or a device without an end
 DEEPEST = 32  # tables and lists inside one another

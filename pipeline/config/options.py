@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config.expected import describe_type
-from pipeline.config.locate import KeyPath
-from pipeline.config.plain import fits
-from pipeline.config.report import Report, show
-from pipeline.loader import describe, role_of
+from tailrace.pipeline.config.expected import describe_type
+from tailrace.pipeline.config.locate import KeyPath
+from tailrace.pipeline.config.plain import fits
+from tailrace.pipeline.config.report import Report, show
+from tailrace.pipeline.loader import describe, role_of
 
 RESERVED = ("use", "only", "when", "on_error", "id")
 """Keys that the engine reads; a stage has no fields of these names."""
@@ -88,6 +88,6 @@ def _value(hint: Any, value: Any, path: KeyPath, report: Report) -> Any:
     """The value, converted; None where it is wrong, which the report says."""
     if fits(hint, value):
         return json.loads(json.dumps(value))
-    from pipeline.config.values import convert  # brings pydantic: a third of the time a command takes to start
+    from tailrace.pipeline.config.values import convert  # brings pydantic: a third of the time a command takes to start
 
     return convert(hint, value, path, report)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config.environment import Expanded
-from pipeline.config.locate import KeyPath
-from pipeline.errors import ConfigError
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.config.environment import Expanded
+from tailrace.pipeline.config.locate import KeyPath
+from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.telemetry.escape import escape
 
 _LONGEST_SHOWN = 60  # characters of a value in a message
 _SHORTEST_HIDDEN, _SHORTEST_BEGINNING = 4, 8  # characters of a variable's value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.telemetry.escape import escape
 
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _BARE = re.compile(r"(?:\$\{[^}\n]*\}|[^\s,\]}#=])+")  # something that should have stood in quotes

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.config.environment import Expanded
-from pipeline.config.report import Report, show
-from pipeline.config.units import parse_duration, parse_size
+from tailrace.pipeline.config.environment import Expanded
+from tailrace.pipeline.config.report import Report, show
+from tailrace.pipeline.config.units import parse_duration, parse_size
 
 Check = Callable[[Any], Any]
 """From the value in the file to the one in the settings. ValueError: what was expected, to follow "found ...,"."""

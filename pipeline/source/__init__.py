@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pipeline.batch import Chunk, Position
+from tailrace.pipeline.batch import Chunk, Position
 
 Register = Callable[[Sequence[Position]], Sequence[int]]
 """Gives new generations their file ids. They are durable in the state when it returns; called once for many files."""

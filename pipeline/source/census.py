@@ -10,16 +10,16 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pipeline.batch import Position
-from pipeline.config.model import TailSettings
-from pipeline.config.units import format_duration
-from pipeline.source import Register
-from pipeline.source.finder import Finder, Scan
-from pipeline.source.identity import Changed
-from pipeline.source.known import Key, Known
-from pipeline.source.newcomers import Newcomers
-from pipeline.source.reader import File
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.config.model import TailSettings
+from tailrace.pipeline.config.units import format_duration
+from tailrace.pipeline.source import Register
+from tailrace.pipeline.source.finder import Finder, Scan
+from tailrace.pipeline.source.identity import Changed
+from tailrace.pipeline.source.known import Key, Known
+from tailrace.pipeline.source.newcomers import Newcomers
+from tailrace.pipeline.source.reader import File
+from tailrace.pipeline.telemetry.escape import escape
 
 
 class Sorted(NamedTuple):

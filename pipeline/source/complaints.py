@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from pipeline.source.descriptors import NoRoomError
-from pipeline.source.ended import Log
-from pipeline.source.finder import closed_directory
-from pipeline.source.reader import File
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.source.descriptors import NoRoomError
+from tailrace.pipeline.source.ended import Log
+from tailrace.pipeline.source.finder import closed_directory
+from tailrace.pipeline.source.reader import File
+from tailrace.pipeline.telemetry.escape import escape
 
 
 class Complaints:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.source.identity import FIRST, OVERLAP, Marker, continues, digest, mark
-from pipeline.source.reader import File
+from tailrace.pipeline.source.identity import FIRST, OVERLAP, Marker, continues, digest, mark
+from tailrace.pipeline.source.reader import File
 
 
 class Copy(NamedTuple):

@@ -7,8 +7,8 @@ import resource
 import stat
 from itertools import islice
 
-from pipeline.source.identity import Changed
-from pipeline.source.reader import File
+from tailrace.pipeline.source.identity import Changed
+from tailrace.pipeline.source.reader import File
 
 RESERVE = 64  # descriptors left for sinks, state, workers and libraries
 CANDIDATES = 16  # of the least recently used files, among which the one to be closed is chosen

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pipeline.source.ledger import TAKEN_OVER
-from pipeline.source.reader import File
-from pipeline.telemetry.counters import Counters
+from tailrace.pipeline.source.ledger import TAKEN_OVER
+from tailrace.pipeline.source.reader import File
+from tailrace.pipeline.telemetry.counters import Counters
 
 RETIRE_AFTER = 3600.0  # seconds for which an ended generation is remembered: a file that was moved away may come back
 MOST_ENDED = 10_000  # ended generations remembered, however young

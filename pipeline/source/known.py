@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from pipeline.source.complaints import Complaints
-from pipeline.source.descriptors import Descriptors
-from pipeline.source.ended import Ended, Log
-from pipeline.source.identity import Changed
-from pipeline.source.ledger import COMPRESSED
-from pipeline.source.reader import File
-from pipeline.telemetry.counters import Counters
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.source.complaints import Complaints
+from tailrace.pipeline.source.descriptors import Descriptors
+from tailrace.pipeline.source.ended import Ended, Log
+from tailrace.pipeline.source.identity import Changed
+from tailrace.pipeline.source.ledger import COMPRESSED
+from tailrace.pipeline.source.reader import File
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.escape import escape
 
 Key = tuple[int, int]
 """(device, inode)"""

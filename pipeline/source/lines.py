@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipeline.source.streams import Damaged, Stream
+from tailrace.pipeline.source.streams import Damaged, Stream
 
 BOM = b"\xef\xbb\xbf"
 OVERSIZE_KEPT = 64 << 10  # bytes of an over-long line that go into its dead letter

@@ -7,14 +7,14 @@ import stat
 from collections.abc import Callable
 from functools import partial
 
-from pipeline.source import Register
-from pipeline.source.copies import Beginnings, begins_like, copy_of, may_become
-from pipeline.source.descriptors import NotRegularError, kind
-from pipeline.source.identity import Changed, continues
-from pipeline.source.known import Key, Known, base_name
-from pipeline.source.ledger import COPIED
-from pipeline.source.packed import kind_of
-from pipeline.source.reader import File
+from tailrace.pipeline.source import Register
+from tailrace.pipeline.source.copies import Beginnings, begins_like, copy_of, may_become
+from tailrace.pipeline.source.descriptors import NotRegularError, kind
+from tailrace.pipeline.source.identity import Changed, continues
+from tailrace.pipeline.source.known import Key, Known, base_name
+from tailrace.pipeline.source.ledger import COPIED
+from tailrace.pipeline.source.packed import kind_of
+from tailrace.pipeline.source.reader import File
 
 NAMED = 20  # new files of one scan that the log names one by one; of more it tells the number
 PATIENCE = 2.0  # seconds without growth after which a file that begins like another one is no copy in the making

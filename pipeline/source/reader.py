@@ -12,12 +12,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pipeline.batch import Chunk, Position
-from pipeline.source.framing import first_newline, fitting_lines, last_newline, leading_nuls
-from pipeline.source.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
-from pipeline.source.ledger import BEFORE_START, Balance, Ledger, Work
-from pipeline.source.packed import PackedError, kind_of
-from pipeline.telemetry.escape import escape
+from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.source.framing import first_newline, fitting_lines, last_newline, leading_nuls
+from tailrace.pipeline.source.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
+from tailrace.pipeline.source.ledger import BEFORE_START, Balance, Ledger, Work
+from tailrace.pipeline.source.packed import PackedError, kind_of
+from tailrace.pipeline.telemetry.escape import escape
 
 OVERSIZE_KEPT = 64 << 10  # bytes of an over-long line that go into its dead letter
 REREAD = 64 << 10  # bytes of an unfinished line that are read again, rather than searched and then read, when it grows

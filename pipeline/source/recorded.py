@@ -13,13 +13,13 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.batch import Chunk, Position
-from pipeline.errors import TailraceError
-from pipeline.source.lines import LineReader
-from pipeline.source.streams import Gzip, Plain, Stream, Zstd, import_zstandard
-from pipeline.telemetry.counters import Counters
-from pipeline.telemetry.escape import escape
-from pipeline.telemetry.log import get_logger
+from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.source.lines import LineReader
+from tailrace.pipeline.source.streams import Gzip, Plain, Stream, Zstd, import_zstandard
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.telemetry.log import get_logger
 
 STDIN = "-"
 PACKED = (".gz", ".zst")  # by the name's end; a file's name, for `only` and {source}, is without it

@@ -8,7 +8,7 @@ import zlib
 from types import ModuleType
 from typing import IO, Any, Protocol
 
-from pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError
 
 _INPUT_BYTES = 16 << 10  # compressed bytes taken at once: at gzip's best ratio (1032) still only 16 MiB when salvaged
 _ZSTD_MAGIC = 0xFD2FB528

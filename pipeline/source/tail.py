@@ -6,20 +6,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from pipeline.batch import Chunk, Position
-from pipeline.config.model import TailSettings
-from pipeline.source import Register
-from pipeline.source.census import Census
-from pipeline.source.descriptors import Descriptors, allowance
-from pipeline.source.ended import Log
-from pipeline.source.finder import Finder
-from pipeline.source.identity import Changed
-from pipeline.source.known import Known
-from pipeline.source.ledger import Balance
-from pipeline.source.packed import PackedError
-from pipeline.source.reader import File
-from pipeline.source.watch import Hints
-from pipeline.telemetry.counters import Counters
+from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.config.model import TailSettings
+from tailrace.pipeline.source import Register
+from tailrace.pipeline.source.census import Census
+from tailrace.pipeline.source.descriptors import Descriptors, allowance
+from tailrace.pipeline.source.ended import Log
+from tailrace.pipeline.source.finder import Finder
+from tailrace.pipeline.source.identity import Changed
+from tailrace.pipeline.source.known import Known
+from tailrace.pipeline.source.ledger import Balance
+from tailrace.pipeline.source.packed import PackedError
+from tailrace.pipeline.source.reader import File
+from tailrace.pipeline.source.watch import Hints
+from tailrace.pipeline.telemetry.counters import Counters
 
 SCAN_INTERVAL = 1.0  # seconds between two scans, hints or no hints; more with so many files that a scan costs too much
 SOONEST = 0.02  # seconds between two scans when a hint asks for one

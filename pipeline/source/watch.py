@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tailrace.pipeline.source.ended import Log
     from watchdog.observers.api import BaseObserver, ObservedWatch
-
-    from pipeline.source.ended import Log
 
 
 class Hints:

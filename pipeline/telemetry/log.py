@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from pipeline.config.model import LogSettings
-from pipeline.telemetry.escape import escape, json_line
-from pipeline.telemetry.repeats import Repeats
-from pipeline.telemetry.wrap import INDENT, lay, terminal_width
+from tailrace.pipeline.config.model import LogSettings
+from tailrace.pipeline.telemetry.escape import escape, json_line
+from tailrace.pipeline.telemetry.repeats import Repeats
+from tailrace.pipeline.telemetry.wrap import INDENT, lay, terminal_width
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut

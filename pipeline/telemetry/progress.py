@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
-from pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.counters import Counters
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

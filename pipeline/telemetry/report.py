@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO
 
-from pipeline.config.model import StageSpec
-from pipeline.telemetry.counters import Counters
-from pipeline.telemetry.escape import escape
-from pipeline.telemetry.summary import balances
-from pipeline.telemetry.table import Table, show
-from pipeline.telemetry.wrap import terminal_width, wrap
+from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.telemetry.summary import balances
+from tailrace.pipeline.telemetry.table import Table, show
+from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
 
 def report(

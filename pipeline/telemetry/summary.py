@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.config.model import StageSpec
-from pipeline.telemetry import log
-from pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.telemetry import log
+from tailrace.pipeline.telemetry.counters import Counters, Key
 
 AFTER_THE_SINKS = "end of the chain"  # the stage's name under which events that met no sink are counted
 

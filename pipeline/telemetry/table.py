@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO
 
-from pipeline.telemetry.escape import escape
-from pipeline.telemetry.wrap import terminal_width
+from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.telemetry.wrap import terminal_width
 
 _GAP = 2  # blanks between two columns
 _FAIR = 16  # characters that the column that gives way should keep

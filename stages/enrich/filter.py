@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import compress
 from operator import not_
 
-from pipeline.batch import Event, Fail
-from stages.expression import ExpressionError, compile_expression
+from tailrace.pipeline.batch import Event, Fail
+from tailrace.stages.expression import ExpressionError, compile_expression
 
 
 @dataclass

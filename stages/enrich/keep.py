@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.batch import Event
-from stages.fields import FieldPatterns
+from tailrace.pipeline.batch import Event
+from tailrace.stages.fields import FieldPatterns
 
 
 @dataclass

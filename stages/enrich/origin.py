@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.batch import Batch, Event
+from tailrace.pipeline.batch import Batch, Event
 
 
 @dataclass

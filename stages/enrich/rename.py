@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pipeline.batch import Event, Fail
+from tailrace.pipeline.batch import Event, Fail
 
 
 @dataclass

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.batch import Event, Fail
-from stages.expression import ExpressionError, compile_expression
+from tailrace.pipeline.batch import Event, Fail
+from tailrace.stages.expression import ExpressionError, compile_expression
 
 
 @dataclass

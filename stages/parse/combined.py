@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.batch import Batch, Event, Fail
-from stages.conversion import Column, excerpt, to_int
-from stages.patterns import UsualForm
-from stages.times import BAD_TIMESTAMP, CLF, Times
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.stages.conversion import Column, excerpt, to_int
+from tailrace.stages.patterns import UsualForm
+from tailrace.stages.times import BAD_TIMESTAMP, CLF, Times
 
 # The form nearly all lines have.
 _USUAL = UsualForm(

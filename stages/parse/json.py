@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-
-from pipeline.batch import Batch, Event, Fail
-from stages.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
-from stages.times import DEFAULT_FORMATS
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.stages.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
+from tailrace.stages.times import DEFAULT_FORMATS
 
 _DEEPEST = 200  # orjson reads 1024 levels but writes 254; some are left for what sinks put around an event
 _BOM = "\ufeff"

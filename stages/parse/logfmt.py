@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.batch import Batch, Event, Fail
-from stages.conversion import Kind, OnBadType, Types, excerpt
-from stages.times import DEFAULT_FORMATS
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.stages.conversion import Kind, OnBadType, Types, excerpt
+from tailrace.stages.times import DEFAULT_FORMATS
 
 # The usual pair: a value without escapes, one blank behind it; or all the rest of the line, so that it stays linear.
 _USUAL_PAIRS = re.compile(r'([^ ="\t]+)=("[^"\\]*"|[^ "\t]*)(?: |$)|.+', re.DOTALL).findall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.batch import Event, Fail
+from tailrace.pipeline.batch import Event, Fail
 
 
 @dataclass

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.batch import Batch, Event, Fail
-from stages.conversion import Column, Kind, OnBadType, Types
-from stages.patterns import LinePattern, Row
-from stages.times import DEFAULT_FORMATS
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.stages.conversion import Column, Kind, OnBadType, Types
+from tailrace.stages.patterns import LinePattern, Row
+from tailrace.stages.times import DEFAULT_FORMATS
 
 _Build = Callable[[Sequence[Row]], list[Any]]
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import ClassVar
 
-from pipeline.batch import Batch, Event
-from pipeline.errors import StateError
-from pipeline.stage import Guarantee, Mark
-from stages import disk
-from stages.ndjson import to_lines
-from stages.template import Template
+from tailrace.pipeline.batch import Batch, Event
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.stage import Guarantee, Mark
+from tailrace.stages import disk
+from tailrace.stages.ndjson import to_lines
+from tailrace.stages.template import Template
 
 GONE = "was deleted or replaced: what was not committed is written again, to a new file"
 SHARE = 16  # of the descriptors that the process may have, a sink takes one in so many

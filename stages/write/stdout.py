@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.batch import Event
-from pipeline.errors import Retry, TailraceError
-from pipeline.stage import Guarantee, Mark
-from stages.ndjson import to_lines
+from tailrace.pipeline.batch import Event
+from tailrace.pipeline.errors import Retry, TailraceError
+from tailrace.pipeline.stage import Guarantee, Mark
+from tailrace.stages.ndjson import to_lines
 
 DESTINATION = "-"
 NEWLINE = memoryview(b"\n")

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.cli.main import main
-from pipeline.dead_letters import TABLE
-from pipeline.state_file import SCHEMA, SCHEMA_VERSION
+from tailrace.pipeline.cli.main import main
+from tailrace.pipeline.dead_letters import TABLE
+from tailrace.pipeline.state_file import SCHEMA, SCHEMA_VERSION
 
 CONFIG = """
 [pipeline]

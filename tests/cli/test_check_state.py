@@ -10,10 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from pipeline.batch import Position
-from pipeline.state import State
-from pipeline.state_file import FILE_NAME
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.state import State
+from tailrace.pipeline.state_file import FILE_NAME
 
 from ..permissions import bound_by_permissions
 

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from pipeline.cli.claims import unclaimed
-from pipeline.config.load import load
-from pipeline.errors import StateError
-from pipeline.state import State, holder
+from tailrace.pipeline.cli.claims import unclaimed
+from tailrace.pipeline.config.load import load
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.state import State, holder
 
 Run = Callable[..., tuple[int, str, str]]
 

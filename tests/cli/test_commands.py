@@ -9,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tailrace.pipeline.cli import signals
 
-from pipeline import __version__
-from pipeline.cli import signals
+from tailrace.version import __version__
 
 from ..permissions import bound_by_permissions
 from ..waiting import until
 
 Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from pipeline.cli.main import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
 
 CONFIG = """
 [pipeline]
@@ -192,7 +192,7 @@ def test_run_stops_in_order_at_a_signal(home: Path) -> None:
 
 def test_a_second_signal_leaves_at_once() -> None:
     code = (
-        "import os, signal\nfrom pipeline.cli import signals\n"
+        "import os, signal\nfrom tailrace.pipeline.cli import signals\n"
         "signals.connect(lambda: print('stopping', flush=True))\n"
         "os.kill(os.getpid(), signal.SIGINT)\nos.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()"
     )

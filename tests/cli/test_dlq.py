@@ -8,10 +8,9 @@ from pathlib import Path
 
 import orjson
 import pytest
-
-from pipeline.cli import letters
-from pipeline.cli.dlq import parse_since
-from pipeline.cli.usage import UsageError
+from tailrace.pipeline.cli import letters
+from tailrace.pipeline.cli.dlq import parse_since
+from tailrace.pipeline.cli.usage import UsageError
 
 from ..permissions import bound_by_permissions
 

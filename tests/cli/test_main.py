@@ -8,22 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tailrace.pipeline.cli import dlq, main, options
+from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.config.model import LogSettings
+from tailrace.pipeline.errors import TailraceError
 
-from pipeline import __version__
-from pipeline.cli import dlq, main, options
-from pipeline.cli.usage import UsageError
-from pipeline.config.model import LogSettings
-from pipeline.errors import TailraceError
+from tailrace.version import __version__
 
 Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from pipeline.cli.main import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
 
 
 def test_version_is_told_without_importing_anything_heavy() -> None:
     code = (
-        "import sys\nfrom pipeline.cli.main import main\n"
+        "import sys\nfrom tailrace.pipeline.cli.main import main\n"
         "try:\n    main(['--version'])\nexcept SystemExit: pass\n"
-        "heavy = {'structlog', 'rich', 'pydantic', 'sqlite3', 'orjson', 'json', 'dataclasses', 'pipeline.build'}\n"
+        "heavy = {'structlog', 'rich', 'pydantic', 'sqlite3', 'orjson', 'json', 'dataclasses', 'tailrace.pipeline.build'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     # -S: without site-packages' own start files, which a developer's installation has and a user's has not

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-
-from pipeline.config.load import load
-from pipeline.config.model import Config
-from pipeline.errors import ConfigError
+from tailrace.pipeline.config.load import load
+from tailrace.pipeline.config.model import Config
+from tailrace.pipeline.errors import ConfigError
 
 STUBS = """
 from __future__ import annotations
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Literal
-from pipeline.stage import Guarantee
+from tailrace.pipeline.stage import Guarantee
 
 class Color(Enum):
     RED = "red"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.config.environment import Expanded, Undefined, expand
+from tailrace.pipeline.config.environment import Expanded, Undefined, expand
 
 ENVIRON = {"A": "1", "NESTED": "${A}$$", "EMPTY": "", "BYTES": "\udcff"}
 

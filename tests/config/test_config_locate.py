@@ -9,8 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.config.locate import KeyPath, locate
+from tailrace.pipeline.config.locate import KeyPath, locate
 
 
 def paths_of(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -11,11 +11,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.config.environment import expand
-from pipeline.config.plain import fits
-from pipeline.config.report import Report
-from pipeline.config.values import convert
+from tailrace.pipeline.config.environment import expand
+from tailrace.pipeline.config.plain import fits
+from tailrace.pipeline.config.report import Report
+from tailrace.pipeline.config.values import convert
 
 HINTS: list[Any] = [
     Any, str, int, float, bool, list, dict, str | None, int | float, float | int, bool | int, str | list[str],
@@ -67,6 +66,6 @@ def test_which_values_fit_plainly(hint: Any, value: Any, *, plain: bool) -> None
 
 def test_a_configuration_without_mistakes_is_loaded_without_pydantic() -> None:
     config = Path(__file__).parents[2] / "config.toml"
-    code = f"import sys; from pipeline.config.load import load; load({str(config)!r}); print('pydantic' in sys.modules)"
+    code = f"import sys; from tailrace.pipeline.config.load import load; load({str(config)!r}); print('pydantic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.config.units import format_duration, format_size, parse_duration, parse_size
+from tailrace.pipeline.config.units import format_duration, format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

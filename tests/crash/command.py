@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.cli.main import main
+from tailrace.pipeline.cli.main import main
 
 from .power import MODES, Fault
 

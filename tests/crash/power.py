@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from stages import disk
+from tailrace.stages import disk
 
 SECTOR = 512  # bytes that reach the disk together
 Mode = Literal["kill", "torn", "power"]

@@ -20,13 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.build import run_daemon
-from pipeline.config.load import load
-from pipeline.config.model import Config
-from pipeline.engine import Engine
-from pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
-from pipeline.telemetry.counters import Counters
-from stages.write import file as _file  # noqa: F401  (likewise)
+from tailrace.pipeline.build import run_daemon
+from tailrace.pipeline.config.load import load
+from tailrace.pipeline.config.model import Config
+from tailrace.pipeline.engine import Engine
+from tailrace.pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.stages.write import file as _file  # noqa: F401  (likewise)
 
 from ..engine.engine_kit import Log
 from ..waiting import until

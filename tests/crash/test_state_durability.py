@@ -9,11 +9,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-
-from pipeline.batch import Position
-from pipeline.state import Commit, State
-from pipeline.state_file import FILE_NAME
-from stages import disk
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.state import Commit, State
+from tailrace.pipeline.state_file import FILE_NAME
+from tailrace.stages import disk
 
 from .power import Unsynced
 

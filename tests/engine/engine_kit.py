@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-
-from pipeline.attempt import LostTrackError
-from pipeline.batch import Batch, Event, Fail, Position
-from pipeline.chain import Chain
-from pipeline.config.model import Config, StageSpec
-from pipeline.dead_letters import DeadLetter
-from pipeline.engine import Engine, Outcome, Settings, Waker
-from pipeline.process import Inline, Process, Worker
-from pipeline.result import DeadLine, Made
-from pipeline.ring import Geometry, Ring
-from pipeline.stage import Guarantee, Mark
-from pipeline.state import Commit
-from pipeline.step import Step
-from pipeline.steps import build_steps
-from pipeline.telemetry.counters import Counters, Key
-from pipeline.testing import MemorySink
-from pipeline.worker import Work
+from tailrace.pipeline.attempt import LostTrackError
+from tailrace.pipeline.batch import Batch, Event, Fail, Position
+from tailrace.pipeline.chain import Chain
+from tailrace.pipeline.config.model import Config, StageSpec
+from tailrace.pipeline.dead_letters import DeadLetter
+from tailrace.pipeline.engine import Engine, Outcome, Settings, Waker
+from tailrace.pipeline.process import Inline, Process, Worker
+from tailrace.pipeline.result import DeadLine, Made
+from tailrace.pipeline.ring import Geometry, Ring
+from tailrace.pipeline.stage import Guarantee, Mark
+from tailrace.pipeline.state import Commit
+from tailrace.pipeline.step import Step
+from tailrace.pipeline.steps import build_steps
+from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.testing import MemorySink
+from tailrace.pipeline.worker import Work
 
 Entries = list[Event | Fail]
 
@@ -276,7 +275,7 @@ class Pipeline:
         if workers:
 
             def hire() -> Worker:
-                return Process("pipeline.worker", self.ring, data, line_timeout, worker_memory)
+                return Process("tailrace.pipeline.worker", self.ring, data, line_timeout, worker_memory)
         else:
             work = Work(self._steps, line_timeout)
 
@@ -294,7 +293,9 @@ class Pipeline:
     @staticmethod
     def _config(stages: Sequence[Any], names: Sequence[str], parse: StageSpec | None) -> Config:
         first = parse or StageSpec("tests.engine.engine_stages:Lines", "parse.lines", "parse", {})
-        last = [StageSpec("pipeline.testing:MemorySink", f"write.{name}", "write", {}, id=name) for name in names]
+        last = [
+            StageSpec("tailrace.pipeline.testing:MemorySink", f"write.{name}", "write", {}, id=name) for name in names
+        ]
         here = Path(__file__).parents[2]
         return Config(here / "config.toml", here, "digest", (first, *stages, *last))
 

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.batch import Event
+from tailrace.pipeline.batch import Event
 
 from .engine_kit import Lines, Moody
 

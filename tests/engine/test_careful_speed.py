@@ -10,13 +10,12 @@ import time
 from typing import Any
 
 import pytest
-
-from pipeline.batch import Chunk, Event
-from pipeline.loader import Lifted
-from pipeline.result import read_result
-from pipeline.ring import Geometry, Ring
-from pipeline.step import Step
-from pipeline.worker import BUSY, DONE, Work
+from tailrace.pipeline.batch import Chunk, Event
+from tailrace.pipeline.loader import Lifted
+from tailrace.pipeline.result import read_result
+from tailrace.pipeline.ring import Geometry, Ring
+from tailrace.pipeline.step import Step
+from tailrace.pipeline.worker import BUSY, DONE, Work
 
 from .engine_kit import to_sink
 from .engine_stages import Fields, Sometimes, sometimes

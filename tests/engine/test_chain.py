@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.attempt import LineOffsets, LostTrackError
-from pipeline.batch import Batch, Event, Fail
-from pipeline.chain import Chain
-from pipeline.errors import Reject, TimeBudget
-from pipeline.result import Made
-from pipeline.step import Step
+from tailrace.pipeline.attempt import LineOffsets, LostTrackError
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.chain import Chain
+from tailrace.pipeline.errors import Reject, TimeBudget
+from tailrace.pipeline.result import Made
+from tailrace.pipeline.step import Step
 
 from .engine_kit import (
     Each,

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from pipeline.batch import Chunk
-from pipeline.dispatch import FRESH_KILLS, Dispatch, Task
-from pipeline.process import Died
-from pipeline.result import Made, Payload, Result, ResultWriter, Tally
-from pipeline.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring
-from pipeline.telemetry.counters import Counters
-from pipeline.testing import FakeClock, ListSource
-from pipeline.worker import DONE, PART, PIECE
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.dispatch import FRESH_KILLS, Dispatch, Task
+from tailrace.pipeline.process import Died
+from tailrace.pipeline.result import Made, Payload, Result, ResultWriter, Tally
+from tailrace.pipeline.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.testing import FakeClock, ListSource
+from tailrace.pipeline.worker import DONE, PART, PIECE
 
 from .engine_kit import Log
 

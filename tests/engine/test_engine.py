@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline import commit as commit_module
-from pipeline import engine as engine_module
-from pipeline import sink as sink_module
-from pipeline.batch import Fail
-from pipeline.engine import SinkError
-from pipeline.errors import Retry, TailraceError
-from pipeline.source import Source
-from pipeline.stage import Write
-from pipeline.state import State
-from pipeline.testing import CrashError, FakeClock, ListSource, MemorySink
+from tailrace.pipeline import commit as commit_module
+from tailrace.pipeline import engine as engine_module
+from tailrace.pipeline import sink as sink_module
+from tailrace.pipeline.batch import Fail
+from tailrace.pipeline.engine import SinkError
+from tailrace.pipeline.errors import Retry, TailraceError
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.stage import Write
+from tailrace.pipeline.state import State
+from tailrace.pipeline.testing import CrashError, FakeClock, ListSource, MemorySink
 
 from .engine_kit import Each, MemoryStore, Moody, Pipeline, numbered
 

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import orjson
-
-from pipeline.batch import Batch, Event, Fail
-from pipeline.commit import Committer
-from pipeline.dead_letters import DeadLetter
-from pipeline.source import Source
-from pipeline.telemetry.counters import Counters
-from pipeline.testing import ListSource, MemorySink
-from pipeline.worker import PIECE
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.commit import Committer
+from tailrace.pipeline.dead_letters import DeadLetter
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.testing import ListSource, MemorySink
+from tailrace.pipeline.worker import PIECE
 
 from .engine_kit import MemoryStore, Pipeline, lines_of
 

@@ -6,8 +6,17 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.result import DeadLine, Made, Payload, ResultWriter, Tally, clean, fields_text, most_records, read_result
+from tailrace.pipeline.result import (
+    DeadLine,
+    Made,
+    Payload,
+    ResultWriter,
+    Tally,
+    clean,
+    fields_text,
+    most_records,
+    read_result,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 COUNTS = st.dictionaries(TEXT, st.integers(0, 1 << 40), max_size=3)

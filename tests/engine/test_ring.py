@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.batch import Chunk
-from pipeline.errors import TailraceError
-from pipeline.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring, geometry
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring, geometry
 
 WORD = st.integers(0, NONE)
 

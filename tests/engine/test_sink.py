@@ -9,11 +9,10 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-
-from pipeline import sink as sink_module
-from pipeline.errors import Retry
-from pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
-from pipeline.testing import MemorySink
+from tailrace.pipeline import sink as sink_module
+from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
+from tailrace.pipeline.testing import MemorySink
 
 from ..waiting import until
 

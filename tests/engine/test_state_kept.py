@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from pipeline.dead_letters import DeadLetter
-from pipeline.state import Commit, State
+from tailrace.pipeline.dead_letters import DeadLetter
+from tailrace.pipeline.state import Commit, State
 
 
 def opened(directory: Path) -> State:

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-
-from pipeline.state import State
-from pipeline.state_file import inspect
+from tailrace.pipeline.state import State
+from tailrace.pipeline.state_file import inspect
 
 
 def opened(directory: Path) -> State:

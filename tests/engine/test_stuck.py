@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 
 import pytest
-
-from pipeline import engine
-from pipeline.errors import Retry
-from pipeline.testing import ListSource
+from tailrace.pipeline import engine
+from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.testing import ListSource
 
 from .engine_kit import Pipeline, numbered
 

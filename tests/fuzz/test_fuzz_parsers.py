@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from pipeline.batch import Chunk
-from pipeline.loader import resolve
-from pipeline.result import Result, Tally, read_result
-from pipeline.ring import NONE, Ring, geometry
-from pipeline.step import Step
-from pipeline.worker import BUSY, DONE, Work
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.loader import resolve
+from tailrace.pipeline.result import Result, Tally, read_result
+from tailrace.pipeline.ring import NONE, Ring, geometry
+from tailrace.pipeline.step import Step
+from tailrace.pipeline.worker import BUSY, DONE, Work
 
 SAMPLES: dict[str, list[bytes]] = {
     "parse.raw": [b"plain"],

@@ -9,9 +9,8 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from pipeline.batch import Batch
-from stages.write.file import File
+from tailrace.pipeline.batch import Batch
+from tailrace.stages.write.file import File
 
 PARTS = ["..", ".", "/", "//", "\0", "", "a", "é", "\ud800", "\\", "~", "$HOME", "{a}", "%2e%2e", "\n", "x" * 260, "-"]
 VALUES = st.one_of(

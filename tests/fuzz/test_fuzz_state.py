@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from pipeline.batch import Position
-from pipeline.dead_letters import DeadLetter
-from pipeline.errors import StateError
-from pipeline.stage import Mark
-from pipeline.state import Commit, State
-from pipeline.state_file import FILE_NAME
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.dead_letters import DeadLetter
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.stage import Mark
+from tailrace.pipeline.state import Commit, State
+from tailrace.pipeline.state_file import FILE_NAME
 
 
 def state(directory: Path) -> State:

@@ -16,20 +16,20 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import pipeline.build
-import pipeline.engine
-import pipeline.source.tail
-import pipeline.source.watch
-import pipeline.worker
-from pipeline.batch import Chunk
-from pipeline.build import run_daemon
-from pipeline.config.load import load
-from pipeline.config.model import Config
-from pipeline.engine import Engine, Outcome
-from pipeline.source.tail import Tail
-from pipeline.telemetry.counters import Counters
-from pipeline.testing import FakeClock
-from stages import disk
+import tailrace.pipeline.build
+import tailrace.pipeline.engine
+import tailrace.pipeline.source.tail
+import tailrace.pipeline.source.watch
+import tailrace.pipeline.worker
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.build import run_daemon
+from tailrace.pipeline.config.load import load
+from tailrace.pipeline.config.model import Config
+from tailrace.pipeline.engine import Engine, Outcome
+from tailrace.pipeline.source.tail import Tail
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.testing import FakeClock
+from tailrace.stages import disk
 
 from ..engine.engine_kit import Log
 from .stepped import Select, Stepped, SteppedSink
@@ -131,19 +131,19 @@ class Plant:
         self._patches = ExitStack()
         time = SimpleNamespace(monotonic=self.clock)
         for module, name, value in (
-            (pipeline.engine, "monotonic", self.clock),
-            (pipeline.engine, "select", Select),
-            (pipeline.engine, "SinkThread", partial(SteppedSink, self.clock)),
-            (pipeline.build, "time", time),
-            (pipeline.build, "settle_memory", lambda: None),
-            (pipeline.build, "_raise_file_limit", lambda: None),
-            (pipeline.worker, "Budget", NoBudget),
-            (pipeline.source.watch, "Hints", self._watched),
+            (tailrace.pipeline.engine, "monotonic", self.clock),
+            (tailrace.pipeline.engine, "select", Select),
+            (tailrace.pipeline.engine, "SinkThread", partial(SteppedSink, self.clock)),
+            (tailrace.pipeline.build, "time", time),
+            (tailrace.pipeline.build, "settle_memory", lambda: None),
+            (tailrace.pipeline.build, "_raise_file_limit", lambda: None),
+            (tailrace.pipeline.worker, "Budget", NoBudget),
+            (tailrace.pipeline.source.watch, "Hints", self._watched),
             (disk, "before", self._before),
         ):
             self._patches.enter_context(mock.patch.object(module, name, value))
         if self.few:
-            self._patches.enter_context(mock.patch.object(pipeline.source.tail, "allowance", lambda: 2))
+            self._patches.enter_context(mock.patch.object(tailrace.pipeline.source.tail, "allowance", lambda: 2))
 
     def close(self) -> None:
         self.kill()

@@ -18,7 +18,7 @@ import pytest
 
 from ..waiting import DEADLINE, until
 
-COMMAND = (sys.executable, "-m", "pipeline.cli.main")
+COMMAND = (sys.executable, "-m", "tailrace.pipeline.cli.main")
 
 
 def events(data: bytes) -> list[dict[str, Any]]:

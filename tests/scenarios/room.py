@@ -21,17 +21,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import pipeline.engine
-import pipeline.sink
-from pipeline.build import run_daemon
-from pipeline.config.model import Config
-from pipeline.engine import Engine
-from pipeline.errors import StateError
-from pipeline.ring import Geometry, Ring
-from pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
-from pipeline.telemetry.counters import Counters
-from stages import disk
-from stages.write import file as _file  # noqa: F401  (likewise)
+from tailrace.pipeline.build import run_daemon
+from tailrace.pipeline.config.model import Config
+from tailrace.pipeline.engine import Engine
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.ring import Geometry, Ring
+from tailrace.pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.stages import disk
+from tailrace.stages.write import file as _file  # noqa: F401  (likewise)
 
 from ..crash.scenario import RUNS, configuration, result
 from ..engine.engine_kit import Log
@@ -53,8 +51,8 @@ class Room(Log):
         self.complaints = 0
 
     def install(self) -> None:
-        pipeline.sink.FIRST_BACKOFF, pipeline.sink.LONGEST_BACKOFF = 0.002, 0.005
-        pipeline.engine.FIRST_REWIND = pipeline.engine.LONGEST_REWIND = 0.002
+        tailrace.pipeline.sink.FIRST_BACKOFF, tailrace.pipeline.sink.LONGEST_BACKOFF = 0.002, 0.005
+        tailrace.pipeline.engine.FIRST_REWIND = tailrace.pipeline.engine.LONGEST_REWIND = 0.002
         if self._limit == "every file":
             self._create_ring = Ring.create
             Ring.create = self.create_ring  # type: ignore[method-assign]  # memory, but a file for the limit

@@ -24,7 +24,7 @@ import os
 import signal
 from dataclasses import dataclass
 
-from stages.write.file import File
+from tailrace.stages.write.file import File
 
 
 @dataclass

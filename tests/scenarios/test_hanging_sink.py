@@ -30,7 +30,7 @@ HANGING = '''
 import pathlib
 import threading
 
-from stages.write.file import File
+from tailrace.stages.write.file import File
 
 HOME = pathlib.Path(__file__).parent
 

@@ -14,14 +14,13 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.batch import Chunk
-from pipeline.errors import TailraceError
-from pipeline.source import Source, streams
-from pipeline.source.lines import BOM, OVERSIZE_KEPT, LineReader, Lines
-from pipeline.source.recorded import Recorded
-from pipeline.source.streams import Damaged
-from pipeline.telemetry.counters import Counters
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.source import Source, streams
+from tailrace.pipeline.source.lines import BOM, OVERSIZE_KEPT, LineReader, Lines
+from tailrace.pipeline.source.recorded import Recorded
+from tailrace.pipeline.source.streams import Damaged
+from tailrace.pipeline.telemetry.counters import Counters
 
 from ..permissions import bound_by_permissions
 
@@ -359,7 +358,7 @@ def test_case_038_a_compression_bomb_keeps_memory_flat(tmp_path: Path, suffix: s
     assert path.stat().st_size < 1 << 20
     code = (
         "import sys, resource\n"
-        "from pipeline.source.recorded import Recorded\n"
+        "from tailrace.pipeline.source.recorded import Recorded\n"
         "source = Recorded(sys.argv[1:]); source.open(); buffer = memoryview(bytearray((1 << 20) + 1)); found = []\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "while not source.exhausted:\n"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.batch import Fail
-from stages.conversion import _CACHE_ENTRIES, Column, Kind, OnBadType, Types, to_int
+from tailrace.pipeline.batch import Fail
+from tailrace.stages.conversion import _CACHE_ENTRIES, Column, Kind, OnBadType, Types, to_int
 
 
 def converted(kind: Kind, value: Any, on_bad_type: OnBadType = "error") -> Any:

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-from stages import disk
+from tailrace.stages import disk
 
 
 @pytest.fixture

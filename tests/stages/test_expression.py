@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from stages import operations
-from stages.expression import ExpressionError, compile_expression
+from tailrace.stages import operations
+from tailrace.stages.expression import ExpressionError, compile_expression
 
 EVENT = {
     "status": 404,

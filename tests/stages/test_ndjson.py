@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.errors import Reject
-from stages.ndjson import to_lines
+from tailrace.pipeline.errors import Reject
+from tailrace.stages.ndjson import to_lines
 
 
 def nested(levels: int) -> Any:

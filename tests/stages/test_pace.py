@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from pipeline.errors import Retry
-from pipeline.stage import Write
-from pipeline.testing import FakeClock
-from stages.pace import LONGEST_WAIT, PacedStdout
-from stages.write import stdout
-from stages.write.stdout import Stdout
+from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.stage import Write
+from tailrace.pipeline.testing import FakeClock
+from tailrace.stages.pace import LONGEST_WAIT, PacedStdout
+from tailrace.stages.write import stdout
+from tailrace.stages.write.stdout import Stdout
 
 
 class Stand:

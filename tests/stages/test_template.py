@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.batch import Event
-from pipeline.errors import Reject
-from stages import template as module
-from stages.template import Template
+from tailrace.pipeline.batch import Event
+from tailrace.pipeline.errors import Reject
+from tailrace.stages import template as module
+from tailrace.stages.template import Template
 
 
 def render(text: str, event: Event, source: str = "a.log") -> str:

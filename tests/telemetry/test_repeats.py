@@ -1,6 +1,6 @@
 """A repeated warning is counted, not repeated."""
 
-from pipeline.telemetry.repeats import Repeats
+from tailrace.pipeline.telemetry.repeats import Repeats
 
 
 class Clock:

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 import pytest
-
-from pipeline.telemetry.log import console_line
-from pipeline.telemetry.table import Table, show
-from pipeline.telemetry.wrap import lay, terminal_width, wrap
+from tailrace.pipeline.telemetry.log import console_line
+from tailrace.pipeline.telemetry.table import Table, show
+from tailrace.pipeline.telemetry.wrap import lay, terminal_width, wrap
 
 TEXT = "one two three four five six seven"
 

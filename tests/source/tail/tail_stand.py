@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch import Chunk, Position
-from pipeline.config.model import TailSettings
-from pipeline.source.tail import Tail
-from pipeline.telemetry.counters import Counters
+from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.config.model import TailSettings
+from tailrace.pipeline.source.tail import Tail
+from tailrace.pipeline.telemetry.counters import Counters
 
 Place = tuple[int, int]
 """(file id, offset): the name of a line."""

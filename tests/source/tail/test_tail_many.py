@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from pipeline.source import descriptors
+from tailrace.pipeline.source import descriptors
 
 Make = Callable[..., Any]
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.source.tail import watched
-from pipeline.source.watch import Hints
+from tailrace.pipeline.source.tail import watched
+from tailrace.pipeline.source.watch import Hints
 
 Make = Callable[..., Any]
 DEADLINE = 60.0

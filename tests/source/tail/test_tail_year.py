@@ -11,9 +11,8 @@ from time import process_time
 from typing import Any
 
 import pytest
-
-from pipeline.batch import Position
-from pipeline.state import Commit, State
+from tailrace.pipeline.batch import Position
+from tailrace.pipeline.state import Commit, State
 
 from .tail_stand import Stand
 

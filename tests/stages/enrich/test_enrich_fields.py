@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-from pipeline.batch import Event, Fail
-from stages import fields
-from stages.enrich.keep import Keep
-from stages.enrich.remove import Remove
-from stages.enrich.rename import Rename
-from stages.fields import FieldPatterns
+from tailrace.pipeline.batch import Event, Fail
+from tailrace.stages import fields
+from tailrace.stages.enrich.keep import Keep
+from tailrace.stages.enrich.remove import Remove
+from tailrace.stages.enrich.rename import Rename
+from tailrace.stages.fields import FieldPatterns
 
 
 def test_remove_takes_named_fields_and_globs() -> None:

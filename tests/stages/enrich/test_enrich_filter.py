@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
-from pipeline.batch import Event, Fail
-from stages.enrich.filter import Filter
+from tailrace.pipeline.batch import Event, Fail
+from tailrace.stages.enrich.filter import Filter
 
 
 def test_keep_lets_on_what_is_true() -> None:

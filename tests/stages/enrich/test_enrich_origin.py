@@ -4,9 +4,8 @@ import platform
 
 import orjson
 import pytest
-
-from pipeline.batch import Batch
-from stages.enrich.origin import Origin
+from tailrace.pipeline.batch import Batch
+from tailrace.stages.enrich.origin import Origin
 
 
 def batch(name: str = "a.log", path: str = "/logs/a.log", offsets: tuple[int, ...] = (0, 17)) -> Batch:

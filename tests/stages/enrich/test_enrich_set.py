@@ -3,9 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from pipeline.batch import Event, Fail
-from stages.enrich.set import Set
+from tailrace.pipeline.batch import Event, Fail
+from tailrace.stages.enrich.set import Set
 
 
 def test_constants_of_any_type_are_set() -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.batch import Batch, Fail
-from pipeline.stage import Parse
+from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.stage import Parse
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-
-from pipeline.batch import Fail
-from pipeline.stage import Parse
-from stages.parse.combined import Combined
+from tailrace.pipeline.batch import Fail
+from tailrace.pipeline.stage import Parse
+from tailrace.stages.parse.combined import Combined
 
 from .hostile_lines import lines_like
 

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batch import Batch, Fail
-from pipeline.stage import Parse
-from stages.parse.json import Json
+from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.stage import Parse
+from tailrace.stages.parse.json import Json
 
 from .hostile_lines import lines_like
 

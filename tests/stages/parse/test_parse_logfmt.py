@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batch import Fail
-from pipeline.stage import Parse
-from stages.parse.logfmt import Logfmt
+from tailrace.pipeline.batch import Fail
+from tailrace.pipeline.stage import Parse
+from tailrace.stages.parse.logfmt import Logfmt
 
 from .hostile_lines import lines_like
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from stages.parse.raw import Raw
+from tailrace.stages.parse.raw import Raw
 
 
 @given(st.lists(st.text(min_size=1).map(lambda text: text.replace("\n", "\r")), min_size=1))

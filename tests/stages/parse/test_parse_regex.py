@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batch import Batch, Fail
-from pipeline.stage import Parse
-from stages.parse.regex import Regex
-from stages.patterns import LinePattern, can_batch
+from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.stage import Parse
+from tailrace.stages.parse.regex import Regex
+from tailrace.stages.patterns import LinePattern, can_batch
 
 from .hostile_lines import lines_like
 

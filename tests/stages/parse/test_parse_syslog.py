@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-
-from pipeline.batch import Batch, Fail
-from pipeline.stage import Parse
-from stages.parse.syslog import Syslog
+from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.stage import Parse
+from tailrace.stages.parse.syslog import Syslog
 
 from .hostile_lines import lines_like
 

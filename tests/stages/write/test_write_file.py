@@ -14,13 +14,12 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.batch import Batch, Event
-from pipeline.errors import Reject, StateError
-from pipeline.stage import Located, Mark, Write
-from stages import disk
-from stages.write import file as module
-from stages.write.file import File
+from tailrace.pipeline.batch import Batch, Event
+from tailrace.pipeline.errors import Reject, StateError
+from tailrace.pipeline.stage import Located, Mark, Write
+from tailrace.stages import disk
+from tailrace.stages.write import file as module
+from tailrace.stages.write.file import File
 
 
 class Harness:

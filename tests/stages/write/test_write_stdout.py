@@ -8,11 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import Retry
-from pipeline.stage import Guarantee, Write
-from stages.write import stdout as module
-from stages.write.stdout import Stdout
+from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.stage import Guarantee, Write
+from tailrace.stages.write import stdout as module
+from tailrace.stages.write.stdout import Stdout
 
 
 @pytest.fixture
