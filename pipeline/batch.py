@@ -73,4 +73,4 @@ class Position:
     tail_hash: str
     size: int  # the largest size seen: bytes known to exist; of an ended one, what may yet be accounted for
     ended: bool = False  # truncated, replaced or finished: nothing more is read under this id
-    ledger: str = ""  # what became of its bytes, as JSON; see pipeline/source/ledger.py
+    ledger: str = ""  # what became of its bytes, as JSON; see pipeline/source/tail/ledger.py

@@ -4,9 +4,32 @@ This is the public face: what a stage of one's own is written with. The engine i
 that come with it are ``tailrace.stages``; their directories stand beside this one in the repository.
 """
 
-from tailrace.pipeline.batch import Event, Fail
-from tailrace.pipeline.errors import Reject, Retry
-from tailrace.pipeline.stage import Guarantee
 from tailrace.version import __version__
 
+TYPE_CHECKING = False  # typing's own takes time to import, and every start of the command imports this
+if TYPE_CHECKING:
+    from tailrace.pipeline.batch import Event as Event
+    from tailrace.pipeline.batch import Fail as Fail
+    from tailrace.pipeline.errors import Reject as Reject
+    from tailrace.pipeline.errors import Retry as Retry
+    from tailrace.pipeline.stage import Guarantee as Guarantee
+
+_HOMES = {
+    "Event": "batch",
+    "Fail": "batch",
+    "Guarantee": "stage",
+    "Reject": "errors",
+    "Retry": "errors",
+}
 __all__ = ["Event", "Fail", "Guarantee", "Reject", "Retry", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: ``import tailrace`` alone costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"tailrace.pipeline.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

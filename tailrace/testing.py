@@ -1,3 +1,3 @@
 """Doubles for tests of stages, sinks and sources."""
 
-from tailrace.pipeline.testing import *  # noqa: F403
+from tailrace.pipeline.testing.doubles import *  # noqa: F403

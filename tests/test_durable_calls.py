@@ -1,4 +1,4 @@
-"""What changes something durable goes through stages/disk.py: else the crash tests would not know of it."""
+"""What changes something durable goes through pipeline/disk.py: else the crash tests would not know of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYER = "stages/disk.py"
+LAYER = "pipeline/disk.py"
 
 FUNCTIONS = {  # of os
     "write", "writev", "pwrite", "pwritev", "sendfile", "copy_file_range", "splice", "posix_fallocate", "truncate",
@@ -24,14 +24,14 @@ MODULES = {"shutil", "tempfile"}
 SQL = re.compile(r"\s*(commit|vacuum|pragma\s+wal_checkpoint)\s*(;|\(|$)", re.I)
 
 ALLOWED = {
-    ("pipeline/ring.py", "os.unlink"): "the ring's memory has no name, or loses it at once",
-    ("pipeline/ring.py", "os.ftruncate"): "the ring's memory ends with the process",
-    ("pipeline/ring.py", "os.posix_fallocate"): "the ring's memory ends with the process",
-    ("pipeline/ring.py", "tempfile"): "where there is no memfd",
-    ("pipeline/engine.py", "os.write"): "a pipe to itself",
+    ("pipeline/work/ring.py", "os.unlink"): "the ring's memory has no name, or loses it at once",
+    ("pipeline/work/ring.py", "os.ftruncate"): "the ring's memory ends with the process",
+    ("pipeline/work/ring.py", "os.posix_fallocate"): "the ring's memory ends with the process",
+    ("pipeline/work/ring.py", "tempfile"): "where there is no memfd",
+    ("pipeline/run/engine.py", "os.write"): "a pipe to itself",
     ("stages/write/stdout.py", "os.write"): "standard output: what is out cannot be taken back, and has no mark",
-    ("pipeline/state_file.py", "sqlite3.connect"): "reads only (mode=ro), and a schema in memory to compare with",
-    ("pipeline/state.py", "sqlite3.connect"): "its transactions end in disk.commit, its life in disk.close",
+    ("pipeline/state/file.py", "sqlite3.connect"): "reads only (mode=ro), and a schema in memory to compare with",
+    ("pipeline/state/store.py", "sqlite3.connect"): "its transactions end in disk.commit, its life in disk.close",
 }
 
 
@@ -73,7 +73,7 @@ def found() -> Iterator[tuple[str, str]]:
 
 def test_durable_changes_are_made_in_one_layer_only() -> None:
     seen = set(found())
-    assert seen - ALLOWED.keys() == set(), "go through stages/disk.py, or say here why not"
+    assert seen - ALLOWED.keys() == set(), "go through pipeline/disk.py, or say here why not"
     assert ALLOWED.keys() - seen == set(), "allowed, but nobody does it"
 
 

@@ -13,70 +13,52 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A name stands for the module and everything below it (the longest name that fits counts); a module
 # imports from its own layer and from lower ones.
 LAYERS = [
-    ["pipeline", "tailrace.pipeline.errors", "tailrace.pipeline.batch", "tailrace.pipeline.stage"],
-    ["tailrace.pipeline.config.model", "tailrace.pipeline.dead_letters", "tailrace.pipeline.result"],
-    ["tailrace.pipeline.telemetry"],
-    ["tailrace.pipeline.loader"],
-    ["tailrace.pipeline.config"],
-    [
-        "tailrace.pipeline.attempt",
-        "tailrace.pipeline.chain",
-        "tailrace.pipeline.ring",
-        "tailrace.pipeline.source",
-        "tailrace.pipeline.state",
-        "tailrace.pipeline.state_file",
-        "tailrace.pipeline.step",
-    ],
-    ["tailrace.pipeline.steps"],
-    ["tailrace.pipeline.worker"],
-    ["tailrace.pipeline.process"],
-    ["tailrace.pipeline.dispatch"],
-    ["tailrace.pipeline.sink"],
-    ["tailrace.pipeline.books", "tailrace.pipeline.commit"],
-    ["tailrace.pipeline.engine"],
-    ["tailrace.pipeline.build", "tailrace.pipeline.testing"],
-    ["tailrace.pipeline.cli"],
+    ["", "errors", "escape", "batch", "stage", "disk"],
+    ["settings", "state.dead_letters", "work.layout"],
+    ["telemetry"],
+    ["chain"],
+    ["config", "source", "state", "work.ring"],
+    ["work"],
+    ["sinks"],
+    ["run"],
+    ["testing", "cli"],
 ]
+LAYERS = [[f"tailrace.pipeline.{name}".rstrip(".") for name in row] for row in LAYERS]
 
 # What a stage may know of the engine.
-STAGES_MAY_IMPORT = {"tailrace.pipeline.batch", "tailrace.pipeline.errors", "tailrace.pipeline.stage"}
+STAGES_MAY_IMPORT = {f"tailrace.pipeline.{name}" for name in ("batch", "errors", "stage", "disk")}
 
 # What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
 # asks for it.
 ENGINE_MAY_IMPORT = {
-    "tailrace.stages.disk": {
-        "tailrace.pipeline.state"
-    },  # one layer for all that changes what is durable; no stage, imports nothing of ours
-    "tailrace.stages.expression": {
-        "tailrace.pipeline.build",
+    "tailrace.stages.expressions.expression": {  # `when`
+        "tailrace.pipeline.run.daemon",
         "tailrace.pipeline.config",
-        "tailrace.pipeline.steps",
-    },  # `when`
-    "tailrace.stages.parse.raw": {"tailrace.pipeline.steps"},  # takes the files that no parse stage is for
-    "tailrace.stages.write.file": {
-        "tailrace.pipeline.build"
-    },  # takes back what sinks wrote that are gone from the configuration
+        "tailrace.pipeline.chain.steps",
+    },
+    "tailrace.stages.parse.raw": {"tailrace.pipeline.chain.steps"},  # takes the files that no parse stage is for
+    "tailrace.stages.write.file": {"tailrace.pipeline.run.daemon"},  # takes back what removed sinks wrote
 }
 
 # Who may import what makes things happen at the same time, or from outside.
-PROCESSES = {"tailrace.pipeline.worker", "tailrace.pipeline.process", "tailrace.pipeline.dispatch"}
-THREADS = {"tailrace.pipeline.sink", "tailrace.pipeline.dispatch"}
+PROCESSES = {"tailrace.pipeline.work"}
+THREADS = {"tailrace.pipeline.sinks"}
 CONCURRENCY = {
     "_thread": set(),
     "asyncio": set(),
     "concurrent": set(),
     "multiprocessing": set(),
-    "queue": THREADS | {"tailrace.pipeline.engine"},  # where the sinks' answers arrive
+    "queue": THREADS | {"tailrace.pipeline.run.engine"},  # where the sinks' answers arrive
     "signal": PROCESSES | {"tailrace.pipeline.cli"},
     "socket": PROCESSES,
     "subprocess": PROCESSES,
     "threading": THREADS | {"tailrace.pipeline.telemetry.log"},  # sinks log, too: a lock, no thread
-    "watchdog": {"tailrace.pipeline.source.watch"},  # has threads of its own
+    "watchdog": {"tailrace.pipeline.source.tail.hints"},  # has threads of its own
 }
 
 
 def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = ("tailrace", *path.relative_to(ROOT).with_suffix("").parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -110,18 +92,18 @@ def layer(name: str) -> int | None:
     fits = [
         (len(entry), index)
         for entry, index in entries
-        if name == entry or (entry != "pipeline" and name.startswith(entry + "."))
+        if name == entry or (entry != "tailrace.pipeline" and name.startswith(entry + "."))
     ]
     return max(fits)[1] if fits else None
 
 
-ENGINE = sorted(name for name in MODULES if below(name, {"pipeline"}))
-STAGES = sorted(name for name in MODULES if below(name, {"stages"}))
+ENGINE = sorted(name for name in MODULES if below(name, {"tailrace.pipeline"}))
+STAGES = sorted(name for name in MODULES if below(name, {"tailrace.stages"}))
 
 
 def test_there_is_something_to_check() -> None:
     assert {"tailrace.pipeline.errors", "tailrace.pipeline.batch", "tailrace.pipeline.stage"} <= set(ENGINE)
-    assert "stages" in STAGES
+    assert "tailrace.stages" in STAGES
 
 
 @pytest.mark.parametrize("name", ENGINE)
@@ -129,7 +111,7 @@ def test_engine_imports_point_downwards_only(name: str) -> None:
     own = layer(name)
     assert own is not None, f"{name} has no layer: add it to LAYERS"
     for other in imports(name):
-        if below(other, {"pipeline"}):
+        if below(other, {"tailrace.pipeline"}):
             its = layer(other)
             assert its is not None, f"{other} has no layer: add it to LAYERS"
             assert its <= own, f"{name} (layer {own}) imports {other} (layer {its}) from above"
@@ -138,14 +120,14 @@ def test_engine_imports_point_downwards_only(name: str) -> None:
 @pytest.mark.parametrize("name", ENGINE)
 def test_engine_knows_no_concrete_stage(name: str) -> None:
     for other in imports(name):
-        if below(other, {"stages"}):
+        if below(other, {"tailrace.stages"}):
             allowed = ENGINE_MAY_IMPORT.get(other, set())
             assert below(name, allowed), f"{name} imports {other}: stages are loaded by name"
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_stages_know_only_the_words_of_the_engine(name: str) -> None:
-    known = {other for other in imports(name) if below(other, {"pipeline"})}
+    known = {other for other in imports(name) if below(other, {"tailrace.pipeline"})}
     assert known <= STAGES_MAY_IMPORT, f"{name} imports {sorted(known - STAGES_MAY_IMPORT)}"
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Event, Fail
-from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.chain.loader import Lifted, build, built_in, resolve, role_of
 from tailrace.pipeline.errors import ConfigError, TimeBudget
-from tailrace.pipeline.loader import Lifted, build, built_in, resolve, role_of
+from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.stage import Enrich
 from tailrace.stages.enrich.set import Set
 
@@ -262,7 +262,7 @@ def test_ids_of_the_users_own_are_told_apart_within_one_result_only() -> None:
 
 def test_the_loader_is_light() -> None:
     code = (
-        "import sys, tailrace.pipeline.loader\n"
+        "import sys, tailrace.pipeline.chain.loader\n"
         "heavy = {'pydantic', 'inspect', 'importlib.metadata', 'orjson', 'email', 'sqlite3', 'logging', 'asyncio'}\n"
         "print(sorted(heavy & set(sys.modules) - before))"
     )

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tailrace.pipeline.cli.options import add_config_argument, describe, load_config
-from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
+from tailrace.pipeline.escape import escape
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.config.model import Config, StageSpec
-    from tailrace.pipeline.source.finder import Scan
-    from tailrace.pipeline.step import Step
+    from tailrace.pipeline.chain.step import Step
+    from tailrace.pipeline.settings import Config, StageSpec
+    from tailrace.pipeline.source.tail.finder import Scan
 
 _FILES_SHOWN = 10
 _YES, _NO, _HINT = "✓", "✗", "!"
@@ -52,8 +52,8 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 def _lines(config: Config) -> Iterator[tuple[str, str]]:
     """(mark, line); lines without a mark go on with the one before."""
-    from tailrace.pipeline.source.finder import Finder
-    from tailrace.pipeline.steps import build_steps
+    from tailrace.pipeline.chain.steps import build_steps
+    from tailrace.pipeline.source.tail.finder import Finder
 
     yield _YES, f"configuration: {config.path}"
     for warning in config.warnings:
@@ -94,7 +94,7 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
 
 
 def _is_packed(path: bytes) -> bool:
-    from tailrace.pipeline.source.packed import MAGIC_BYTES, kind_of
+    from tailrace.pipeline.source.tail.packed import MAGIC_BYTES, kind_of
 
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -137,8 +137,8 @@ def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
 
 def _places(config: Config) -> Iterator[tuple[str, str]]:
     """Whether what is written to can be written to; each directory once."""
-    from tailrace.pipeline.cli.places import fault, fixed_part, state_fault
-    from tailrace.pipeline.state import holder
+    from tailrace.pipeline.cli.writable import fault, fixed_part, state_fault
+    from tailrace.pipeline.state.store import holder
 
     state = config.pipeline.state_dir
     why = state_fault(state)
@@ -158,7 +158,7 @@ def _can(directory: str) -> str:
 
 
 def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
-    from tailrace.pipeline.build import memory_ceiling
+    from tailrace.pipeline.run.daemon import memory_ceiling
 
     parts = memory_ceiling(config, files)
     yield _YES, f"memory ceiling: {_size(sum(size for _, size in parts))}"

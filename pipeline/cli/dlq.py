@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tailrace.pipeline.cli.options import add_config_option, describe, load_config
+from tailrace.pipeline.cli.arguments import add_config_option, describe, load_config
+from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.cli.usage import UsageError
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.telemetry.escape import escape, json_line
-from tailrace.pipeline.telemetry.table import Table, show
+from tailrace.pipeline.escape import escape, json_line
 
 if TYPE_CHECKING:
     from tailrace.pipeline.cli.letters import Filter, Letter, Letters
-    from tailrace.pipeline.config.model import Config, DeadLetterSettings
+    from tailrace.pipeline.settings import Config, DeadLetterSettings
 
 _LISTED = 50  # letters `list` shows unless told otherwise
 _WHY_SHOWN = 150  # characters: two lines of a terminal

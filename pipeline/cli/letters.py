@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.state_file import FILE_NAME, check_version, connect
-from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.escape import escape
+from tailrace.pipeline.state.file import FILE_NAME, check_version, connect
 
 _SELECT = """
 SELECT id, time, stage, error, why, attempts, file_id, file, path, offset, length, event_id, raw, event, trace, sink,

@@ -106,7 +106,7 @@ def _hold_standard_streams() -> None:
 
 def _complain(messages: Sequence[str]) -> None:
     """Say what is wrong, one message a line (or block of lines, where the configuration is shown)."""
-    from tailrace.pipeline.telemetry.escape import escape
+    from tailrace.pipeline.escape import escape
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
     if sys.stderr is None:

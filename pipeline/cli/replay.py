@@ -8,13 +8,13 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from tailrace.pipeline.cli.options import add_config_option, add_log_options, describe, load_config, log_settings
+from tailrace.pipeline.cli.arguments import add_config_option, add_log_options, describe, load_config, log_settings
 from tailrace.pipeline.cli.usage import UsageError
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.escape import escape
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.engine import Engine
+    from tailrace.pipeline.run.engine import Engine
 
 _SMALL = 8 << 20  # bytes of input that are not worth starting processes for
 
@@ -59,15 +59,15 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.build import run_replay
     from tailrace.pipeline.cli import signals
-    from tailrace.pipeline.cli.claims import unclaimed
     from tailrace.pipeline.cli.outcome import exit_code
-    from tailrace.pipeline.source.recorded import Recorded
+    from tailrace.pipeline.cli.outputs_in_use import unclaimed
+    from tailrace.pipeline.cli.screen.progress import Progress
+    from tailrace.pipeline.cli.screen.report import report
+    from tailrace.pipeline.run.daemon import run_replay
+    from tailrace.pipeline.source.recorded.recorded import Recorded
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
-    from tailrace.pipeline.telemetry.progress import Progress
-    from tailrace.pipeline.telemetry.report import report
 
     pace: float | None = arguments.speed
     if pace is not None and arguments.keep_sinks:

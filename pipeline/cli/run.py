@@ -6,12 +6,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from tailrace.pipeline.cli.options import add_config_argument, add_log_options, describe, load_config, log_settings
+from tailrace.pipeline.cli.arguments import add_config_argument, add_log_options, describe, load_config, log_settings
 
 from tailrace.version import __version__
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.engine import Engine, Outcome
+    from tailrace.pipeline.run.engine import Engine, Outcome
     from tailrace.pipeline.telemetry.log import Logger
 
 _EXAMPLES = """\
@@ -33,15 +33,15 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.build import run_daemon
     from tailrace.pipeline.cli import signals
     from tailrace.pipeline.cli.outcome import exit_code
-    from tailrace.pipeline.source.finder import Finder
-    from tailrace.pipeline.source.ledger import told
+    from tailrace.pipeline.cli.screen.progress import Progress
+    from tailrace.pipeline.cli.screen.report import report
+    from tailrace.pipeline.run.daemon import run_daemon
+    from tailrace.pipeline.source.tail.finder import Finder
+    from tailrace.pipeline.source.tail.ledger import told
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
-    from tailrace.pipeline.telemetry.progress import Progress
-    from tailrace.pipeline.telemetry.report import report
     from tailrace.pipeline.telemetry.summary import Summary
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
@@ -96,7 +96,7 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 
 def _tell_end(logger: Logger, outcome: Outcome) -> None:
-    from tailrace.pipeline.source.ledger import together
+    from tailrace.pipeline.source.tail.ledger import together
     from tailrace.pipeline.telemetry import log
 
     log.flush()  # what is still counted: the last line is to tell the end

@@ -13,10 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tailrace.pipeline.config.chain import load_chain
 from tailrace.pipeline.config.environment import expand, values
 from tailrace.pipeline.config.locate import KeyPath, locate
-from tailrace.pipeline.config.model import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
 from tailrace.pipeline.config.paths import (
     STATE_FILES,
     Ours,
@@ -26,12 +24,14 @@ from tailrace.pipeline.config.paths import (
     check_loops,
     check_path,
 )
-from tailrace.pipeline.config.report import Report, show
-from tailrace.pipeline.config.syntax import describe_syntax_error
+from tailrace.pipeline.config.problems import Report, show
+from tailrace.pipeline.config.stages import load_chain
 from tailrace.pipeline.config.tables import TABLES, load_table, unknown_table
+from tailrace.pipeline.config.toml_errors import describe_syntax_error
 from tailrace.pipeline.config.units import format_duration, format_size
 from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.escape import escape
+from tailrace.pipeline.settings import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
 
 LARGEST_FILE = 16 << 20  # bytes; a configuration that is larger is some other file, or a device without an end
 DEEPEST = 32  # tables and lists inside one another

@@ -8,9 +8,9 @@ import os
 import re
 from collections.abc import Sequence
 
-from tailrace.pipeline.config.model import TailSettings
 from tailrace.pipeline.config.overlap import can_match, is_excluded
-from tailrace.pipeline.config.report import Report, show
+from tailrace.pipeline.config.problems import Report, show
+from tailrace.pipeline.settings import TailSettings
 
 Ours = tuple[Sequence[str], str]
 """Templates that make files of ours, and words for them."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tailrace.pipeline.config.environment import Expanded
-from tailrace.pipeline.config.report import Report, show
+from tailrace.pipeline.config.problems import Report, show
 from tailrace.pipeline.config.units import parse_duration, parse_size
 
 Check = Callable[[Any], Any]

@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from tailrace.pipeline.chain.loader import describe
 from tailrace.pipeline.config.environment import Expanded
 from tailrace.pipeline.config.expected import EXPECTED, describe_error, describe_type
 from tailrace.pipeline.config.locate import KeyPath
-from tailrace.pipeline.config.report import Report, show
-from tailrace.pipeline.loader import describe
+from tailrace.pipeline.config.problems import Report, show
 
 _LONGEST_NUMBER = 19  # characters that fit 64 bits, whatever they are
 

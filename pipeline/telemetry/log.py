@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from tailrace.pipeline.config.model import LogSettings
-from tailrace.pipeline.telemetry.escape import escape, json_line
+from tailrace.pipeline.escape import escape, json_line
+from tailrace.pipeline.settings import LogSettings
 from tailrace.pipeline.telemetry.repeats import Repeats
 from tailrace.pipeline.telemetry.wrap import INDENT, lay, terminal_width
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.telemetry import log
 from tailrace.pipeline.telemetry.counters import Counters, Key
 

@@ -7,7 +7,7 @@ from itertools import compress
 from operator import not_
 
 from tailrace.pipeline.batch import Event, Fail
-from tailrace.stages.expression import ExpressionError, compile_expression
+from tailrace.stages.expressions.expression import ExpressionError, compile_expression
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tailrace.pipeline.batch import Event
-from tailrace.stages.fields import FieldPatterns
+from tailrace.stages.values.fields import FieldPatterns
 
 
 @dataclass

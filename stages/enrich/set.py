@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.pipeline.batch import Event, Fail
-from tailrace.stages.expression import ExpressionError, compile_expression
+from tailrace.stages.expressions.expression import ExpressionError, compile_expression
 
 
 @dataclass

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.stages.conversion import Column, excerpt, to_int
-from tailrace.stages.patterns import UsualForm
-from tailrace.stages.times import BAD_TIMESTAMP, CLF, Times
+from tailrace.stages.patterns.line import UsualForm
+from tailrace.stages.values.conversion import Column, excerpt, to_int
+from tailrace.stages.values.times import BAD_TIMESTAMP, CLF, Times
 
 # The form nearly all lines have.
 _USUAL = UsualForm(

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import orjson
 from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.stages.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
-from tailrace.stages.times import DEFAULT_FORMATS
+from tailrace.stages.values.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
+from tailrace.stages.values.times import DEFAULT_FORMATS
 
 _DEEPEST = 200  # orjson reads 1024 levels but writes 254; some are left for what sinks put around an event
 _BOM = "\ufeff"

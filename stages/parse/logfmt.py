@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.stages.conversion import Kind, OnBadType, Types, excerpt
-from tailrace.stages.times import DEFAULT_FORMATS
+from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
+from tailrace.stages.values.times import DEFAULT_FORMATS
 
 # The usual pair: a value without escapes, one blank behind it; or all the rest of the line, so that it stays linear.
 _USUAL_PAIRS = re.compile(r'([^ ="\t]+)=("[^"\\]*"|[^ "\t]*)(?: |$)|.+', re.DOTALL).findall

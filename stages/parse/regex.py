@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.stages.conversion import Column, Kind, OnBadType, Types
-from tailrace.stages.patterns import LinePattern, Row
-from tailrace.stages.times import DEFAULT_FORMATS
+from tailrace.stages.patterns.line import LinePattern, Row
+from tailrace.stages.values.conversion import Column, Kind, OnBadType, Types
+from tailrace.stages.values.times import DEFAULT_FORMATS
 
 _Build = Callable[[Sequence[Row]], list[Any]]
 

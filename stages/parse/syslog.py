@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.stages.conversion import Column, excerpt
-from tailrace.stages.patterns import UsualForm
-from tailrace.stages.times import BAD_TIMESTAMP, Times
+from tailrace.stages.patterns.line import UsualForm
+from tailrace.stages.values.conversion import Column, excerpt
+from tailrace.stages.values.times import BAD_TIMESTAMP, Times
 
 _PRI = "(?:<(19[01]|1[0-8][0-9]|[1-9]?[0-9])>)?"  # 0 to 191
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.,]{5,30}(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import ClassVar
 
+from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Batch, Event
 from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.stage import Guarantee, Mark
-from tailrace.stages import disk
-from tailrace.stages.ndjson import to_lines
-from tailrace.stages.template import Template
+from tailrace.stages.outputs.ndjson import to_lines
+from tailrace.stages.outputs.template import Template
 
 GONE = "was deleted or replaced: what was not committed is written again, to a new file"
 SHARE = 16  # of the descriptors that the process may have, a sink takes one in so many
@@ -56,7 +56,7 @@ class File:
     unless its file was not there any more: then it must be announced again, for the new file has no durable mark.
     """
 
-    path: str  # template, see stages/template.py
+    path: str  # template, see stages/outputs/template.py
     mode: str = "0640"  # of new files, octal; new directories may be entered by whoever may read
     max_open_files: int = 256  # or fewer, where the process may have fewer than 4096 descriptors
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.errors import Retry, TailraceError
 from tailrace.pipeline.stage import Guarantee, Mark
-from tailrace.stages.ndjson import to_lines
+from tailrace.stages.outputs.ndjson import to_lines
 
 DESTINATION = "-"
 NEWLINE = memoryview(b"\n")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.cli.main import main
-from tailrace.pipeline.dead_letters import TABLE
-from tailrace.pipeline.state_file import SCHEMA, SCHEMA_VERSION
+from tailrace.pipeline.state.dead_letters import TABLE
+from tailrace.pipeline.state.file import SCHEMA, SCHEMA_VERSION
 
 CONFIG = """
 [pipeline]

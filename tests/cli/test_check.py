@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline.cli.places import fault, fixed_part
+from tailrace.pipeline.cli.writable import fault, fixed_part
 
 Run = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from tailrace.pipeline.batch import Position
-from tailrace.pipeline.state import State
-from tailrace.pipeline.state_file import FILE_NAME
+from tailrace.pipeline.state.file import FILE_NAME
+from tailrace.pipeline.state.store import State
 
 from ..permissions import bound_by_permissions
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline.cli.claims import unclaimed
+from tailrace.pipeline.cli.outputs_in_use import unclaimed
 from tailrace.pipeline.config.load import load
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.state import State, holder
+from tailrace.pipeline.state.store import State, holder
 
 Run = Callable[..., tuple[int, str, str]]
 

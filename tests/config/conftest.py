@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.config.model import Config
 from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.settings import Config
 
 STUBS = """
 from __future__ import annotations

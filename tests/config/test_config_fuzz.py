@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tailrace.pipeline.chain.loader import built_in, resolve
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.config.model import Config
 from tailrace.pipeline.config.tables import TABLES
 from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.loader import built_in, resolve
+from tailrace.pipeline.settings import Config
 
 SCALARS = st.one_of(
     st.text(max_size=8).map(lambda text: json.dumps(text, ensure_ascii=True).replace("\\ud", "x")),

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline import loader
+from tailrace.pipeline.chain import loader
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.config.model import Config
 from tailrace.pipeline.config.paths import STATE_FILES
 from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.settings import Config
 
 Load = Callable[..., Config]
 Problems = Callable[..., list[str]]
@@ -142,7 +142,7 @@ def test_a_configuration_goes_to_a_worker_as_json_and_comes_back_equal(load_text
 def test_a_worker_builds_stages_without_pydantic(load_text: Load) -> None:
     config = load_text(SOURCE + STAGES)
     code = (
-        "import sys; from tailrace.pipeline.config.model import Config; from tailrace.pipeline.loader import build\n"
+        "import sys; from tailrace.pipeline.settings import Config; from tailrace.pipeline.chain.loader import build\n"
         "config = Config.from_json(sys.stdin.buffer.read())\n"
         "print([type(build(spec, config.directory)).__name__ for spec in config.stages], 'pydantic' in sys.modules)"
     )
@@ -516,7 +516,7 @@ def test_a_source_that_would_read_our_own_files(
 
 
 def test_the_names_of_the_state_files_are_those_of_the_state() -> None:
-    from tailrace.pipeline.state_file import FILE_NAME
+    from tailrace.pipeline.state.file import FILE_NAME
 
     assert STATE_FILES[0] == FILE_NAME
 

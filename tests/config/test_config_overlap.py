@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline.config.overlap import can_match, is_excluded
-from tailrace.pipeline.source.finder import Finder
+from tailrace.pipeline.source.tail.finder import Finder
 
 ALPHABET = "ab."
 VALUES = ["".join(letters) for length in (1, 2, 3) for letters in product(ALPHABET, repeat=length)]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline.config.environment import expand
 from tailrace.pipeline.config.plain import fits
-from tailrace.pipeline.config.report import Report
+from tailrace.pipeline.config.problems import Report
 from tailrace.pipeline.config.values import convert
 
 HINTS: list[Any] = [
@@ -66,6 +66,7 @@ def test_which_values_fit_plainly(hint: Any, value: Any, *, plain: bool) -> None
 
 def test_a_configuration_without_mistakes_is_loaded_without_pydantic() -> None:
     config = Path(__file__).parents[2] / "config.toml"
-    code = f"import sys; from tailrace.pipeline.config.load import load; load({str(config)!r}); print('pydantic' in sys.modules)"
+    code = f"import sys; from tailrace.pipeline.config.load import load; load({str(config)!r}); "
+    code += "print('pydantic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -22,7 +22,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tailrace.pipeline.config.model import Config
+from tailrace.pipeline.settings import Config
 
 from .power import MODES, Mode
 from .scenario import RUNS, FailedError, configuration, live, lose_what_is_not_synced, place_of_death, result

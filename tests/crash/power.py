@@ -1,6 +1,6 @@
 """A disk that forgets: what was not synced may be lost, torn or zeroed when the process dies at a chosen operation.
 
-It stands in for the functions of stages/disk.py. A killed process loses nothing that the system was told; what is not
+It stands in for the functions of pipeline/disk.py. A killed process loses nothing that the system was told; what is not
 synced yet is handed on to the next life, so that a power cut there may still take it.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tailrace.stages import disk
+from tailrace.pipeline import disk
 
 SECTOR = 512  # bytes that reach the disk together
 Mode = Literal["kill", "torn", "power"]

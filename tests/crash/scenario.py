@@ -20,11 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tailrace.pipeline.build import run_daemon
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.config.model import Config
-from tailrace.pipeline.engine import Engine
-from tailrace.pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
+from tailrace.pipeline.run.daemon import run_daemon
+from tailrace.pipeline.run.engine import Engine
+from tailrace.pipeline.settings import Config
+from tailrace.pipeline.source.tail import tail  # noqa: F401  (the daemon imports them late: here once, before the forks)
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.stages.write import file as _file  # noqa: F401  (likewise)
 

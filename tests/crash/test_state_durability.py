@@ -9,10 +9,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Position
-from tailrace.pipeline.state import Commit, State
-from tailrace.pipeline.state_file import FILE_NAME
-from tailrace.stages import disk
+from tailrace.pipeline.state.file import FILE_NAME
+from tailrace.pipeline.state.store import Commit, State
 
 from .power import Unsynced
 

@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from tailrace.pipeline.attempt import LostTrackError
 from tailrace.pipeline.batch import Batch, Event, Fail, Position
-from tailrace.pipeline.chain import Chain
-from tailrace.pipeline.config.model import Config, StageSpec
-from tailrace.pipeline.dead_letters import DeadLetter
-from tailrace.pipeline.engine import Engine, Outcome, Settings, Waker
-from tailrace.pipeline.process import Inline, Process, Worker
-from tailrace.pipeline.result import DeadLine, Made
-from tailrace.pipeline.ring import Geometry, Ring
+from tailrace.pipeline.chain.attempt import LostTrackError
+from tailrace.pipeline.chain.chain import Chain
+from tailrace.pipeline.chain.step import Step
+from tailrace.pipeline.chain.steps import build_steps
+from tailrace.pipeline.run.engine import Engine, Outcome, Settings, Waker
+from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.stage import Guarantee, Mark
-from tailrace.pipeline.state import Commit
-from tailrace.pipeline.step import Step
-from tailrace.pipeline.steps import build_steps
+from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters, Key
-from tailrace.pipeline.testing import MemorySink
-from tailrace.pipeline.worker import Work
+from tailrace.pipeline.testing.doubles import MemorySink
+from tailrace.pipeline.work.layout import DeadLine, Made
+from tailrace.pipeline.work.process import Inline, Process, Worker
+from tailrace.pipeline.work.ring import Geometry, Ring
+from tailrace.pipeline.work.worker import Work
 
 Entries = list[Event | Fail]
 
@@ -275,7 +275,7 @@ class Pipeline:
         if workers:
 
             def hire() -> Worker:
-                return Process("tailrace.pipeline.worker", self.ring, data, line_timeout, worker_memory)
+                return Process("tailrace.pipeline.work.worker", self.ring, data, line_timeout, worker_memory)
         else:
             work = Work(self._steps, line_timeout)
 
@@ -294,7 +294,8 @@ class Pipeline:
     def _config(stages: Sequence[Any], names: Sequence[str], parse: StageSpec | None) -> Config:
         first = parse or StageSpec("tests.engine.engine_stages:Lines", "parse.lines", "parse", {})
         last = [
-            StageSpec("tailrace.pipeline.testing:MemorySink", f"write.{name}", "write", {}, id=name) for name in names
+            StageSpec("tailrace.pipeline.testing.doubles:MemorySink", f"write.{name}", "write", {}, id=name)
+            for name in names
         ]
         here = Path(__file__).parents[2]
         return Config(here / "config.toml", here, "digest", (first, *stages, *last))

@@ -9,10 +9,10 @@ from time import monotonic
 
 import orjson
 import pytest
-import tailrace.pipeline.engine
-import tailrace.pipeline.sink
+import tailrace.pipeline.run.engine
+import tailrace.pipeline.sinks.thread
 from tailrace.pipeline.errors import Retry
-from tailrace.pipeline.testing import ListSource, MemorySink
+from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 
 from .engine_kit import Pipeline
 
@@ -63,11 +63,11 @@ def test_case_061_seventy_failures_in_a_hundred_change_neither_content_nor_order
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Mutation: a delivery that failed counts as made."""
-    monkeypatch.setattr(tailrace.pipeline.sink, "FIRST_BACKOFF", 0.0)
-    monkeypatch.setattr(tailrace.pipeline.sink, "LONGEST_BACKOFF", 0.001)
-    monkeypatch.setattr(tailrace.pipeline.engine, "FIRST_REWIND", 0.0)
-    monkeypatch.setattr(tailrace.pipeline.engine, "LONGEST_REWIND", 0.001)
-    monkeypatch.setattr(tailrace.pipeline.engine, "MOST_REWINDS", 10_000)
+    monkeypatch.setattr(tailrace.pipeline.sinks.thread, "FIRST_BACKOFF", 0.0)
+    monkeypatch.setattr(tailrace.pipeline.sinks.thread, "LONGEST_BACKOFF", 0.001)
+    monkeypatch.setattr(tailrace.pipeline.run.engine, "FIRST_REWIND", 0.0)
+    monkeypatch.setattr(tailrace.pipeline.run.engine, "LONGEST_REWIND", 0.001)
+    monkeypatch.setattr(tailrace.pipeline.run.engine, "MOST_REWINDS", 10_000)
     chance = random.Random(seed)  # noqa: S311  (no secret)
 
     def fail(method: str) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Chunk, Event
-from tailrace.pipeline.loader import Lifted
-from tailrace.pipeline.result import read_result
-from tailrace.pipeline.ring import Geometry, Ring
-from tailrace.pipeline.step import Step
-from tailrace.pipeline.worker import BUSY, DONE, Work
+from tailrace.pipeline.chain.loader import Lifted
+from tailrace.pipeline.chain.step import Step
+from tailrace.pipeline.work.layout import read_result
+from tailrace.pipeline.work.ring import Geometry, Ring
+from tailrace.pipeline.work.worker import BUSY, DONE, Work
 
 from .engine_kit import to_sink
 from .engine_stages import Fields, Sometimes, sometimes

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.pipeline.attempt import LineOffsets, LostTrackError
 from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.pipeline.chain import Chain
+from tailrace.pipeline.chain.attempt import LineOffsets, LostTrackError
+from tailrace.pipeline.chain.chain import Chain
+from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.errors import Reject, TimeBudget
-from tailrace.pipeline.result import Made
-from tailrace.pipeline.step import Step
+from tailrace.pipeline.work.layout import Made
 
 from .engine_kit import (
     Each,

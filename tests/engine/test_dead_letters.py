@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from tailrace.pipeline.dead_letters import ROW_COST, TABLE, DeadLetter, DeadLetters, DeadLettersFullError
+from tailrace.pipeline.state.dead_letters import ROW_COST, TABLE, DeadLetter, DeadLetters, DeadLettersFullError
 
 SIZE = ROW_COST + 100 + len("why") + len("a.log") + len("/a.log")
 

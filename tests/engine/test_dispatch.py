@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from tailrace.pipeline.batch import Chunk
-from tailrace.pipeline.dispatch import FRESH_KILLS, Dispatch, Task
-from tailrace.pipeline.process import Died
-from tailrace.pipeline.result import Made, Payload, Result, ResultWriter, Tally
-from tailrace.pipeline.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.pipeline.testing import FakeClock, ListSource
-from tailrace.pipeline.worker import DONE, PART, PIECE
+from tailrace.pipeline.testing.doubles import FakeClock, ListSource
+from tailrace.pipeline.work.dispatch import FRESH_KILLS, Dispatch, Task
+from tailrace.pipeline.work.layout import Made, Payload, Result, ResultWriter, Tally
+from tailrace.pipeline.work.process import Died
+from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring
+from tailrace.pipeline.work.worker import DONE, PART, PIECE
 
 from .engine_kit import Log
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline import commit as commit_module
-from tailrace.pipeline import engine as engine_module
-from tailrace.pipeline import sink as sink_module
 from tailrace.pipeline.batch import Fail
-from tailrace.pipeline.engine import SinkError
 from tailrace.pipeline.errors import Retry, TailraceError
+from tailrace.pipeline.run import commit as commit_module
+from tailrace.pipeline.run import engine as engine_module
+from tailrace.pipeline.run.engine import SinkError
+from tailrace.pipeline.sinks import thread as sink_module
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Write
-from tailrace.pipeline.state import State
-from tailrace.pipeline.testing import CrashError, FakeClock, ListSource, MemorySink
+from tailrace.pipeline.state.store import State
+from tailrace.pipeline.testing.doubles import CrashError, FakeClock, ListSource, MemorySink
 
 from .engine_kit import Each, MemoryStore, Moody, Pipeline, numbered
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import orjson
 from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.pipeline.commit import Committer
-from tailrace.pipeline.dead_letters import DeadLetter
+from tailrace.pipeline.run.commit import Committer
 from tailrace.pipeline.source import Source
+from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.pipeline.testing import ListSource, MemorySink
-from tailrace.pipeline.worker import PIECE
+from tailrace.pipeline.testing.doubles import ListSource, MemorySink
+from tailrace.pipeline.work.worker import PIECE
 
 from .engine_kit import MemoryStore, Pipeline, lines_of
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import orjson
 import pytest
-from tailrace.pipeline.config.model import StageSpec
-from tailrace.pipeline.dispatch import START_FAILURES
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.testing import ListSource
+from tailrace.pipeline.settings import StageSpec
+from tailrace.pipeline.testing.doubles import ListSource
+from tailrace.pipeline.work.dispatch import START_FAILURES
 
 from ..waiting import until
 from .engine_kit import Pipeline, alive, enrich_spec, numbered
@@ -222,10 +222,10 @@ PARENT = """
     import os, sys
     sys.path[:0] = [{here!r}]
     from engine_kit import Pipeline, enrich_spec
-    from tailrace.pipeline.testing import ListSource
+    from tailrace.pipeline.testing.doubles import ListSource
     told = []
     def tell(pipeline):
-        if not told and all(worker.ready for worker in tailrace.pipeline.engine._dispatch.workers):
+        if not told and all(worker.ready for worker in pipeline.engine._dispatch.workers):
             told.append(print(*pipeline.worker_pids, flush=True))
     data = b"line\\n" * {lines}
     source = ListSource({{"a.log": data}}, ends=False)

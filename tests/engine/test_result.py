@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tailrace.pipeline.result import (
+from tailrace.pipeline.work.layout import (
     DeadLine,
     Made,
     Payload,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring, geometry
+from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring, geometry
 
 WORD = st.integers(0, NONE)
 

@@ -9,10 +9,20 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from tailrace.pipeline import sink as sink_module
 from tailrace.pipeline.errors import Retry
-from tailrace.pipeline.sink import Announced, Answer, Closed, Delivered, Failed, Met, Recovered, Retried, SinkThread
-from tailrace.pipeline.testing import MemorySink
+from tailrace.pipeline.sinks import thread as sink_module
+from tailrace.pipeline.sinks.thread import (
+    Announced,
+    Answer,
+    Closed,
+    Delivered,
+    Failed,
+    Met,
+    Recovered,
+    Retried,
+    SinkThread,
+)
+from tailrace.pipeline.testing.doubles import MemorySink
 
 from ..waiting import until
 

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Position
-from tailrace.pipeline.dead_letters import DeadLetter
 from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.stage import Mark
-from tailrace.pipeline.state import Commit, State
-from tailrace.pipeline.state_file import FILE_NAME
+from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.file import FILE_NAME
+from tailrace.pipeline.state.store import Commit, State
 
 U64 = st.integers(0, (1 << 64) - 1)
 
@@ -157,7 +157,7 @@ def test_case_046_what_sqlite_cannot_write_is_an_oserror_for_the_engine_to_go_ba
 
 HOLD = """
 import sys
-from tailrace.pipeline.state import State
+from tailrace.pipeline.state.store import State
 State(sys.argv[1], max_bytes=1, when_full="block", config="").open()
 print("held", flush=True)
 sys.stdin.read()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline.dead_letters import DeadLetter
-from tailrace.pipeline.state import Commit, State
+from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.store import Commit, State
 
 
 def opened(directory: Path) -> State:

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline.state import State
-from tailrace.pipeline.state_file import inspect
+from tailrace.pipeline.state.file import inspect
+from tailrace.pipeline.state.store import State
 
 
 def opened(directory: Path) -> State:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 
 import pytest
-from tailrace.pipeline import engine
 from tailrace.pipeline.errors import Retry
-from tailrace.pipeline.testing import ListSource
+from tailrace.pipeline.run import engine
+from tailrace.pipeline.testing.doubles import ListSource
 
 from .engine_kit import Pipeline, numbered
 

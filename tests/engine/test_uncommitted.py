@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tailrace.pipeline.commit import GROWTH, most_uncommitted
-from tailrace.pipeline.testing import ListSource, MemorySink
+from tailrace.pipeline.run.commit import GROWTH, most_uncommitted
+from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 
 from .engine_kit import Each, Pipeline, numbered
 

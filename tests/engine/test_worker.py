@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 from tailrace.pipeline.batch import Chunk, Event
-from tailrace.pipeline.result import DeadLine, Result, Tally, read_result
-from tailrace.pipeline.ring import NONE, Geometry, Ring, Slot
-from tailrace.pipeline.step import Step
-from tailrace.pipeline.worker import BUSY, CAREFUL_STEP, DONE, PART, PIECE, Work
+from tailrace.pipeline.chain.step import Step
+from tailrace.pipeline.work.layout import DeadLine, Result, Tally, read_result
+from tailrace.pipeline.work.ring import NONE, Geometry, Ring, Slot
+from tailrace.pipeline.work.worker import BUSY, CAREFUL_STEP, DONE, PART, PIECE, Work
 
 from .engine_kit import Each, Json, Moody, steps, to_sink
 

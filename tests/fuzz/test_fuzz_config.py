@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.config.model import Config
 from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.steps import build_steps
-from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.escape import escape
+from tailrace.pipeline.settings import Config
 
 TEXT = Path(__file__).parents[2].joinpath("config.toml").read_text(encoding="utf-8")
 LINES = [line for line in TEXT.splitlines() if line and not line.startswith("#")]

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tailrace.stages.expression import ExpressionError, compile_expression
+from tailrace.stages.expressions.expression import ExpressionError, compile_expression
 
 TOKENS = [
     "a", "b", "missing", "_x", "__class__", "__globals__", "__builtins__", "__import__", "open", "eval", "exec",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tailrace.pipeline.source.framing import first_newline, fitting_lines, last_newline, leading_nuls
+from tailrace.pipeline.source.tail.framing import first_newline, fitting_lines, last_newline, leading_nuls
 
 from ..source.tail.tail_stand import Stand
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Chunk
-from tailrace.pipeline.loader import resolve
-from tailrace.pipeline.result import Result, Tally, read_result
-from tailrace.pipeline.ring import NONE, Ring, geometry
-from tailrace.pipeline.step import Step
-from tailrace.pipeline.worker import BUSY, DONE, Work
+from tailrace.pipeline.chain.loader import resolve
+from tailrace.pipeline.chain.step import Step
+from tailrace.pipeline.work.layout import Result, Tally, read_result
+from tailrace.pipeline.work.ring import NONE, Ring, geometry
+from tailrace.pipeline.work.worker import BUSY, DONE, Work
 
 SAMPLES: dict[str, list[bytes]] = {
     "parse.raw": [b"plain"],

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Position
-from tailrace.pipeline.dead_letters import DeadLetter
 from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.stage import Mark
-from tailrace.pipeline.state import Commit, State
-from tailrace.pipeline.state_file import FILE_NAME
+from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.file import FILE_NAME
+from tailrace.pipeline.state.store import Commit, State
 
 
 def state(directory: Path) -> State:

@@ -16,20 +16,20 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import tailrace.pipeline.build
-import tailrace.pipeline.engine
-import tailrace.pipeline.source.tail
-import tailrace.pipeline.source.watch
-import tailrace.pipeline.worker
+import tailrace.pipeline.run.daemon
+import tailrace.pipeline.run.engine
+import tailrace.pipeline.source.tail.hints
+import tailrace.pipeline.source.tail.tail
+import tailrace.pipeline.work.worker
+from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Chunk
-from tailrace.pipeline.build import run_daemon
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.config.model import Config
-from tailrace.pipeline.engine import Engine, Outcome
-from tailrace.pipeline.source.tail import Tail
+from tailrace.pipeline.run.daemon import run_daemon
+from tailrace.pipeline.run.engine import Engine, Outcome
+from tailrace.pipeline.settings import Config
+from tailrace.pipeline.source.tail.tail import Tail
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.pipeline.testing import FakeClock
-from tailrace.stages import disk
+from tailrace.pipeline.testing.doubles import FakeClock
 
 from ..engine.engine_kit import Log
 from .stepped import Select, Stepped, SteppedSink
@@ -131,19 +131,19 @@ class Plant:
         self._patches = ExitStack()
         time = SimpleNamespace(monotonic=self.clock)
         for module, name, value in (
-            (tailrace.pipeline.engine, "monotonic", self.clock),
-            (tailrace.pipeline.engine, "select", Select),
-            (tailrace.pipeline.engine, "SinkThread", partial(SteppedSink, self.clock)),
-            (tailrace.pipeline.build, "time", time),
-            (tailrace.pipeline.build, "settle_memory", lambda: None),
-            (tailrace.pipeline.build, "_raise_file_limit", lambda: None),
-            (tailrace.pipeline.worker, "Budget", NoBudget),
-            (tailrace.pipeline.source.watch, "Hints", self._watched),
+            (tailrace.pipeline.run.engine, "monotonic", self.clock),
+            (tailrace.pipeline.run.engine, "select", Select),
+            (tailrace.pipeline.run.engine, "SinkThread", partial(SteppedSink, self.clock)),
+            (tailrace.pipeline.run.daemon, "time", time),
+            (tailrace.pipeline.run.daemon, "settle_memory", lambda: None),
+            (tailrace.pipeline.run.daemon, "_raise_file_limit", lambda: None),
+            (tailrace.pipeline.work.worker, "Budget", NoBudget),
+            (tailrace.pipeline.source.tail.hints, "Hints", self._watched),
             (disk, "before", self._before),
         ):
             self._patches.enter_context(mock.patch.object(module, name, value))
         if self.few:
-            self._patches.enter_context(mock.patch.object(tailrace.pipeline.source.tail, "allowance", lambda: 2))
+            self._patches.enter_context(mock.patch.object(tailrace.pipeline.source.tail.tail, "allowance", lambda: 2))
 
     def close(self) -> None:
         self.kill()

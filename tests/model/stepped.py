@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tailrace.pipeline.sink import Answer, SinkThread
+from tailrace.pipeline.sinks.thread import Answer, SinkThread
 from tailrace.pipeline.stage import Write
-from tailrace.pipeline.testing import FakeClock
+from tailrace.pipeline.testing.doubles import FakeClock
 
 NEVER = float("inf")
 _here = threading.local()

@@ -29,7 +29,10 @@ SEEDS = range(8)  # of hypothesis, one after the other until a test is red: rand
 
 
 def copy_tree(to: Path) -> None:
+    """A private copy that is imported as the package: with its two directories linked into ``tailrace/``."""
     shutil.copytree(TREE, to, ignore=lambda folder, names: _left_out(Path(folder), names))
+    for part in ("pipeline", "stages"):
+        (to / "tailrace" / part).symlink_to(to / part)
 
 
 def _left_out(folder: Path, names: list[str]) -> set[str]:

@@ -21,14 +21,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tailrace.pipeline.build import run_daemon
-from tailrace.pipeline.config.model import Config
-from tailrace.pipeline.engine import Engine
+from tailrace.pipeline import disk
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.ring import Geometry, Ring
-from tailrace.pipeline.source import tail, watch  # noqa: F401  (the daemon imports them late: here once, before the forks)
+from tailrace.pipeline.run import engine
+from tailrace.pipeline.run.daemon import run_daemon
+from tailrace.pipeline.run.engine import Engine
+from tailrace.pipeline.settings import Config
+from tailrace.pipeline.sinks import thread
+from tailrace.pipeline.source.tail import hints, tail  # noqa: F401  (the daemon imports them late: here once, before the forks)
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.stages import disk
+from tailrace.pipeline.work.ring import Geometry, Ring
 from tailrace.stages.write import file as _file  # noqa: F401  (likewise)
 
 from ..crash.scenario import RUNS, configuration, result
@@ -51,8 +53,8 @@ class Room(Log):
         self.complaints = 0
 
     def install(self) -> None:
-        tailrace.pipeline.sink.FIRST_BACKOFF, tailrace.pipeline.sink.LONGEST_BACKOFF = 0.002, 0.005
-        tailrace.pipeline.engine.FIRST_REWIND = tailrace.pipeline.engine.LONGEST_REWIND = 0.002
+        thread.FIRST_BACKOFF, thread.LONGEST_BACKOFF = 0.002, 0.005
+        engine.FIRST_REWIND = engine.LONGEST_REWIND = 0.002
         if self._limit == "every file":
             self._create_ring = Ring.create
             Ring.create = self.create_ring  # type: ignore[method-assign]  # memory, but a file for the limit

@@ -53,13 +53,13 @@ import pathlib
 import random
 import time
 
-import tailrace.pipeline.engine
-import tailrace.pipeline.sink
+import tailrace.pipeline.run.engine
+import tailrace.pipeline.sinks.thread
 from stages import disk
 
 HERE = pathlib.Path(__file__).parent
-tailrace.pipeline.sink.FIRST_BACKOFF, tailrace.pipeline.sink.LONGEST_BACKOFF = 0.02, 0.1
-tailrace.pipeline.engine.FIRST_REWIND = tailrace.pipeline.engine.LONGEST_REWIND = 0.05
+tailrace.pipeline.sinks.thread.FIRST_BACKOFF, tailrace.pipeline.sinks.thread.LONGEST_BACKOFF = 0.02, 0.1
+tailrace.pipeline.run.engine.FIRST_REWIND = tailrace.pipeline.run.engine.LONGEST_REWIND = 0.05
 _write, _sync = disk.write, disk.sync
 _chance = random.Random((HERE / "seed").read_text())
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline.telemetry.escape import escape
+from tailrace.pipeline.escape import escape
 
 from .conftest import MakeDaemon
 from .daemon import Daemon, Done

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.source import Source, streams
-from tailrace.pipeline.source.lines import BOM, OVERSIZE_KEPT, LineReader, Lines
-from tailrace.pipeline.source.recorded import Recorded
-from tailrace.pipeline.source.streams import Damaged
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.source.recorded import streams
+from tailrace.pipeline.source.recorded.lines import BOM, OVERSIZE_KEPT, LineReader, Lines
+from tailrace.pipeline.source.recorded.recorded import Recorded
+from tailrace.pipeline.source.recorded.streams import Damaged
 from tailrace.pipeline.telemetry.counters import Counters
 
 from ..permissions import bound_by_permissions
@@ -358,7 +359,7 @@ def test_case_038_a_compression_bomb_keeps_memory_flat(tmp_path: Path, suffix: s
     assert path.stat().st_size < 1 << 20
     code = (
         "import sys, resource\n"
-        "from tailrace.pipeline.source.recorded import Recorded\n"
+        "from tailrace.pipeline.source.recorded.recorded import Recorded\n"
         "source = Recorded(sys.argv[1:]); source.open(); buffer = memoryview(bytearray((1 << 20) + 1)); found = []\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "while not source.exhausted:\n"

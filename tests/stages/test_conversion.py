@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Fail
-from tailrace.stages.conversion import _CACHE_ENTRIES, Column, Kind, OnBadType, Types, to_int
+from tailrace.stages.values.conversion import _CACHE_ENTRIES, Column, Kind, OnBadType, Types, to_int
 
 
 def converted(kind: Kind, value: Any, on_bad_type: OnBadType = "error") -> Any:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tailrace.stages import disk
+from tailrace.pipeline import disk
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.stages import operations
-from tailrace.stages.expression import ExpressionError, compile_expression
+from tailrace.stages.expressions import operations
+from tailrace.stages.expressions.expression import ExpressionError, compile_expression
 
 EVENT = {
     "status": 404,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.errors import Reject
-from tailrace.stages.ndjson import to_lines
+from tailrace.stages.outputs.ndjson import to_lines
 
 
 def nested(levels: int) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tailrace.pipeline.errors import Retry
 from tailrace.pipeline.stage import Write
-from tailrace.pipeline.testing import FakeClock
-from tailrace.stages.pace import LONGEST_WAIT, PacedStdout
+from tailrace.pipeline.testing.doubles import FakeClock
+from tailrace.stages.outputs.pace import LONGEST_WAIT, PacedStdout
 from tailrace.stages.write import stdout
 from tailrace.stages.write.stdout import Stdout
 

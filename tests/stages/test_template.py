@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.errors import Reject
-from tailrace.stages import template as module
-from tailrace.stages.template import Template
+from tailrace.stages.outputs import template as module
+from tailrace.stages.outputs.template import Template
 
 
 def render(text: str, event: Event, source: str = "a.log") -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.stages.times import CLF, DEFAULT_FORMATS, Times
+from tailrace.stages.values.times import CLF, DEFAULT_FORMATS, Times
 
 SYSLOG = "%b %d %H:%M:%S"
 

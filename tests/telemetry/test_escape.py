@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.pipeline.telemetry.escape import escape, json_line
+from tailrace.pipeline.escape import escape, json_line
 
 ANY_TEXT = st.text(st.characters(codec=None))  # lone surrogates too
 

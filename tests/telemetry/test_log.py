@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline.config.model import LogSettings
+from tailrace.pipeline.settings import LogSettings
 from tailrace.pipeline.telemetry import log
 
 RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"
@@ -155,5 +155,6 @@ def test_colours_only_where_they_are_wanted(environ: dict[str, str], coloured: b
 
 
 def test_importing_the_log_does_not_import_structlog() -> None:
-    code = "import sys, tailrace.pipeline.telemetry.log as l; l.get_logger('a').debug('x'); sys.exit('structlog' in sys.modules)"
+    code = "import sys, tailrace.pipeline.telemetry.log as l; l.get_logger('a').debug('x'); "
+    code += "sys.exit('structlog' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,12 +6,12 @@ import sys
 from typing import Any, Literal
 
 import pytest
-from tailrace.pipeline.config.model import StageSpec
+from tailrace.pipeline.cli.screen.progress import Progress
+from tailrace.pipeline.cli.screen.report import report
+from tailrace.pipeline.cli.screen.table import Table, plain, show
+from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.pipeline.telemetry.progress import Progress
-from tailrace.pipeline.telemetry.report import report
 from tailrace.pipeline.telemetry.summary import Summary, balances
-from tailrace.pipeline.telemetry.table import Table, plain, show
 
 
 @pytest.fixture(autouse=True)
@@ -177,7 +177,8 @@ def test_table_cells_are_escaped_and_markup_stays_text() -> None:
 
 def test_a_plain_table_does_not_import_rich() -> None:
     code = (
-        "import io, sys; from tailrace.pipeline.telemetry.table import *; from tailrace.pipeline.telemetry.progress import *\n"
+        "import io, sys; from tailrace.pipeline.cli.screen.table import *\n"
+        "from tailrace.pipeline.cli.screen.progress import *\n"
         "show(Table(('a',), [('b',)]), io.StringIO()); Progress(Counters(), lambda: (0, 1), io.StringIO()).tick(1.0)\n"
         "sys.exit('rich' in sys.modules)"
     )

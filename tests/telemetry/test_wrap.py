@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 import pytest
+from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.telemetry.log import console_line
-from tailrace.pipeline.telemetry.table import Table, show
 from tailrace.pipeline.telemetry.wrap import lay, terminal_width, wrap
 
 TEXT = "one two three four five six seven"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tailrace.pipeline.batch import Chunk, Position
-from tailrace.pipeline.config.model import TailSettings
-from tailrace.pipeline.source.tail import Tail
+from tailrace.pipeline.settings import TailSettings
+from tailrace.pipeline.source.tail.tail import Tail
 from tailrace.pipeline.telemetry.counters import Counters
 
 Place = tuple[int, int]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.source import tail
-from tailrace.pipeline.source.descriptors import CANDIDATES, Descriptors
-from tailrace.pipeline.source.reader import File
+from tailrace.pipeline.source.tail import tail
+from tailrace.pipeline.source.tail.descriptors import CANDIDATES, Descriptors
+from tailrace.pipeline.source.tail.file import File
 
 
 def test_case_041_what_to_close_is_found_by_looking_at_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

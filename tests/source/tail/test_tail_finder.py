@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tailrace.pipeline.source.finder import Finder
+from tailrace.pipeline.source.tail.finder import Finder
 
 NAMES = ["a", "b.log", "ab.log", ".hidden", "[x]", "c-1", "é.log"]
 PARTS = ["**", "*", "?", "*.log", "a", "[ab]*", "[!a]*", ".*", "[[]x]", "?.log", "b.log", "[]x]*"]

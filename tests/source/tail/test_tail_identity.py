@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tailrace.pipeline.source.identity import HEAD, Head, continues, fits_at, mark
+from tailrace.pipeline.source.tail.identity import HEAD, Head, continues, fits_at, mark
 
 READ = b"x" * (2 * HEAD) + b"the last line that was read\n"
 

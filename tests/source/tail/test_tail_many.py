@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tailrace.pipeline.source import descriptors
+from tailrace.pipeline.source.tail import descriptors
 
 Make = Callable[..., Any]
 

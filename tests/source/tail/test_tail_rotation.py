@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tailrace.pipeline.source.reader import File
+from tailrace.pipeline.source.tail.file import File
 
 from .tail_stand import Begun, numbered
 

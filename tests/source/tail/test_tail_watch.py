@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.source.tail import watched
-from tailrace.pipeline.source.watch import Hints
+from tailrace.pipeline.source.tail.hints import Hints
+from tailrace.pipeline.source.tail.tail import watched
 
 Make = Callable[..., Any]
 DEADLINE = 60.0

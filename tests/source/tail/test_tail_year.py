@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Position
-from tailrace.pipeline.state import Commit, State
+from tailrace.pipeline.state.store import Commit, State
 
 from .tail_stand import Stand
 

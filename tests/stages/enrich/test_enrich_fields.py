@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from tailrace.pipeline.batch import Event, Fail
-from tailrace.stages import fields
 from tailrace.stages.enrich.keep import Keep
 from tailrace.stages.enrich.remove import Remove
 from tailrace.stages.enrich.rename import Rename
-from tailrace.stages.fields import FieldPatterns
+from tailrace.stages.values import fields
+from tailrace.stages.values.fields import FieldPatterns
 
 
 def test_remove_takes_named_fields_and_globs() -> None:

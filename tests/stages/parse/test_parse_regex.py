@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tailrace.pipeline.batch import Batch, Fail
 from tailrace.pipeline.stage import Parse
 from tailrace.stages.parse.regex import Regex
-from tailrace.stages.patterns import LinePattern, can_batch
+from tailrace.stages.patterns.line import LinePattern, can_batch
 
 from .hostile_lines import lines_like
 

@@ -14,10 +14,10 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Batch, Event
 from tailrace.pipeline.errors import Reject, StateError
 from tailrace.pipeline.stage import Located, Mark, Write
-from tailrace.stages import disk
 from tailrace.stages.write import file as module
 from tailrace.stages.write.file import File
 

@@ -1,0 +1,65 @@
+"""One piece through the stages: the fast path takes all its lines at once, the careful path finds who is to blame.
+
+The chain is deterministic in its input: the same lines give the same output whatever piece they come in. So trouble
+needs no repair, only another run from the raw bytes: first with the failing stage called event by event, and where
+that does not name the line (a parser that raises, a time budget that is used up), line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tailrace.pipeline.chain.attempt import Attempt, BatchOf, LostTrackError
+from tailrace.pipeline.chain.step import WHY_LIMIT, Step, blame
+from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.work.layout import DeadLine, Made, Tally, clean
+
+
+class Chain:
+    """The stages that apply to one file name, ready to run."""
+
+    def __init__(self, steps: Sequence[Step], name: str) -> None:
+        fitting = [step for step in steps if step.matches(name)]
+        parse = [step for step in fitting if step.role == "parse"]
+        self.steps = parse[:1] + [step for step in fitting if step.role != "parse"]
+        self.marker: memoryview | list[int] = [0]  # one place for the index of the step at work; survives a crash
+
+    @property
+    def at(self) -> int:
+        """Index of the step at work: who raised."""
+        return self.marker[0]
+
+    @at.setter
+    def at(self, index: int) -> None:
+        self.marker[0] = index
+
+    def run(self, piece: bytes, batch_of: BatchOf, start: int, base: int) -> Made:
+        """All lines of ``piece``, which begins at file offset ``start`` and slot offset ``base``; raises TimeBudget.
+
+        Stages that raise are run again line by line or event by event; if the line is still not known,
+        ``LostTrackError``.
+        """
+        alone: set[int] = set()
+        while True:
+            try:
+                return Attempt(self.steps, self.marker, piece, start, base, alone).run(batch_of)
+            except (LostTrackError, TimeBudget):
+                raise
+            except BaseException as error:  # also SystemExit: a stage must not end the worker
+                if self.at in alone:
+                    raise LostTrackError from error
+                alone.add(self.at)
+
+    def run_line(self, line: bytes, batch_of: BatchOf, start: int, base: int) -> Made:
+        """One line, whatever happens: an exception makes it a dead letter. Only TimeBudget comes out."""
+        try:
+            return self.run(line, batch_of, start, base)
+        except LostTrackError as error:
+            cause = error.__cause__ or error
+            return self.condemn(line, base, *blame(cause))
+
+    def condemn(self, line: bytes, base: int, code: str, why: str, trace: str | None = None) -> Made:
+        """The outcome of a line that is given up at the step now at work."""
+        length = len(line.rstrip(b"\n"))
+        dead = DeadLine(base, length, self.steps[self.at].label, code, clean(why)[:WHY_LIMIT], trace)
+        return Made(dead=[dead], tally=Tally(lines=1))

@@ -1,0 +1,103 @@
+"""A stage at its place in the chain, and what an exception of its own says about it."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal, TypeVar, cast
+
+from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.errors import Reject, TimeBudget
+from tailrace.pipeline.stage import Enrich, Parse, Write
+from tailrace.pipeline.work.layout import clean
+
+T = TypeVar("T")
+Entries = list[Event | Fail]
+Pairs = list[tuple[str, bytes]]
+"""Encoded events: (destination, bytes)."""
+Condition = Callable[[list[Event]], list[Any]]
+"""An expression over each event of a list; raises when it fails for one of them."""
+
+WHY_LIMIT, TRACE_LIMIT = 2_000, 8_000  # characters kept in a dead letter
+
+
+@dataclass(slots=True)
+class Step:
+    """One stage at its place in the chain. Its calls raise what the stage raises, and TypeError or ValueError when the
+    stage gives what the chain cannot go on with.
+    """
+
+    label: str
+    role: Literal["parse", "enrich", "write"]
+    stage: Parse | Enrich | Write
+    only: tuple[str, ...] = ()
+    when: Condition | None = None
+    on_error: Literal["dead_letter", "keep", "drop"] = "dead_letter"
+    sink: int = -1  # of a write stage: its number among the sinks
+    sink_id: str = ""
+    _locate: Callable[[Batch], None] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._locate = getattr(self.stage, "locate", None)
+
+    def matches(self, name: str) -> bool:
+        return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)
+
+    def parse(self, text: str, expected: int, batch: Batch) -> Entries:
+        """An entry for each of the ``expected`` lines of ``text``."""
+        if self._locate:
+            self._locate(batch)
+        entries = cast(Parse, self.stage).parse(text)
+        if len(entries) != expected:
+            raise ValueError(
+                f"{self.label} gave {len(entries)} entries for {expected} lines; it must give one for each"
+            )
+        return entries
+
+    def process(self, events: list[Event], batch: Batch) -> Entries:
+        if self._locate:
+            self._locate(batch)
+        entries = cast(Enrich, self.stage).process(events)
+        if not isinstance(entries, list):
+            raise TypeError(f"{self.label} returned {type(entries).__name__}; it must return a list of events")
+        return entries
+
+    def encode(self, events: list[Event], batch: Batch) -> Pairs:
+        if self._locate:
+            self._locate(batch)
+        return list(cast(Write, self.stage).encode(events))
+
+
+def guarded(call: Callable[[], T], event: Event) -> T | Fail:
+    """What ``call`` gives for this one event; an exception of the stage as the event's Fail. TimeBudget comes out."""
+    try:
+        return call()
+    except TimeBudget:
+        raise
+    except BaseException as error:  # also SystemExit: a stage must not end the worker
+        code, why, trace = blame(error)
+        return Fail(code, why, event, trace)
+
+
+def blame(error: BaseException) -> tuple[str, str, str | None]:
+    """(code, why, trace) of an exception that a stage raised."""
+    if isinstance(error, Reject):
+        return error.code, str(error), None
+    code = "memory" if isinstance(error, MemoryError) else "raised"
+    text = trace_of(error)
+    return code, f"{type(error).__name__}: {error}"[:WHY_LIMIT], clean(text[-TRACE_LIMIT:])
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback as text. Without the carets under each line, which take longer than running the line again."""
+    if error.__cause__ is not None or error.__context__ is not None:
+        return "".join(traceback.format_exception(error))
+    lines = ["Traceback (most recent call last):\n"]
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        name = frame.f_code.co_filename
+        lines.append(f'  File "{name}", line {number}, in {frame.f_code.co_name}\n')
+        lines.append(f"    {linecache.getline(name, number).strip()}\n")
+    return "".join(lines + traceback.format_exception_only(error))

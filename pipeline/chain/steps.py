@@ -1,0 +1,48 @@
+"""The configuration's stages as steps of a chain; built anew in every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tailrace.pipeline.batch import Event
+from tailrace.pipeline.chain import loader
+from tailrace.pipeline.chain.step import Condition, Step
+from tailrace.pipeline.settings import Config
+
+
+def build_steps(config: Config) -> list[Step]:
+    """All steps in the order of the file; sinks are numbered in that order. Light: no handle is opened."""
+    steps = []
+    sinks = 0
+    for spec in config.stages:
+        stage: Any = loader.build(spec, config.directory)
+        when = condition(spec.when) if spec.when else None
+        step = Step(spec.label, spec.role, stage, spec.only, when, spec.on_error)
+        if spec.role == "write":
+            step.sink, step.sink_id = sinks, spec.id
+            sinks += 1
+        steps.append(step)
+    if not any(step.role == "parse" and not step.only for step in steps):
+        # Files that no parse stage takes are read as plain lines.
+        from tailrace.stages.parse.raw import Raw
+
+        last = max((index for index, step in enumerate(steps) if step.role == "parse"), default=-1)
+        steps.insert(last + 1, Step("parse.raw", "parse", Raw()))
+    return steps
+
+
+def steps_from_json(data: bytes) -> Sequence[Step]:
+    return build_steps(Config.from_json(data))
+
+
+def condition(text: str) -> Condition:
+    """`when` over a list of events: in one go, or one by one where that raises."""
+    from tailrace.stages.expressions.expression import compile_expression
+
+    expression = compile_expression(text)
+
+    def over(events: list[Event]) -> list[Any]:
+        return list(expression.map(events))
+
+    return over

@@ -1,0 +1,72 @@
+"""Options that several commands share, and their twins in the environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args, get_type_hints
+
+from tailrace.pipeline.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    from tailrace.pipeline.settings import Config, LogSettings
+
+DEFAULT_CONFIG = "config.toml"
+
+
+def describe(parser: argparse.ArgumentParser, summary: str, examples: str) -> None:
+    """The text around a command's options; ``examples`` stand below them as they are."""
+    parser.description = summary
+    parser.epilog = f"examples:\n{examples}"
+
+
+def add_config_argument(parser: argparse.ArgumentParser) -> None:
+    """The configuration as the command's only argument."""
+    parser.add_argument("config", nargs="?", metavar="CONFIG", help=_CONFIG_HELP)
+
+
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """The configuration as an option, where the arguments are something else."""
+    parser.add_argument("-c", "--config", metavar="CONFIG", help=_CONFIG_HELP)
+
+
+_CONFIG_HELP = f"the configuration file (default: $TAILRACE_CONFIG, else {DEFAULT_CONFIG})"
+
+
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="log more (default: $TAILRACE_LOG_LEVEL, else log.level)"
+    )
+    parser.add_argument("-q", "--quiet", action="count", default=0, help="log less, and no summary at the end")
+
+
+def load_config(given: str | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The checked configuration; ConfigError carries all that is wrong with it."""
+    from tailrace.pipeline.config.load import load
+
+    return load(given or environ.get("TAILRACE_CONFIG") or DEFAULT_CONFIG, environ=environ)
+
+
+def log_settings(
+    settings: LogSettings, verbose: int, quiet: int, environ: Mapping[str, str] = os.environ
+) -> LogSettings:
+    """The configuration's, overruled by the environment, made louder or quieter by ``-v`` and ``-q``."""
+    levels, formats = _choices(type(settings))
+    level = _from_environment(environ, "TAILRACE_LOG_LEVEL", levels) or settings.level
+    style = _from_environment(environ, "TAILRACE_LOG_FORMAT", formats) or settings.format
+    index = min(max(levels.index(level) + quiet - verbose, 0), len(levels) - 1)
+    return replace(settings, level=levels[index], format=style)  # type: ignore[arg-type]  # they are of the literals
+
+
+def _choices(settings: type[LogSettings]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    hints = get_type_hints(settings)
+    return get_args(hints["level"]), get_args(hints["format"])
+
+
+def _from_environment(environ: Mapping[str, str], name: str, known: tuple[str, ...]) -> str | None:
+    value = environ.get(name)
+    if value and value not in known:
+        raise UsageError(f"{name} is {value!r}; expected one of: {', '.join(known)}")
+    return value

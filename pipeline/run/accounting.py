@@ -1,0 +1,90 @@
+"""What a worker's result adds to the books: counters, dead letters, and what the log says of them."""
+
+from __future__ import annotations
+
+from time import monotonic, time
+from typing import Any
+
+from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.work.dispatch import Task
+from tailrace.pipeline.work.layout import DeadLine, Result
+
+
+class Books:
+    """Counts and tells; what it makes of a result becomes durable with the next commit."""
+
+    def __init__(self, counters: Counters, log: Any) -> None:
+        self._counters, self._log = counters, log
+
+    def enter(self, task: Task, result: Result) -> list[DeadLetter]:
+        """Book what ``task`` came to; the dead letters among it."""
+        wall = time()
+        letters = [_letter(dead, task, wall) for dead in result.dead]
+        self._count(result)
+        if letters:
+            self._tell_dead(letters)
+        if self._log.is_enabled_for("debug"):
+            self._tell_batch(task, result)
+        return letters
+
+    def _count(self, result: Result) -> None:
+        add = self._counters.add
+        for tally in result.tallies:
+            add("lines_read", tally.lines)
+            for sink, count in tally.written.items():
+                add("events_written", count, sink=sink)
+            for stage, count in tally.made.items():
+                add("events_made", count, stage=stage)
+            for key, count in tally.filtered.items():
+                stage, reason = key.split("\0")
+                add("events_filtered", count, stage=stage, reason=reason)
+            for stage, seconds in tally.seconds.items():
+                add("stage_seconds", seconds, stage=stage)
+        for dead in result.dead:
+            add("dead_letters", stage=dead.stage, error=dead.error)
+        add("batches")
+
+    def _tell_dead(self, letters: list[DeadLetter]) -> None:
+        """One warning for each stage and error of the batch, about its first line; the log counts repetitions."""
+        kinds: dict[tuple[str, str], list[DeadLetter]] = {}
+        for letter in letters:
+            kinds.setdefault((letter.stage, letter.error), []).append(letter)
+        for (stage, error), some in kinds.items():
+            first = some[0]
+            trace = {"trace": first.trace} if first.trace else {}  # escaped, as all that may hold log data
+            self._log.warning(
+                "line.dead", stage=stage, error=error, why=first.why, file=first.path, offset=first.offset,
+                lines=len(some), **trace,
+            )  # fmt: skip
+
+    def _tell_batch(self, task: Task, result: Result) -> None:
+        seconds: dict[str, float] = {}
+        for tally in result.tallies:
+            for stage, value in tally.seconds.items():
+                seconds[stage] = round(seconds.get(stage, 0.0) + value, 6)
+        now, wall = monotonic(), time()
+        self._log.debug(
+            "batch.done", batch=task.number, worker=task.pid, file=task.chunk.path, file_id=task.chunk.file_id,
+            position=task.chunk.start + task.begin, end_position=task.chunk.start + task.done,
+            start=round(wall - (now - task.started), 6), end=round(wall, 6), seconds=seconds,
+            lines=sum(tally.lines for tally in result.tallies), dead_letters=len(result.dead),
+        )  # fmt: skip
+
+
+def dead_bytes(task: Task, result: Result) -> int:
+    """How much of what is released is lines that have a dead letter (or several), with their newlines."""
+    if not result.dead:
+        return 0
+    if task.chunk.oversize is not None:
+        return task.chunk.end - task.chunk.start
+    stops = {dead.offset: dead.offset + dead.length + 1 for dead in result.dead}
+    return sum(min(stop, task.done) - start for start, stop in stops.items())  # (a last line may lack its newline)
+
+
+def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
+    chunk = task.chunk
+    length = dead.length if chunk.oversize is None else chunk.oversize
+    raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
+    where = (chunk.file_id, chunk.name, chunk.path, chunk.start + dead.offset, length)
+    return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace)

@@ -1,0 +1,1 @@
+"""Sinks at work: a thread each, with retries."""

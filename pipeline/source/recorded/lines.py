@@ -1,0 +1,150 @@
+"""A stream cut into whole lines, chunk by chunk; the line that has only begun is carried over to the next one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tailrace.pipeline.source.recorded.streams import Damaged, Stream
+
+BOM = b"\xef\xbb\xbf"
+OVERSIZE_KEPT = 64 << 10  # bytes of an over-long line that go into its dead letter
+
+
+class Lines(NamedTuple):
+    """What lies in the buffer now; the fields are those of ``Chunk``."""
+
+    start: int
+    length: int
+    end: int
+    oversize: int | None = None
+
+
+class LineReader:
+    """Reads one stream. Offsets are those of the stream's bytes (of a compressed file: unpacked), a BOM included."""
+
+    def __init__(self, stream: Stream, max_line_bytes: int, chunk_bytes: int) -> None:
+        self.stream = stream
+        self.fault: str | None = None  # why the stream ended before its end
+        self.left_out = 0  # bytes of an unfinished line before the fault
+        self._max_line = max_line_bytes
+        self._chunk = chunk_bytes
+        self._offset = 0  # in the stream, of the first byte of `carry`
+        self._carry = b""
+        self._ended = False
+        self._over: tuple[bytes, int] | None = (
+            None  # of the over-long line being passed over: its beginning, its length
+        )
+
+    @property
+    def finished(self) -> bool:
+        """The stream is at its end and everything in it was handed out."""
+        return self._ended and not self._carry and self._over is None
+
+    def read(self, buffer: memoryview) -> Lines | None:
+        """The next whole lines, in ``buffer``; None: nothing now (see ``finished``). ``buffer`` has room for the
+        longest line and its newline. Reads no more than one buffer full."""
+        if self._over is not None:
+            return self._pass_over(buffer)
+        limit = min(self._max_line, len(buffer) - 1)
+        data = self._fill(buffer, self._carry, min(self._chunk, len(buffer)))
+        if b"\n" not in data and not self._ended:
+            data = self._fill(buffer, data, limit + 1)
+        if self._offset == 0:
+            if len(data) < len(BOM) and BOM.startswith(data) and not self._ended:
+                self._carry = data
+                return None
+            if data.startswith(BOM):
+                data = data[len(BOM) :]
+                buffer[: len(data)] = data
+                self._offset = len(BOM)
+        cut, over = _whole_lines(data, limit)
+        if cut == 0 and over:
+            return self._start_over(buffer, data, limit)
+        if self._ended and not over:
+            if self.fault is None:
+                cut = len(data)  # a last line without a newline is a line, unless a fault broke it off
+            else:
+                self.left_out = len(data) - cut
+                data = data[:cut]
+        self._carry = data[cut:]
+        if cut == 0:
+            return None
+        lines = Lines(self._offset, cut, self._offset + cut)
+        self._offset += cut
+        return lines
+
+    def _fill(self, buffer: memoryview, have: bytes, want: int) -> bytes:
+        """``have`` and what follows it, in ``buffer`` and as bytes, ``want`` of them if the stream gives so many."""
+        filled = len(have)
+        buffer[:filled] = have
+        while filled < want and not self._ended:
+            count = self._read_into(buffer[filled:want])
+            if count is None:
+                break
+            filled += count
+        return bytes(buffer[:filled])
+
+    def _read_into(self, view: memoryview) -> int | None:
+        try:
+            count = self.stream.read_into(view)
+        except (Damaged, OSError) as error:
+            self.fault = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            count = 0
+        self._ended = count == 0
+        return count
+
+    def _start_over(self, buffer: memoryview, data: bytes, limit: int) -> Lines | None:
+        newline = data.find(b"\n", limit)
+        if newline >= 0:
+            return self._put_over(buffer, data[:newline], newline, data[newline + 1 :], 1)
+        self._over = data[:OVERSIZE_KEPT], len(data)
+        self._carry = b""
+        return self._end_over(buffer) if self._ended else None
+
+    def _pass_over(self, buffer: memoryview) -> Lines | None:
+        """On to the over-long line's end, without keeping it."""
+        assert self._over is not None
+        kept, length = self._over
+        count = self._read_into(buffer)
+        if count is None:
+            return None
+        if count == 0:
+            return self._end_over(buffer)
+        data = bytes(buffer[:count])
+        newline = data.find(b"\n")
+        more = data if newline < 0 else data[:newline]
+        if len(kept) < OVERSIZE_KEPT:
+            kept = (kept + more)[:OVERSIZE_KEPT]
+        if newline >= 0:
+            return self._put_over(buffer, kept, length + newline, data[newline + 1 :], 1)
+        self._over = kept, length + count
+        return None
+
+    def _end_over(self, buffer: memoryview) -> Lines | None:
+        assert self._over is not None
+        kept, length = self._over
+        if self.fault is None:
+            return self._put_over(buffer, kept, length, b"", 0)
+        self._over = None
+        self.left_out = length
+        return None
+
+    def _put_over(self, buffer: memoryview, kept: bytes, length: int, carry: bytes, newline: int) -> Lines:
+        kept = kept[: min(OVERSIZE_KEPT, len(buffer))]
+        buffer[: len(kept)] = kept
+        lines = Lines(self._offset, len(kept), self._offset + length + newline, length)
+        self._over = None
+        self._offset = lines.end
+        self._carry = carry
+        return lines
+
+
+def _whole_lines(data: bytes, limit: int) -> tuple[int, bool]:
+    """Where the last whole line ends, up to the first one longer than ``limit``; and whether there is such a one."""
+    at = 0
+    while len(data) - at > limit:
+        newline = data.rfind(b"\n", at, at + limit + 1)
+        if newline < 0:
+            return at, True
+        at = newline + 1
+    return max(at, data.rfind(b"\n") + 1), False

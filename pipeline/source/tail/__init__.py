@@ -1,0 +1,1 @@
+"""Log files that grow, rotate and go, as a source (idea 5)."""

@@ -1,0 +1,206 @@
+"""The tailer: many growing files as one source of chunks, in fair turns."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.settings import TailSettings
+from tailrace.pipeline.source import Register
+from tailrace.pipeline.source.tail.descriptors import Descriptors, allowance
+from tailrace.pipeline.source.tail.discovery import Census
+from tailrace.pipeline.source.tail.ended import Log
+from tailrace.pipeline.source.tail.file import File
+from tailrace.pipeline.source.tail.finder import Finder
+from tailrace.pipeline.source.tail.hints import Hints
+from tailrace.pipeline.source.tail.identity import Changed
+from tailrace.pipeline.source.tail.ledger import Balance
+from tailrace.pipeline.source.tail.packed import PackedError
+from tailrace.pipeline.source.tail.registry import Known
+from tailrace.pipeline.telemetry.counters import Counters
+
+SCAN_INTERVAL = 1.0  # seconds between two scans, hints or no hints; more with so many files that a scan costs too much
+SOONEST = 0.02  # seconds between two scans when a hint asks for one
+SCAN_COST = 1e-4  # seconds for each file: twenty times what it costs to look at one
+
+
+class Tail:
+    """See ``Source``. Each file that has data gets a turn, a turn is one buffer of one file.
+
+    ``ours`` tells which paths are our own outputs or state, which are never read. ``until_eof``: each file is read to
+    the size that the first scan finds.
+    """
+
+    def __init__(
+        self,
+        settings: TailSettings,
+        register: Register,
+        *,
+        ours: Callable[[bytes], bool],
+        log: Log,
+        counters: Counters,
+        hints: Hints | None = None,
+        until_eof: bool = False,
+        wall: Callable[[], float] = time.time,
+        max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
+    ) -> None:
+        self._max_line = settings.max_line_bytes
+        self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
+        self._descriptors = Descriptors(allowance() if max_open is None else max_open)
+        self._known = Known(log, counters, self._descriptors, self._offer)
+        self._census = Census(settings, register, ours, self._known, until_eof)
+        self._ready: deque[File] = deque()
+        self._stalled = False  # those that are ready may all have no further slot now
+        self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
+        self._scanned_at = self._next_scan = 0.0
+        self._total: int | None = None  # bytes to be read until the end, where there is one
+
+    def open(self, positions: Sequence[Position], now: float) -> None:
+        self._census.open(positions, now)
+        self._scanned(now)
+        if self._until_eof:
+            self._total = sum(max(0, file.reach - file.read.offset) for file in self._known.living.values())
+
+    def poll(self, now: float) -> float:
+        if self._hints is not None:
+            for path in self._hints.take():
+                if self._census.look(path, now):
+                    self._scan_soon(now)
+        if now >= self._next_scan:
+            if self._hints is not None:
+                self._hints.check()
+            self._census.scan(now)
+            self._scanned(now)
+        else:
+            self._census.enroll()
+        if self._ready and not self._stalled:
+            return 0.0
+        return max(0.0, self._next_scan - now)
+
+    def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
+        for _ in range(len(self._ready)):
+            file = self._ready.popleft()
+            file.queued = False
+            if file.ended or not file.has_data:
+                continue
+            if skip(file.file_id):
+                self._offer(file, awake=False)
+                continue
+            searched = file.scanned.offset
+            chunk = self._read_file(file, buffer, now)
+            if chunk is not None:
+                file.quiet_since = now
+                self._offer(file)
+                return chunk
+            if file.ended or file.scanned.offset <= searched:
+                continue  # nothing was there: the next hint or scan will tell
+            self._offer(file)
+            if file.scanned.offset - searched >= len(buffer) // 2:
+                return None  # a long line's end was looked for: that was a turn
+        self._stalled = True
+        return None
+
+    def _read_file(self, file: File, buffer: memoryview, now: float) -> Chunk | None:
+        try:
+            self._descriptors.open(file)
+            self._known.complaints.readable(file)
+            if not file.checked:
+                file.verify()
+            try:
+                return file.next_chunk(buffer, self._max_line, self._wall())
+            except PackedError as packed:
+                self._known.pass_over(file, packed.kind)
+        except Changed:
+            if file.fd >= 0:
+                self._known.replaced(file, file.path, now)
+                self._census.decide(now)
+            else:
+                self._known.try_later(file)  # another file stands there by now
+            self._scan_soon(now)
+        except OSError as error:
+            self._known.trouble(file, error)
+        return None
+
+    def _offer(self, file: File, *, awake: bool = True) -> None:
+        """It may have something to be read."""
+        if file.has_data and file.file_id and not (file.queued or file.failed or file.ended):
+            file.queued = True
+            self._ready.append(file)
+            if awake:
+                self._stalled = False
+
+    def _scanned(self, now: float) -> None:
+        self._scanned_at, self._next_scan = now, now + max(SCAN_INTERVAL, SCAN_COST * self._census.found)
+
+    def _scan_soon(self, now: float) -> None:
+        soon = self._scanned_at + SOONEST + SCAN_COST * self._census.found
+        self._next_scan = min(self._next_scan, max(now, soon))
+
+    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+        read, skipped = self._known.by_id[chunk.file_id].release(chunk, done, data, dead)
+        self._counters.add("bytes_read", read)
+        if skipped:
+            self._counters.add("bytes_skipped", skipped, reason="nul")
+        self._known.dirty.add(chunk.file_id)
+        self._stalled = False
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._known.dirty)
+
+    def cut(self) -> list[Position]:
+        self._in_flight = self._known.dirty
+        self._known.dirty = set()
+        by_id = self._known.by_id
+        return [by_id[file_id].row() for file_id in sorted(self._in_flight) if file_id in by_id]
+
+    def committed(self, rows: Sequence[Position]) -> None:
+        for row in rows:
+            file = self._known.by_id.get(row.file_id)
+            if file is not None:
+                file.commit(row)
+        self._in_flight = set()
+
+    def retired(self) -> list[int]:
+        """File ids that are done with since the last call: their rows may be removed in the next commit."""
+        retired, self._census.retired = self._census.retired, []
+        return retired
+
+    def rewind(self) -> None:
+        self._known.dirty |= self._in_flight
+        self._in_flight = set()
+        self._known.rewind()
+        self._stalled = False
+
+    def balances(self) -> list[Balance]:
+        """The books of every generation that is not forgotten yet, as of what is committed, in the order of their ids;
+        at the end those that have none yet."""
+        known = self._known
+        files = [file for _, file in sorted(known.by_id.items())]
+        return [file.balance() for file in (*files, *(file for file in known.living.values() if not file.file_id))]
+
+    def leave(self) -> None:
+        self._census.leave()
+
+    @property
+    def exhausted(self) -> bool:
+        if not self._until_eof or self._ready or self._census.unsure:
+            return False
+        return not any(
+            file.has_data and not file.failed and file.gone_since is None for file in self._known.living.values()
+        )
+
+    def progress(self) -> tuple[int, int | None]:
+        return int(self._counters.total("bytes_read") + self._counters.total("bytes_skipped")), self._total
+
+    def close(self) -> None:
+        if self._hints is not None:
+            self._hints.stop()
+        self._census.close()
+
+
+def watched(settings: TailSettings) -> list[tuple[bytes, bool]]:
+    """The directories for ``Hints``, each with: directories below it too?"""
+    return Finder(settings.paths, settings.exclude).bases()

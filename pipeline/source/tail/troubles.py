@@ -1,0 +1,48 @@
+"""Troubles with files and directories, each said once until it is over or another one."""
+
+from __future__ import annotations
+
+import os
+
+from tailrace.pipeline.escape import escape
+from tailrace.pipeline.source.tail.descriptors import NoRoomError
+from tailrace.pipeline.source.tail.ended import Log
+from tailrace.pipeline.source.tail.file import File
+from tailrace.pipeline.source.tail.finder import closed_directory
+
+
+class Complaints:
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._files: dict[bytes, str] = {}  # path: what was said
+        self._directories: dict[bytes, str] = {}
+
+    def unreadable(self, file: File, error: OSError) -> None:
+        """It could not be opened or read."""
+        if isinstance(error, FileNotFoundError):
+            return  # the next scan will see where it went
+        why = error.strerror or str(error)
+        closed = closed_directory(os.path.dirname(file.path)) if isinstance(error, PermissionError) else None
+        if closed is not None:
+            why += f": {escape(os.fsdecode(closed))} lacks search (+x) permission"
+        path = b"" if isinstance(error, NoRoomError) else file.path  # that one is said once for all files
+        if self._files.get(path) != why:
+            self._files[path] = why
+            self._log.warning("file.unreadable", file=file.shown, file_id=file.file_id, why=why)
+
+    def readable(self, file: File) -> None:
+        if self._files:
+            self._files.pop(file.path, None)
+
+    def skipped(self, path: bytes, what: str) -> None:
+        """Not a regular file."""
+        if self._files.get(path) != what:
+            self._files[path] = what
+            self._log.warning("file.skipped", file=escape(os.fsdecode(path)), why=f"it is {what}")
+
+    def directories(self, failed: dict[bytes, str]) -> None:
+        """All that a scan could not look at."""
+        for directory, why in failed.items():
+            if self._directories.get(directory) != why:
+                self._log.warning("directory.unreadable", directory=escape(os.fsdecode(directory)), why=why)
+        self._directories = failed

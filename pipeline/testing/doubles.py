@@ -1,0 +1,233 @@
+"""Test doubles that ship with the engine: a source of byte strings, a sink in memory that can be told to fail, a clock.
+
+They keep the contracts of ``pipeline/source`` and ``pipeline/stage.py`` and check loudly that the engine does too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import orjson
+from tailrace.pipeline.batch import Batch, Chunk, Event, Position
+from tailrace.pipeline.source import Register
+from tailrace.pipeline.stage import Guarantee, Mark
+
+
+class FakeClock:
+    """Monotonic seconds that pass only when told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class CrashError(BaseException):
+    """The source reached its crash mark: the process is to be taken for dead."""
+
+
+@dataclass(slots=True, eq=False)
+class _Feed:
+    """One file of a ListSource and how far it is; offsets in bytes."""
+
+    name: str
+    data: bytes
+    file_id: int = 0
+    read: int = 0
+    released: int = 0
+    committed: int = 0
+
+
+class ListSource:
+    """Files that are byte strings, read in fair turns; a file's name is its identity over restarts.
+
+    ``crash_after``: so many bytes are read, then ``read`` raises CrashError. ``ends`` false: more may be appended, the
+    source is never exhausted.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        register: Register | None = None,
+        *,
+        chunk_bytes: int = 1 << 20,
+        crash_after: int | None = None,
+        ends: bool = True,
+    ) -> None:
+        self._feeds = [_Feed(name, data) for name, data in files.items()]
+        self._register = register or (lambda positions: range(1, len(positions) + 1))
+        self._chunk_bytes, self._crash_after, self._ends = chunk_bytes, crash_after, ends
+        self._cut: list[_Feed] = []
+        self._turn = 0
+        self.rewinds = 0
+        self.dead_bytes = 0  # of lines that became dead letters
+
+    def append(self, name: str, data: bytes) -> None:
+        next(feed for feed in self._feeds if feed.name == name).data += data
+
+    def offsets(self) -> dict[str, int]:
+        """The committed offset of each file."""
+        return {feed.name: feed.committed for feed in self._feeds}
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(feed.read for feed in self._feeds)
+
+    # The Source protocol.
+
+    def open(self, positions: Sequence[Position], now: float) -> None:  # noqa: ARG002  (no clock needed)
+        known = {position.name: position for position in positions}
+        new = [feed for feed in self._feeds if feed.name not in known]
+        ids = self._register([self._position(feed) for feed in new]) if new else []
+        for feed, file_id in zip(new, ids, strict=True):
+            feed.file_id = file_id
+        for feed in self._feeds:
+            if feed.name in known:
+                feed.file_id = known[feed.name].file_id
+                feed.read = feed.released = feed.committed = known[feed.name].offset
+
+    def poll(self, now: float) -> float:  # noqa: ARG002
+        return 0.0 if any(feed.read < len(feed.data) for feed in self._feeds) else 1.0
+
+    def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
+        for _ in self._feeds:
+            feed = self._feeds[self._turn % len(self._feeds)]
+            self._turn += 1
+            if feed.read < len(feed.data) and not skip(feed.file_id):
+                return self._chunk(feed, buffer, now)
+        return None
+
+    def _chunk(self, feed: _Feed, buffer: memoryview, now: float) -> Chunk:
+        if self._crash_after is not None and self.read_bytes >= self._crash_after:
+            raise CrashError
+        end = feed.data.rfind(b"\n", feed.read, feed.read + min(self._chunk_bytes, len(buffer))) + 1
+        if not end:  # a longer line, or the unterminated last one
+            end = feed.data.find(b"\n", feed.read) + 1 or len(feed.data)
+        data = feed.data[feed.read : end]
+        buffer[: len(data)] = data
+        chunk = Chunk(feed.file_id, feed.name, f"/list/{feed.name}", feed.read, len(data), end, now)
+        feed.read = end
+        return chunk
+
+    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+        feed = next(feed for feed in self._feeds if feed.file_id == chunk.file_id)
+        to = chunk.start + done
+        assert chunk.start <= feed.released < to <= feed.read, f"{feed.name}: released {feed.released}, now {to}"
+        assert data[: chunk.length] == feed.data[chunk.start : chunk.end], "the slot was given away too early"
+        assert 0 <= dead <= to - max(feed.released, chunk.start)
+        feed.released = to
+        self.dead_bytes += dead
+
+    @property
+    def changed(self) -> bool:
+        return any(feed.released != feed.committed for feed in self._feeds)
+
+    def cut(self) -> list[Position]:
+        self._cut = [feed for feed in self._feeds if feed.released != feed.committed]
+        return [self._position(feed) for feed in self._cut]
+
+    def _position(self, feed: _Feed) -> Position:
+        where = (feed.file_id, feed.name, b"/list/" + feed.name.encode(), 0, 0, feed.released)
+        return Position(*where, 0, "", 0, "", len(feed.data))
+
+    def retired(self) -> list[int]:
+        return []
+
+    def committed(self, rows: Sequence[Position]) -> None:
+        for row in rows:
+            next(feed for feed in self._feeds if feed.file_id == row.file_id).committed = row.offset
+
+    def rewind(self) -> None:
+        self.rewinds += 1
+        for feed in self._feeds:
+            feed.read = feed.released = feed.committed
+
+    def leave(self) -> None:
+        """Nothing here can be gone at the next start."""
+
+    @property
+    def exhausted(self) -> bool:
+        return self._ends and all(feed.read == len(feed.data) for feed in self._feeds)
+
+    def progress(self) -> tuple[int, int | None]:
+        return sum(feed.read for feed in self._feeds), sum(len(feed.data) for feed in self._feeds)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+@dataclass
+class MemorySink:
+    """Keeps what it is given in ``files``, by destination (an event's ``to``, else "out"), and goes back to marks.
+
+    ``before`` is called with the name of each method before it does anything: it may raise what the method shall
+    raise, or block. ``failures`` does the same from a list: the next call of that method raises its first entry.
+    """
+
+    guarantee: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
+
+    before: Callable[[str], None] | None = None
+    failures: dict[str, list[BaseException]] = field(default_factory=dict)
+    files: dict[str, bytearray] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._changed: set[str] = set()
+        self._announced: set[str] = set()
+
+    def _called(self, method: str) -> None:
+        self.calls.append(method)
+        if self.before is not None:
+            self.before(method)
+        if self.failures.get(method):
+            raise self.failures[method].pop(0)
+
+    def lines(self, destination: str = "out") -> list[bytes]:
+        return bytes(self.files.get(destination, b"")).splitlines()
+
+    def locate(self, batch: Batch) -> None:
+        """Write stages may ask where their events come from; this one has no use for it."""
+
+    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+        for event in events:
+            yield str(event.get("to", "out")), orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+
+    def announce(self, destinations: Sequence[str]) -> list[Mark]:
+        self._called("announce")
+        self._announced |= set(destinations)
+        return [self._mark(destination) for destination in destinations]
+
+    def deliver(self, destination: str, payload: memoryview) -> None:
+        self._called("deliver")
+        assert destination in self._announced, f"{destination} was never announced"
+        self.files.setdefault(destination, bytearray()).extend(payload)
+        self._changed.add(destination)
+
+    def barrier(self) -> list[Mark]:
+        self._called("barrier")
+        marks = [self._mark(destination) for destination in sorted(self._changed)]
+        self._changed.clear()
+        return marks
+
+    def recover(self, marks: Sequence[Mark]) -> None:
+        self._called("recover")
+        lengths = {mark.destination: mark.length for mark in marks}
+        for destination in list(self.files):
+            del self.files[destination][lengths.get(destination, 0) :]
+        for destination, length in lengths.items():
+            assert len(self.files.get(destination, b"")) == length, f"{destination} is shorter than its mark"
+        self._changed.clear()
+        self._announced.clear()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _mark(self, destination: str) -> Mark:
+        return Mark(destination, destination, 0, 0, len(self.files.get(destination, b"")), "", ours=True)

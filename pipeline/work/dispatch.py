@@ -1,0 +1,270 @@
+"""Who works on which slot. Idle workers pull the next filled slot; results are released in order for each file.
+
+A slot's way: free, filled by the source, waiting, given to a worker, through, released to the sinks, free again. A
+result that is only a part (the output was full, or the worker died) is released as far as it goes; the rest stays in
+its slot, first in line.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.source import Source
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.work.layout import DeadLine, Result, Tally, read_result
+from tailrace.pipeline.work.process import Died, Worker
+from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Ring, Slot
+from tailrace.pipeline.work.worker import DONE, PIECE
+
+FRESH_KILLS = 2  # so many fresh workers a line must have killed, alone, before it is condemned
+START_FAILURES = 5  # so many workers in a row that die before they are ready stop the pipeline
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One chunk on its way through the ring."""
+
+    number: int  # the batch id of the logs
+    slot: Slot
+    chunk: Chunk
+    begin: int = 0  # input offset of what is still to do
+    done: int = 0  # input offset up to which the worker got
+    through: bool = False  # the worker is finished with it, wholly or in part
+    released: bool = False  # with the sinks
+    sinks: int = 0  # how many sinks still have to write of it
+    careful_until: int = 0
+    condemned: int = NONE
+    stage: int = 0
+    cause: str = ""
+    fresh: bool = False  # must be given to a fresh worker: it killed the one before
+    kills: Counter[int] = field(default_factory=Counter)  # input offset of a line: fresh workers it killed
+    hung: str = ""  # why we killed the worker that is at it
+    pid: int = 0
+    started: float = 0.0
+    word: tuple[int, int] = (0, 0)  # the header's words when last looked at, and since when
+    since: float = 0.0
+
+
+class Dispatch:
+    """Owns the slots and the workers. ``on_release(task, result)`` is told each result in its file's order."""
+
+    def __init__(
+        self,
+        ring: Ring,
+        workers: int,
+        hire: Callable[[], Worker],
+        task_timeout: float,
+        on_release: Callable[[Task, Result], None],
+        counters: Counters,
+        log: Any,
+    ) -> None:
+        self._ring = ring
+        self._hire = hire
+        self._task_timeout = task_timeout
+        self._on_release = on_release
+        self._counters = counters
+        self._log = log
+        self._free = list(range(len(ring.slots)))
+        self._waiting: deque[Task] = deque()
+        self._order: dict[int, deque[Task]] = {}  # file id: its tasks not wholly released, in the order of the file
+        self._held: Counter[int] = Counter()  # file id: slots it occupies
+        self._working: dict[Worker, Task] = {}
+        self._numbers = 0
+        self._start_failures = 0
+        self._wanted = workers
+        self.workers: list[Worker] = []
+        self.idle = True  # no slot is in use
+
+    def start(self) -> None:
+        """Hire the workers; from the main thread, before any other thread is started."""
+        self.workers = [self._hired() for _ in range(self._wanted)]
+
+    def fill(self, source: Source, now: float) -> bool:
+        """Read into free slots what the source has; True when something was read."""
+        read = False
+        while self._free:
+            slot = self._ring.slots[self._free[0]]  # the lowest one: few slots in use touch little memory
+            chunk = source.read(slot.input, now, self._may_not_have_another)
+            if chunk is None:
+                break
+            heapq.heappop(self._free)
+            self._held[chunk.file_id] += 1
+            self._numbers += 1
+            task = Task(self._numbers, slot, chunk)
+            self._order.setdefault(chunk.file_id, deque()).append(task)
+            if chunk.oversize is None:
+                self._waiting.append(task)
+            else:  # nothing to run: the line is condemned as it is
+                task.through, task.done = True, chunk.length
+            self.idle = False
+            read = True
+        return read
+
+    def _may_not_have_another(self, file_id: int) -> bool:
+        """One file holds at most all slots but one, and none more while its oldest chunk is in the careful path."""
+        if self._held[file_id] >= len(self._ring.slots) - 1:
+            return True
+        tasks = self._order.get(file_id)
+        if not tasks:
+            return False
+        oldest = tasks[0]
+        return oldest.fresh or bool(oldest.pid and not oldest.through and oldest.slot.at[1])
+
+    def assign(self, now: float) -> bool:
+        """Give waiting slots to idle workers; True when one was given."""
+        given = False
+        for index, worker in enumerate(self.workers):
+            if not self._waiting:
+                break
+            if worker in self._working:
+                continue
+            task = self._waiting.popleft()
+            if task.fresh and worker.tasks:
+                self._dismiss(worker)
+                self.workers[index] = self._hired()
+            self._give(self.workers[index], task, now)
+            given = True
+        return given
+
+    def _give(self, worker: Worker, task: Task, now: float) -> None:
+        task.slot.ask(task.chunk, task.begin, task.careful_until, task.condemned, task.stage, task.cause)
+        task.pid, task.started, task.hung = worker.pid, now, ""
+        task.word, task.since = (task.slot.words[PROGRESS], task.slot.words[AT]), now
+        self._working[worker] = task
+        worker.give(task.slot.index)
+
+    def collect(self) -> bool:
+        """Hear what the workers have to say; True when a slot came through."""
+        progress = False
+        for index, worker in enumerate(self.workers):
+            answer = worker.poll()
+            if isinstance(answer, Died):
+                self._bury(index, worker, answer)
+                progress = True
+            elif answer is not None:
+                self._start_failures = 0
+                task = self._working.pop(worker)
+                task.done = task.chunk.length if answer == DONE else task.slot.progress[0]
+                task.through, task.fresh = True, False
+                progress = True
+        return progress
+
+    def _bury(self, index: int, worker: Worker, died: Died) -> None:
+        task = self._working.pop(worker, None)
+        cause = (task and task.hung) or died.why
+        self._counters.add("worker_restarts", reason=cause)
+        self._log.warning("worker.died", pid=worker.pid, why=cause, batch=task.number if task else None)
+        if not worker.ready:
+            self._start_failures += 1
+            if self._start_failures >= START_FAILURES:
+                raise TailraceError(f"workers die as soon as they start ({cause}); see what they printed above")
+        worker.close()
+        self.workers[index] = self._hired()
+        if task is None:
+            return
+        if not worker.ready:  # it never looked at the slot
+            self._waiting.appendleft(task)
+            return
+        done = task.slot.progress[0]
+        at, single = task.slot.at
+        if single and worker.tasks == 1 and at == done:
+            task.kills[at] += 1
+        if task.kills[at] >= FRESH_KILLS:
+            task.condemned, task.stage = at, task.slot.words[STAGE]
+            task.cause = f"killed {FRESH_KILLS} fresh workers, each with this line alone: {cause}"
+            self._log.error("line.condemned", file=task.chunk.path, offset=task.chunk.start + at, why=task.cause)
+        task.careful_until = max(task.careful_until, done + PIECE)
+        task.fresh = True
+        if done == task.begin:  # nothing to release
+            self._waiting.appendleft(task)
+        else:
+            task.done, task.through = done, True
+
+    def watch(self, now: float) -> None:
+        """Kill workers whose header has not moved for ``task_timeout``; the rest is as for any death."""
+        for worker, task in self._working.items():
+            word = (task.slot.words[PROGRESS], task.slot.words[AT])
+            if word != task.word:
+                task.word, task.since = word, now
+            elif now - task.since > self._task_timeout and not task.hung:
+                task.hung = f"no progress for {self._task_timeout:g} s"
+                self._log.error("worker.hangs", pid=worker.pid, batch=task.number, file=task.chunk.path)
+                worker.kill()
+
+    def release(self, may: Callable[[], bool]) -> bool:
+        """Hand on, in order for each file, what is through, as long as ``may()``; True when something was."""
+        released = False
+        for file_id in list(self._order):
+            tasks = self._order[file_id]
+            while tasks and tasks[0].through and not tasks[0].released and may():
+                task = tasks[0]
+                task.released = released = True
+                if task.done == task.chunk.length:
+                    tasks.popleft()  # its slot stays with the sinks, but the file's next chunk may go
+                self._on_release(task, self._result(task))
+                if task.sinks == 0:
+                    self.settle(task)
+            if not tasks:
+                del self._order[file_id]
+        return released
+
+    def _result(self, task: Task) -> Result:
+        chunk = task.chunk
+        if chunk.oversize is not None:
+            why = f"the line has {chunk.oversize} bytes, source.max_line_bytes allows fewer; its beginning is kept"
+            dead = DeadLine(0, chunk.length, "source", "too_long", why)
+            return Result(dead=[dead], tallies=[Tally(lines=1)])
+        return read_result(task.slot.output, task.slot.progress[1])
+
+    def settle(self, task: Task) -> None:
+        """Every sink is done with what was released of this task."""
+        if task.done < task.chunk.length:
+            task.begin, task.through, task.released = task.done, False, False
+            self._waiting.appendleft(task)
+            return
+        heapq.heappush(self._free, task.slot.index)
+        self._held[task.chunk.file_id] -= 1
+        if not self._held[task.chunk.file_id]:
+            del self._held[task.chunk.file_id]
+        self.idle = len(self._free) == len(self._ring.slots)
+
+    @property
+    def full(self) -> bool:
+        """No slot is free."""
+        return not self._free
+
+    def pending_bytes(self) -> int:
+        """Input read and not yet released."""
+        return sum(task.chunk.length - task.begin for tasks in self._order.values() for task in tasks)
+
+    def drop(self) -> None:
+        """Forget every slot, for a rewind; workers at work are let finish or are replaced by fresh ones."""
+        for index, worker in enumerate(self.workers):
+            if worker in self._working:
+                self._dismiss(worker)
+                self.workers[index] = self._hired()
+        self._working.clear()
+        self._waiting.clear()
+        self._order.clear()
+        self._held.clear()
+        self._free = list(range(len(self._ring.slots)))
+        self.idle = True
+
+    def close(self) -> None:
+        for worker in self.workers:
+            self._dismiss(worker)
+
+    def _hired(self) -> Worker:
+        worker = self._hire()
+        self._log.debug("worker.started", pid=worker.pid)
+        return worker
+
+    def _dismiss(self, worker: Worker) -> None:
+        worker.close()
+        self._log.debug("worker.ended", pid=worker.pid)

@@ -1,0 +1,298 @@
+"""What a worker does: take a slot, run its lines through the chain, leave the results in the slot.
+
+``Work`` is that as a step object, used inside the process when ``workers = 0``; ``main`` is the worker process around
+it (``python -P -m tailrace.pipeline.work.worker RING SOCKET PARENT``), which gets slot numbers over a socket and
+answers with them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+import orjson
+from tailrace.pipeline.batch import Batch
+from tailrace.pipeline.chain.attempt import LostTrackError
+from tailrace.pipeline.chain.chain import Chain
+from tailrace.pipeline.chain.step import Step
+from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.work.layout import Made, ResultWriter
+from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
+
+PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
+CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn
+COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cycles, users' code may
+M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
+KEEP_FREED = 16 << 20  # bytes
+MESSAGE = struct.Struct("=IB")  # slot, status
+NOT_FOR_WORKERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # only the parent acts
+DONE, PART, BUSY = 0, 1, 2  # all lines done; the output is full; not finished yet
+
+
+class Budget:
+    """Raises TimeBudget in the main thread when the lines at work take longer than ``seconds``.
+
+    One interval timer runs while a slot is worked on; a deadline costs an assignment, not a system call. CPython's
+    ``re`` looks for signals, so this stops a runaway pattern as well as a loop.
+    """
+
+    def __init__(self, seconds: float, stage: Callable[[], int]) -> None:
+        self._seconds, self._stage = seconds, stage
+        self._deadline: float | None = None
+        self._used = False
+        self.stage = 0  # which stage was at work when the time was up
+        signal.signal(signal.SIGALRM, self._check)
+
+    def _check(self, _signum: int, _frame: Any) -> None:
+        if self._deadline is not None and monotonic() > self._deadline:
+            if not self._used:
+                self._used, self.stage = True, self._stage()
+            self._deadline = monotonic() + self._seconds  # once more, should this one be swallowed by a stage
+            raise self._used_up()
+
+    def watch(self) -> None:
+        period = self._seconds / 5
+        signal.setitimer(signal.ITIMER_REAL, period, period)
+
+    def rest(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def start(self) -> None:
+        self._used, self._deadline = False, monotonic() + self._seconds
+
+    def stop(self) -> None:
+        """The lines are done; TimeBudget when it was raised before and a stage swallowed it (a bare ``except``)."""
+        self.give_up()
+        if self._used:
+            raise self._used_up()
+
+    def give_up(self) -> None:
+        """TimeBudget came out; no more of it."""
+        self._deadline = None
+
+    def _used_up(self) -> TimeBudget:
+        return TimeBudget(f"took longer than {self._seconds:g} s")
+
+
+class Work:
+    """One slot at a time, piece by piece: ``begin``, then ``step`` until it is not BUSY any more."""
+
+    def __init__(self, steps: Sequence[Step], line_timeout: float) -> None:
+        self._steps = steps
+        self._chains: dict[str, Chain] = {}
+        self._budget = Budget(line_timeout, lambda: self._chain.at)
+        self._pieces = 0
+
+    def begin(self, slot: Slot) -> None:
+        self._slot = slot
+        self._asked = asked = slot.request()
+        self._done = asked.begin
+        self._careful_until = asked.careful_until
+        self._writer = ResultWriter(slot.output)
+        chain = self._chains.get(asked.name)
+        if chain is None:
+            if len(self._chains) > 1024:
+                self._chains.clear()
+            chain = self._chains[asked.name] = Chain(self._steps, asked.name)
+        chain.marker = slot.words[STAGE : STAGE + 1]
+        self._chain = chain
+        self._budget.watch()
+
+    def step(self) -> int:
+        """The next piece, or careful lines for a moment; DONE, PART or BUSY."""
+        full = self._lines() if self._done < self._careful_until else self._piece()
+        self._pieces += 1
+        if self._pieces % COLLECT_EVERY == 0:
+            gc.collect()
+        if full:
+            status = PART
+        elif self._done < self._asked.length:
+            return BUSY
+        else:
+            status = DONE
+        self.rest()
+        return status
+
+    def rest(self) -> None:
+        """Nothing is being worked on, or it is given up."""
+        self._budget.rest()
+
+    def _piece(self) -> bool:
+        """Run up to PIECE bytes of whole lines at once; True when the output is full."""
+        done, length = self._done, self._asked.length
+        data = bytes(self._slot.input[done : min(done + PIECE, length)])
+        if done + len(data) < length:
+            end = data.rfind(b"\n") + 1
+            if not end:
+                return self._careful(done + 1)  # a line longer than a piece
+            data = data[:end]
+        self._slot.words[AT] = done << 1
+        made: Made | None = None
+        try:
+            self._budget.start()
+            with contextlib.suppress(LostTrackError):
+                made = self._chain.run(data, self._batch, self._asked.start + done, done)
+            self._budget.stop()
+        except TimeBudget:
+            self._budget.give_up()
+            made = None
+        if made is None:
+            return self._careful(done + len(data))
+        if self._take(made, done + len(data)):
+            return False
+        # Line by line the output is filled to the last line that fits; an empty one shows which line never will.
+        return self._careful(done + len(data)) if self._writer.empty else True
+
+    def _careful(self, until: int) -> bool:
+        self._careful_until = until
+        return self._lines()
+
+    def _lines(self) -> bool:
+        """Lines one by one, each within its own budget, for about CAREFUL_STEP; True when the output is full."""
+        pause = monotonic() + CAREFUL_STEP
+        while self._done < min(self._careful_until, self._asked.length):
+            done = self._done
+            line = self._line(done)
+            self._slot.words[AT] = done << 1 | 1
+            made = self._run_line(line, done)
+            if not self._take(made, done + len(line)):
+                if not self._writer.empty:
+                    return True
+                made = self._too_large(line, done)
+                self._take(made, done + len(line))
+            if monotonic() > pause:
+                break
+        return False
+
+    def _line(self, begin: int) -> bytes:
+        size = 4096
+        while True:
+            data = bytes(self._slot.input[begin : min(begin + size, self._asked.length)])
+            end = data.find(b"\n") + 1
+            if end or begin + len(data) == self._asked.length:
+                return data[:end] if end else data
+            size *= 8
+
+    def _run_line(self, line: bytes, done: int) -> Made:
+        start = self._asked.start + done
+        if done == self._asked.condemned:
+            self._chain.at = self._asked.stage
+            return self._chain.condemn(line, done, "killed", self._asked.cause)
+        try:
+            self._budget.start()
+            made = self._chain.run_line(line, self._batch, start, done)
+            self._budget.stop()
+        except TimeBudget as error:
+            self._budget.give_up()
+            self._chain.at = self._budget.stage
+            made = self._chain.condemn(line, done, "time_budget", f"{error} (pipeline.line_timeout)")
+        return made
+
+    def _too_large(self, line: bytes, done: int) -> Made:
+        why = (
+            f"what was made of this line of {len(line)} bytes does not fit into the {len(self._slot.output)} bytes "
+            "of a slot's output; a larger pipeline.chunk_bytes makes room"
+        )
+        return self._chain.condemn(line, done, "too_large", why)
+
+    def _take(self, made: Made, done: int) -> bool:
+        if not self._writer.put(made):
+            return False
+        self._done = done
+        self._slot.words[PROGRESS] = done << 32 | self._writer.record_bytes
+        return True
+
+    def _batch(self, offsets: Sequence[int]) -> Batch:
+        asked = self._asked
+        return Batch(asked.name, asked.path, asked.file_id, asked.now, offsets)
+
+
+def settle_memory() -> None:
+    """For a process that makes and drops events all day: collect rarely, and keep what was freed.
+
+    Events hold no cycles, and looking for them in every generation costs half the speed. glibc gives the end of the
+    heap back to the kernel after each piece and asks for it again with the next, page by page: a third of the speed.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    if sys.platform == "linux":
+        import ctypes
+
+        library = ctypes.CDLL(None)
+        if hasattr(library, "mallopt"):  # glibc's; others have no such call and no such habit
+            library.mallopt(M_TRIM_THRESHOLD, KEEP_FREED)
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGKILL))
+    if os.getppid() != parent:  # it died before we asked to be told
+        os._exit(1)
+
+
+def _limit_memory(own: int) -> None:
+    """Bound what this process may have beyond what the interpreter and the stages hold now (RLIMIT_DATA)."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        now = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = now + own
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def serve(channel: socket.socket, ring: Ring, work: Work) -> None:
+    """Slots come in, slots go out, until the parent closes its end."""
+    while message := channel.recv(MESSAGE.size):
+        index, _ = MESSAGE.unpack(message)
+        work.begin(ring.slots[index])
+        while (status := work.step()) == BUSY:
+            pass
+        channel.send(MESSAGE.pack(index, status))
+
+
+def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
+    """The worker process. ``build_steps`` makes the chain from the configuration's JSON."""
+    ring_fd, socket_fd, parent = map(int, sys.argv[1:4])
+    for signum in NOT_FOR_WORKERS:
+        signal.signal(signum, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, NOT_FOR_WORKERS)
+    _die_with_parent(parent)
+    os.dup2(2, 1)  # a user's print must not enter the data
+    channel = socket.socket(fileno=socket_fd)
+    set_up = orjson.loads(_receive(channel))
+    steps = build_steps(set_up["config"].encode())
+    ring = Ring(ring_fd, Geometry(**set_up["ring"]))
+    work = Work(steps, set_up["line_timeout"])
+    settle_memory()
+    _limit_memory(set_up["worker_memory"])
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone; so are we
+        channel.send(MESSAGE.pack(0xFFFFFFFF, DONE))
+        serve(channel, ring, work)
+
+
+def _receive(channel: socket.socket) -> bytes:
+    """The set-up: its length in four bytes, then JSON."""
+    (size,) = struct.unpack("=I", channel.recv(4, socket.MSG_WAITALL))
+    return channel.recv(size, socket.MSG_WAITALL)
+
+
+if __name__ == "__main__":
+    from tailrace.pipeline.chain.steps import steps_from_json  # the one look upwards: here the process is put together
+
+    main(steps_from_json)

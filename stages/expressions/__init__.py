@@ -1,0 +1,1 @@
+"""Expressions over an event, in Python's syntax."""

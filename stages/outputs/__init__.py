@@ -1,0 +1,1 @@
+"""What write stages share: NDJSON, path templates, pace."""

@@ -1,0 +1,1 @@
+"""What parsers share: types, times, field names."""
