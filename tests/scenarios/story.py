@@ -55,7 +55,7 @@ import time
 
 import tailrace.pipeline.run.engine
 import tailrace.pipeline.sinks.thread
-from stages import disk
+from tailrace.pipeline import disk
 
 HERE = pathlib.Path(__file__).parent
 tailrace.pipeline.sinks.thread.FIRST_BACKOFF, tailrace.pipeline.sinks.thread.LONGEST_BACKOFF = 0.02, 0.1
