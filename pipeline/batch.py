@@ -1,10 +1,10 @@
-"""An event, a line that failed, and the batch: the lines of one piece and where they came from."""
+"""An event, a record that failed, the records of one piece and where they came from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 Event = dict[str, Any]
 
@@ -26,17 +26,78 @@ class Fail:
 
 
 @dataclass(slots=True)
-class Batch:
-    """Where the events of one piece came from. One piece is whole lines of one generation of one file."""
+class Origin:
+    """Where the records of one piece came from. One piece is whole records of one stream."""
 
     name: str  # the file's name: its base name when first seen; does not change when the file is renamed
     path: str  # where it was found, escaped for printing where it is not UTF-8
-    file_id: int  # of this generation
-    now: float  # seconds since the epoch: the wall clock in `run`, the file's mtime in `replay`; guides missing years
-    offsets: Sequence[int]  # byte offset in the file of each line, aligned with what the stage is given next
-    text: str = ""  # what the parse stage is given next, and the same as lines: splitting again is a tenth of parsing
-    lines: Sequence[str] = ()
-    data: bytes = b""  # the bytes they were made of, with empty lines and line ends
+    key: str  # of the stream, the same after every restart; with a place behind it, an event id
+    clock: float  # seconds since the epoch: the wall clock in `run`, the file's mtime in `replay`
+    year_bound: float  # seconds since the epoch: no record is from after it; guides missing years
+    places: Sequence[int]  # byte offset in the stream of each record, aligned with what the stage is given next
+
+    def part(self, at: int, count: int) -> Origin:
+        """That of ``count`` records from the ``at``-th on."""
+        places = self.places[at : at + count]
+        return Origin(self.name, self.path, self.key, self.clock, self.year_bound, places)
+
+
+class Lines(Sequence[str]):
+    """Records as a parse stage is given them: a sequence of texts, none of them empty, without their ends.
+
+    ``data`` is the same as bytes joined by newlines, just as the file has them, ``records`` those bytes one by one.
+    ``text`` is one text, in which invalid UTF-8 is replaced by U+FFFD, ``texts`` a list of texts. Each is made when it
+    is first asked for: take the one that suits the parser.
+    """
+
+    __slots__ = ("_count", "_records", "_text", "_texts", "data", "origin")
+
+    def __init__(self, data: bytes, origin: Origin) -> None:
+        self.data = data
+        self.origin = origin
+        self._count = data.count(b"\n") + 1
+        self._text: str | None = None
+        self._texts: list[str] | None = None
+        self._records: list[bytes] | None = None
+
+    @property
+    def text(self) -> str:
+        if self._text is None:
+            self._text = str(self.data, "utf-8", "replace")
+        return self._text
+
+    @property
+    def texts(self) -> list[str]:
+        """A list that belongs to these lines: not to be changed."""
+        if self._texts is None:
+            self._texts = self.text.split("\n")
+        return self._texts
+
+    @property
+    def records(self) -> list[bytes]:
+        """Each by itself, as the file has it; a list that belongs to these lines: not to be changed."""
+        if self._records is None:
+            self._records = self.data.split(b"\n")
+        return self._records
+
+    def part(self, at: int, count: int) -> Lines:
+        """``count`` of them from the ``at``-th on."""
+        return Lines(b"\n".join(self.records[at : at + count]), self.origin.part(at, count))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        return self.texts[index]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,13 +108,15 @@ class Chunk:
     first bytes of one single over-long line instead (no worker sees it; it becomes a dead letter).
     """
 
-    file_id: int
+    stream: int  # its number in the state
+    key: str  # see Origin
     name: str
     path: str  # printable
     start: int  # byte offset in the file of the first byte in the slot
     length: int  # bytes in the slot
     end: int  # offset in the file where the next chunk begins: start + length, unless bytes were cut or skipped
-    now: float  # seconds since the epoch, see Batch.now
+    clock: float  # see Origin
+    year_bound: float
     oversize: int | None = None  # the over-long line's whole length in bytes, without its newline
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 
 
 class Guarantee(enum.StrEnum):
@@ -25,12 +25,10 @@ class Guarantee(enum.StrEnum):
 
 @runtime_checkable
 class Parse(Protocol):
-    """Turns lines into events. Called in a worker, for one piece of one file at a time."""
+    """Turns lines into events. Called in a worker, for one piece of one stream at a time."""
 
-    def parse(self, text: str) -> list[Event | Fail]:
-        """One entry a line, in order. ``text`` is one or more lines joined by ``\\n``, the last one without it; no line
-        is empty, a ``\\r`` before the newline is already gone, invalid UTF-8 is already replaced by U+FFFD. The
-        engine owns the list and the events from then on."""
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        """One entry a line, in order. The engine owns the list and the events from then on."""
         ...
 
 
@@ -47,13 +45,13 @@ class Enrich(Protocol):
 
 @runtime_checkable
 class Located(Protocol):
-    """Optional, beside ``parse``, ``process`` or ``encode``: a stage that wants to know where the lines come from.
+    """Optional, beside ``process`` or ``encode``: a stage that wants to know where the events come from.
 
-    An enrich stage that has it stands directly after the parse stages, so that ``batch.offsets`` is aligned with its
-    events; for a write stage the offsets are those of the piece and not aligned.
+    An enrich stage that has it stands directly after the parse stages, so that ``origin.places`` is aligned with its
+    events; for a write stage the places are those of the piece and not aligned.
     """
 
-    def locate(self, batch: Batch) -> None:
+    def locate(self, origin: Origin) -> None:
         """Told before each call of the stage's other method."""
         ...
 

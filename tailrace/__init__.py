@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # typing's own takes time to import, and every start of t
 if TYPE_CHECKING:
     from tailrace.pipeline.batch import Event as Event
     from tailrace.pipeline.batch import Fail as Fail
+    from tailrace.pipeline.batch import Lines as Lines
     from tailrace.pipeline.errors import Reject as Reject
     from tailrace.pipeline.errors import Retry as Retry
     from tailrace.pipeline.stage import Guarantee as Guarantee
@@ -18,10 +19,11 @@ _HOMES = {
     "Event": "batch",
     "Fail": "batch",
     "Guarantee": "stage",
+    "Lines": "batch",
     "Reject": "errors",
     "Retry": "errors",
 }
-__all__ = ["Event", "Fail", "Guarantee", "Reject", "Retry", "__version__"]
+__all__ = ["Event", "Fail", "Guarantee", "Lines", "Reject", "Retry", "__version__"]
 
 
 def __getattr__(name: str) -> object:

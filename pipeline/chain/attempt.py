@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
-from itertools import accumulate, groupby
+from itertools import groupby
 from time import perf_counter
-from typing import Any, cast
+from typing import cast
 
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin
+from tailrace.pipeline.chain.records import Records
 from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Pairs, Step, guarded
 from tailrace.pipeline.errors import TimeBudget
-from tailrace.pipeline.work.layout import DeadLine, Made, Payload, Tally, clean, fields_text
+from tailrace.pipeline.work.layout import DeadLine, Made, Payload, clean, fields_text
 
 FIELDS_LIMIT = 65_536  # characters kept in a dead letter
 CODE_LIMIT = 64
 FEW = 8  # lines given to a parser that raised in the whole piece: with one bad line in a hundred most groups are good
-BOM = "\ufeff"
 
-BatchOf = Callable[[Sequence[int]], Batch]
-"""A batch of a piece's lines, given where each begins."""
+OriginOf = Callable[[Sequence[int]], Origin]
+"""The origin of a piece's lines, given where each begins."""
 
 
 class LostTrackError(Exception):
     """A Fail that names no event of this piece: only running line by line can tell whose it is."""
-
-
-class LineOffsets(Sequence[int]):
-    """Where each line that is not empty begins; worked out only when somebody asks."""
-
-    def __init__(self, piece: bytes, start: int) -> None:
-        self._piece, self._start = piece, start
-        self._known: list[int] | None = None
-
-    def _offsets(self) -> list[int]:
-        if self._known is None:
-            lines = self._piece.split(b"\n")
-            begins = list(accumulate((len(line) + 1 for line in lines), initial=self._start))
-            if self._start == 0:
-                lines[0] = lines[0].removeprefix(BOM.encode())
-            self._known = [at for at, line in zip(begins, lines, strict=False) if line not in (b"", b"\r")]
-        return self._known
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._offsets()[index]
-
-    def __len__(self) -> int:
-        return len(self._offsets())
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._offsets())
 
 
 class Attempt:
@@ -71,34 +45,37 @@ class Attempt:
         self.alone = alone
         self.made = Made()
         self.parsed: Entries = []
-        self.offsets = LineOffsets(piece, start)
-        self.lines: list[str] = []  # those that are not empty
+        self.records = Records(piece, start)
+        self.places = self.records.places
         sinks = [step for step in steps if step.role == "write"]
         # By id; the events, so that none of them is freed and gives its id to another.
         self.routed: dict[int, Event] | None = {} if sinks and all(step.when for step in sinks) else None
         self.unrouted = not sinks
 
-    def run(self, batch_of: BatchOf) -> Made:
+    def run(self, origin_of: OriginOf) -> Made:
         """Raises what a stage raises, and LostTrackError."""
         tally = self.made.tally
-        text = self._text(tally)
-        if text is None:
+        records = self.records
+        tally.lines = records.total
+        if records.empty:
+            self._filtered("source", "empty line", records.empty)
+        if not records.data:
             return self.made
-        batch = batch_of(self.offsets)
-        batch.text, batch.lines, batch.data = text, self.lines, self.piece
+        origin = origin_of(self.places)
+        lines = Lines(records.data, origin)
         events: list[Event] = []
         clock = perf_counter()
         for index, step in enumerate(self.steps):
             self.marker[0] = index
             alone = index in self.alone
             if step.role == "parse":
-                events = self._parse(step, text, batch, alone)
+                events = self._parse(step, lines, alone)
             elif not events:
                 break
             elif step.role == "enrich":
-                events = self._enrich(step, events, batch, alone)
+                events = self._enrich(step, events, origin, alone)
             else:
-                events = self._write(step, events, batch, alone)
+                events = self._write(step, events, origin, alone)
             now = perf_counter()
             tally.seconds[step.label] = tally.seconds.get(step.label, 0.0) + now - clock
             clock = now
@@ -109,40 +86,21 @@ class Attempt:
             self._filtered("end of the chain", "no route", lost)
         return self.made
 
-    def _text(self, tally: Tally) -> str | None:
-        """The lines as the parser wants them, or None when all are empty. Counts them."""
-        piece = self.piece
-        end = len(piece) - piece.endswith(b"\n")
-        text = str(memoryview(piece)[:end], "utf-8", "replace")
-        if self.start == 0 and text.startswith(BOM):
-            text = text[1:]
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").removesuffix("\r")
-        self.lines = lines = text.split("\n")  # the one time that a good piece is searched for newlines
-        tally.lines = len(lines)
-        if "" in lines:
-            self.lines = [line for line in lines if line]
-            self._filtered("source", "empty line", len(lines) - len(self.lines))
-            if not self.lines:
-                return None
-            text = "\n".join(self.lines)
-        return text
-
-    def _parse(self, step: Step, text: str, batch: Batch, alone: bool) -> list[Event]:
+    def _parse(self, step: Step, lines: Lines, alone: bool) -> list[Event]:
         entries: Entries = []
         if alone:
-            for at in range(0, len(self.lines), FEW):
-                entries += self._parse_few(step, at, batch)
+            for at in range(0, len(lines), FEW):
+                entries += self._parse_few(step, lines.part(at, FEW))
         else:
-            entries = step.parse(text, len(self.lines), batch)
+            entries = step.parse(lines)
         self.parsed = entries
         if Fail not in set(map(type, entries)):
             return cast(list[Event], entries.copy())  # a stage may change the list it is given
         kept: list[Event] = []
-        offsets: list[int] = []
+        places: list[int] = []
         for index, entry in enumerate(entries):
             if isinstance(entry, Fail):
-                entry.event = {"message": self.lines[index]} if step.on_error == "keep" else None
+                entry.event = {"message": lines[index]} if step.on_error == "keep" else None
                 event = self._fail(step, entry, index)
                 if event is None:
                     continue
@@ -150,52 +108,51 @@ class Attempt:
             else:
                 event = entry
             kept.append(event)
-            offsets.append(self.offsets[index])
-        batch.offsets = offsets
+            places.append(self.places[index])
+        lines.origin.places = places
         return kept
 
-    def _parse_few(self, step: Step, at: int, batch: Batch) -> Entries:
+    def _parse_few(self, step: Step, lines: Lines) -> Entries:
         """A few lines at once; only if the parser raises, each alone."""
-        lines = self.lines[at : at + FEW]
         try:
-            return step.parse("\n".join(lines), len(lines), _part(batch, at, len(lines)))
+            return step.parse(lines)
         except TimeBudget:
             raise
         except BaseException:
             entries: Entries = []  # told by those that are run alone, outside of this handler: each has one cause
-        for index, line in enumerate(lines, at):
-            outcome = guarded(partial(step.parse, line, 1, _part(batch, index, 1)), {})
+        for index in range(len(lines)):
+            outcome = guarded(partial(step.parse, lines.part(index, 1)), {})
             entries += [outcome] if isinstance(outcome, Fail) else outcome
         return entries
 
-    def _enrich(self, step: Step, events: list[Event], batch: Batch, alone: bool) -> list[Event]:
+    def _enrich(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> list[Event]:
         if not step.when:
-            return self._settle(step, self._process(step, events, batch, alone))
+            return self._settle(step, self._process(step, events, origin, alone))
         entries: Entries = []
         at = 0
         wanted = zip(map(bool, step.when(events)), events, strict=True)
         for yes, run in groupby(wanted, lambda pair: pair[0]):
             some = [event for _, event in run]
-            entries += self._process(step, some, _part(batch, at, len(some)), alone) if yes else some
+            entries += self._process(step, some, origin.part(at, len(some)), alone) if yes else some
             at += len(some)
         return self._settle(step, entries)
 
-    def _process(self, step: Step, events: list[Event], batch: Batch, alone: bool) -> Entries:
+    def _process(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> Entries:
         before = len(events)
         entries: Entries = []
         if alone:
             for index, event in enumerate(events):
-                outcome = guarded(partial(step.process, [event], _part(batch, index, 1)), event)
+                outcome = guarded(partial(step.process, [event], origin.part(index, 1)), event)
                 entries += [outcome] if isinstance(outcome, Fail) else outcome
         else:
-            entries = step.process(events, batch)
+            entries = step.process(events, origin)
         if len(entries) < before:
             self._filtered(step.label, "dropped", before - len(entries))
         elif len(entries) > before:
             self.made.tally.made[step.label] = self.made.tally.made.get(step.label, 0) + len(entries) - before
         return entries
 
-    def _write(self, step: Step, events: list[Event], batch: Batch, alone: bool) -> list[Event]:
+    def _write(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> list[Event]:
         wanted = events
         if step.when:
             wanted = [event for event, yes in zip(events, step.when(events), strict=True) if yes]
@@ -205,13 +162,13 @@ class Attempt:
         failed: dict[int, Fail] = {}
         if alone:
             for event in wanted:
-                outcome = guarded(partial(step.encode, [event], batch), event)
+                outcome = guarded(partial(step.encode, [event], origin), event)
                 if isinstance(outcome, Fail):
                     failed[id(event)] = outcome
                 else:
                     pairs += outcome
         else:
-            pairs = step.encode(wanted, batch)
+            pairs = step.encode(wanted, origin)
         self.made.payloads += _joined(step.sink, pairs)
         tally = self.made.tally
         tally.written[step.sink_id] = tally.written.get(step.sink_id, 0) + len(wanted) - len(failed)
@@ -253,7 +210,7 @@ class Attempt:
             event = fail.event if fail.event is not None else {}
             event["error"] = clean(f"{step.label}: {code}: {fail.why}"[:WHY_LIMIT])
             return event
-        start = self.offsets[index] - self.start
+        start = self.places[index] - self.start
         end = self.piece.find(b"\n", start)
         length = (len(self.piece) if end < 0 else end) - start
         fields = fields_text(fail.event) if fail.event is not None else None
@@ -267,10 +224,6 @@ class Attempt:
     def _filtered(self, label: str, reason: str, count: int) -> None:
         key = f"{label}\0{reason}"
         self.made.tally.filtered[key] = self.made.tally.filtered.get(key, 0) + count
-
-
-def _part(batch: Batch, at: int, count: int) -> Batch:
-    return Batch(batch.name, batch.path, batch.file_id, batch.now, batch.offsets[at : at + count])
 
 
 def _joined(sink: int, pairs: Pairs) -> list[Payload]:

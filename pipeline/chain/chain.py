@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tailrace.pipeline.chain.attempt import Attempt, BatchOf, LostTrackError
+from tailrace.pipeline.chain.attempt import Attempt, LostTrackError, OriginOf
 from tailrace.pipeline.chain.step import WHY_LIMIT, Step, blame
 from tailrace.pipeline.errors import TimeBudget
 from tailrace.pipeline.work.layout import DeadLine, Made, Tally, clean
@@ -33,7 +33,7 @@ class Chain:
     def at(self, index: int) -> None:
         self.marker[0] = index
 
-    def run(self, piece: bytes, batch_of: BatchOf, start: int, base: int) -> Made:
+    def run(self, piece: bytes, origin_of: OriginOf, start: int, base: int) -> Made:
         """All lines of ``piece``, which begins at file offset ``start`` and slot offset ``base``; raises TimeBudget.
 
         Stages that raise are run again line by line or event by event; if the line is still not known,
@@ -42,7 +42,7 @@ class Chain:
         alone: set[int] = set()
         while True:
             try:
-                return Attempt(self.steps, self.marker, piece, start, base, alone).run(batch_of)
+                return Attempt(self.steps, self.marker, piece, start, base, alone).run(origin_of)
             except (LostTrackError, TimeBudget):
                 raise
             except BaseException as error:  # also SystemExit: a stage must not end the worker
@@ -50,10 +50,10 @@ class Chain:
                     raise LostTrackError from error
                 alone.add(self.at)
 
-    def run_line(self, line: bytes, batch_of: BatchOf, start: int, base: int) -> Made:
+    def run_line(self, line: bytes, origin_of: OriginOf, start: int, base: int) -> Made:
         """One line, whatever happens: an exception makes it a dead letter. Only TimeBudget comes out."""
         try:
-            return self.run(line, batch_of, start, base)
+            return self.run(line, origin_of, start, base)
         except LostTrackError as error:
             cause = error.__cause__ or error
             return self.condemn(line, base, *blame(cause))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, cast
 
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.errors import Reject, TimeBudget
 from tailrace.pipeline.stage import Enrich, Parse, Write
 from tailrace.pipeline.work.layout import clean
@@ -38,7 +38,7 @@ class Step:
     on_error: Literal["dead_letter", "keep", "drop"] = "dead_letter"
     sink: int = -1  # of a write stage: its number among the sinks
     sink_id: str = ""
-    _locate: Callable[[Batch], None] | None = field(init=False)
+    _locate: Callable[[Origin], None] | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._locate = getattr(self.stage, "locate", None)
@@ -46,28 +46,26 @@ class Step:
     def matches(self, name: str) -> bool:
         return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)
 
-    def parse(self, text: str, expected: int, batch: Batch) -> Entries:
-        """An entry for each of the ``expected`` lines of ``text``."""
-        if self._locate:
-            self._locate(batch)
-        entries = cast(Parse, self.stage).parse(text)
-        if len(entries) != expected:
+    def parse(self, lines: Lines) -> Entries:
+        """An entry for each line."""
+        entries = cast(Parse, self.stage).parse(lines)
+        if len(entries) != len(lines):
             raise ValueError(
-                f"{self.label} gave {len(entries)} entries for {expected} lines; it must give one for each"
+                f"{self.label} gave {len(entries)} entries for {len(lines)} lines; it must give one for each"
             )
         return entries
 
-    def process(self, events: list[Event], batch: Batch) -> Entries:
+    def process(self, events: list[Event], origin: Origin) -> Entries:
         if self._locate:
-            self._locate(batch)
+            self._locate(origin)
         entries = cast(Enrich, self.stage).process(events)
         if not isinstance(entries, list):
             raise TypeError(f"{self.label} returned {type(entries).__name__}; it must return a list of events")
         return entries
 
-    def encode(self, events: list[Event], batch: Batch) -> Pairs:
+    def encode(self, events: list[Event], origin: Origin) -> Pairs:
         if self._locate:
-            self._locate(batch)
+            self._locate(origin)
         return list(cast(Write, self.stage).encode(events))
 
 

@@ -65,7 +65,7 @@ class Books:
                 seconds[stage] = round(seconds.get(stage, 0.0) + value, 6)
         now, wall = monotonic(), time()
         self._log.debug(
-            "batch.done", batch=task.number, worker=task.pid, file=task.chunk.path, file_id=task.chunk.file_id,
+            "batch.done", batch=task.number, worker=task.pid, file=task.chunk.path, file_id=task.chunk.stream,
             position=task.chunk.start + task.begin, end_position=task.chunk.start + task.done,
             start=round(wall - (now - task.started), 6), end=round(wall, 6), seconds=seconds,
             lines=sum(tally.lines for tally in result.tallies), dead_letters=len(result.dead),
@@ -86,5 +86,5 @@ def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     chunk = task.chunk
     length = dead.length if chunk.oversize is None else chunk.oversize
     raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
-    where = (chunk.file_id, chunk.name, chunk.path, chunk.start + dead.offset, length)
+    where = (chunk.stream, chunk.name, chunk.path, chunk.start + dead.offset, length)
     return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace)

@@ -7,12 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import ClassVar
 
 import orjson
-from tailrace.pipeline.batch import Batch, Chunk, Event, Position
+from tailrace.pipeline.batch import Chunk, Event, Lines, Origin, Position
 from tailrace.pipeline.source import Register
 from tailrace.pipeline.stage import Guarantee, Mark
+
+
+def origin(
+    name: str = "a.log", *, key: str = "test-1", now: float = 0.0, places: Sequence[int] = (0,), path: str = ""
+) -> Origin:
+    """Where records come from, for a stage's ``locate``; ``now`` (seconds since the epoch) guides missing years."""
+    return Origin(name, path or f"/logs/{name}", key, now, now, places)
+
+
+def lines(text: str | bytes, where: Origin | None = None) -> Lines:
+    """What a parse stage is given: ``Json().parse(lines('{"a": 1}\\n{"a": 2}'))``. No line may be empty."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    if where is None:
+        where = origin(places=list(accumulate((len(line) + 1 for line in data.split(b"\n")[:-1]), initial=0)))
+    return Lines(data, where)
 
 
 class FakeClock:
@@ -111,12 +127,14 @@ class ListSource:
             end = feed.data.find(b"\n", feed.read) + 1 or len(feed.data)
         data = feed.data[feed.read : end]
         buffer[: len(data)] = data
-        chunk = Chunk(feed.file_id, feed.name, f"/list/{feed.name}", feed.read, len(data), end, now)
+        chunk = Chunk(
+            feed.file_id, str(feed.file_id), feed.name, f"/list/{feed.name}", feed.read, len(data), end, now, now
+        )
         feed.read = end
         return chunk
 
     def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        feed = next(feed for feed in self._feeds if feed.file_id == chunk.file_id)
+        feed = next(feed for feed in self._feeds if feed.file_id == chunk.stream)
         to = chunk.start + done
         assert chunk.start <= feed.released < to <= feed.read, f"{feed.name}: released {feed.released}, now {to}"
         assert data[: chunk.length] == feed.data[chunk.start : chunk.end], "the slot was given away too early"
@@ -192,7 +210,7 @@ class MemorySink:
     def lines(self, destination: str = "out") -> list[bytes]:
         return bytes(self.files.get(destination, b"")).splitlines()
 
-    def locate(self, batch: Batch) -> None:
+    def locate(self, origin: Origin) -> None:
         """Write stages may ask where their events come from; this one has no use for it."""
 
     def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:

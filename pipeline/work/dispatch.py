@@ -94,10 +94,10 @@ class Dispatch:
             if chunk is None:
                 break
             heapq.heappop(self._free)
-            self._held[chunk.file_id] += 1
+            self._held[chunk.stream] += 1
             self._numbers += 1
             task = Task(self._numbers, slot, chunk)
-            self._order.setdefault(chunk.file_id, deque()).append(task)
+            self._order.setdefault(chunk.stream, deque()).append(task)
             if chunk.oversize is None:
                 self._waiting.append(task)
             else:  # nothing to run: the line is condemned as it is
@@ -106,11 +106,11 @@ class Dispatch:
             read = True
         return read
 
-    def _may_not_have_another(self, file_id: int) -> bool:
+    def _may_not_have_another(self, stream: int) -> bool:
         """One file holds at most all slots but one, and none more while its oldest chunk is in the careful path."""
-        if self._held[file_id] >= len(self._ring.slots) - 1:
+        if self._held[stream] >= len(self._ring.slots) - 1:
             return True
-        tasks = self._order.get(file_id)
+        tasks = self._order.get(stream)
         if not tasks:
             return False
         oldest = tasks[0]
@@ -200,8 +200,8 @@ class Dispatch:
     def release(self, may: Callable[[], bool]) -> bool:
         """Hand on, in order for each file, what is through, as long as ``may()``; True when something was."""
         released = False
-        for file_id in list(self._order):
-            tasks = self._order[file_id]
+        for stream in list(self._order):
+            tasks = self._order[stream]
             while tasks and tasks[0].through and not tasks[0].released and may():
                 task = tasks[0]
                 task.released = released = True
@@ -211,7 +211,7 @@ class Dispatch:
                 if task.sinks == 0:
                     self.settle(task)
             if not tasks:
-                del self._order[file_id]
+                del self._order[stream]
         return released
 
     def _result(self, task: Task) -> Result:
@@ -229,9 +229,9 @@ class Dispatch:
             self._waiting.appendleft(task)
             return
         heapq.heappush(self._free, task.slot.index)
-        self._held[task.chunk.file_id] -= 1
-        if not self._held[task.chunk.file_id]:
-            del self._held[task.chunk.file_id]
+        self._held[task.chunk.stream] -= 1
+        if not self._held[task.chunk.stream]:
+            del self._held[task.chunk.stream]
         self.idle = len(self._free) == len(self._ring.slots)
 
     @property

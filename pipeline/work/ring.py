@@ -21,8 +21,8 @@ PAGE = 4096
 HEADER_BYTES = 2 * PAGE  # 64 bytes of words, then the request with the file's name and path
 REQUEST_AT = 64
 # The fields of Request in their order; texts as their lengths, they follow behind.
-REQUEST = struct.Struct("=QQQQQQQdHHH")
-NAME_LIMIT, PATH_LIMIT, CAUSE_LIMIT = 1024, 4096, 512  # bytes; all three fit into the header
+REQUEST = struct.Struct("=QQQQQQddHHHH")
+KEY_LIMIT, NAME_LIMIT, PATH_LIMIT, CAUSE_LIMIT = 128, 1024, 4096, 512  # bytes; all fit into the header
 
 # Words in the header, each written by one store (memoryview item assignment is one 8-byte move).
 PROGRESS = 0  # bytes of input done << 32 | bytes of records written: only what it covers is valid
@@ -74,8 +74,9 @@ class Request:
     condemned: int  # input offset of a line that must not be run again (NONE: no such line)
     stage: int  # which stage of the chain was at work when the condemned line did its harm
     start: int  # byte offset in the file of input[0]
-    file_id: int
-    now: float
+    clock: float
+    year_bound: float
+    key: str
     name: str
     path: str
     cause: str  # what the condemned line did to the workers
@@ -97,20 +98,19 @@ class Slot:
         self, chunk: Chunk, begin: int, careful_until: int = 0, condemned: int = NONE, stage: int = 0, cause: str = ""
     ) -> None:
         """Write the request and take back all progress: the output is empty from now on."""
-        name = chunk.name.encode("utf-8", "replace")[:NAME_LIMIT]
-        path = chunk.path.encode("utf-8", "replace")[:PATH_LIMIT]
-        reason = cause.encode("utf-8", "replace")[:CAUSE_LIMIT]
-        head = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.file_id, chunk.now)
-        packed = REQUEST.pack(*head, len(name), len(path), len(reason)) + name + path + reason
+        limited = ((chunk.key, KEY_LIMIT), (chunk.name, NAME_LIMIT), (chunk.path, PATH_LIMIT), (cause, CAUSE_LIMIT))
+        texts = [text.encode("utf-8", "replace")[:limit] for text, limit in limited]
+        head = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.clock, chunk.year_bound)
+        packed = REQUEST.pack(*head, *map(len, texts)) + b"".join(texts)
         self.request_area[: len(packed)] = packed
         self.words[AT] = begin << 1
         self.words[PROGRESS] = begin << 32
 
     def request(self) -> Request:
-        *head, name_length, path_length, cause_length = REQUEST.unpack_from(self.request_area)
+        *head, key_length, name_length, path_length, cause_length = REQUEST.unpack_from(self.request_area)
         at = REQUEST.size
         texts = []
-        for length in (name_length, path_length, cause_length):
+        for length in (key_length, name_length, path_length, cause_length):
             texts.append(str(self.request_area[at : at + length], "utf-8", "replace"))
             at += length
         return Request(*head, *texts)

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any
 
 import orjson
-from tailrace.pipeline.batch import Batch
+from tailrace.pipeline.batch import Origin
 from tailrace.pipeline.chain.attempt import LostTrackError
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.step import Step
@@ -139,7 +139,7 @@ class Work:
         try:
             self._budget.start()
             with contextlib.suppress(LostTrackError):
-                made = self._chain.run(data, self._batch, self._asked.start + done, done)
+                made = self._chain.run(data, self._origin, self._asked.start + done, done)
             self._budget.stop()
         except TimeBudget:
             self._budget.give_up()
@@ -188,7 +188,7 @@ class Work:
             return self._chain.condemn(line, done, "killed", self._asked.cause)
         try:
             self._budget.start()
-            made = self._chain.run_line(line, self._batch, start, done)
+            made = self._chain.run_line(line, self._origin, start, done)
             self._budget.stop()
         except TimeBudget as error:
             self._budget.give_up()
@@ -210,9 +210,9 @@ class Work:
         self._slot.words[PROGRESS] = done << 32 | self._writer.record_bytes
         return True
 
-    def _batch(self, offsets: Sequence[int]) -> Batch:
+    def _origin(self, places: Sequence[int]) -> Origin:
         asked = self._asked
-        return Batch(asked.name, asked.path, asked.file_id, asked.now, offsets)
+        return Origin(asked.name, asked.path, asked.key, asked.clock, asked.year_bound, places)
 
 
 def settle_memory() -> None:

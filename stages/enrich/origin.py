@@ -6,7 +6,8 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-from tailrace.pipeline.batch import Batch, Event
+from tailrace.pipeline import batch
+from tailrace.pipeline.batch import Event
 
 
 @dataclass
@@ -32,23 +33,23 @@ class Origin:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"several values for one field: {', '.join(twice)}")
         self._hostname = platform.node()
-        self._batch: Batch | None = None
+        self._origin: batch.Origin | None = None
 
-    def locate(self, batch: Batch) -> None:
-        self._batch = batch
+    def locate(self, origin: batch.Origin) -> None:
+        self._origin = origin
 
     def process(self, events: list[Event]) -> list[Event]:
-        if self._batch is None:
+        if self._origin is None:
             raise RuntimeError("process() was called before locate()")
-        batch = self._batch
+        origin = self._origin
         constants: dict[str, Any] = {}
         if self.file:
-            constants[self.file] = _printable(batch.name)
+            constants[self.file] = _printable(origin.name)
         if self.path:
-            constants[self.path] = _printable(batch.path)
+            constants[self.path] = _printable(origin.path)
         offset_field, id_field, host_field = self.offset, self.event_id, self.host
-        prefix = f"{batch.file_id}:"
-        for event, offset in zip(events, batch.offsets, strict=True):
+        prefix = f"{origin.key}:"
+        for event, offset in zip(events, origin.places, strict=True):
             event.update(constants)
             if offset_field:
                 event[offset_field] = offset

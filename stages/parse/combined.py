@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.values.conversion import Column, excerpt, to_int
 from tailrace.stages.values.times import BAD_TIMESTAMP, CLF, Times
@@ -52,20 +52,12 @@ class Combined:
         self._times = Column(Times([CLF]), BAD_TIMESTAMP)
         self._sizes = Column(lambda text: to_int(text) if text else None)
 
-        self._batch: Batch | None = None
-
-    def locate(self, batch: Batch) -> None:
-        """Only for the lines that the engine has split already."""
-        self._batch = batch
-
-    def parse(self, text: str) -> list[Event | Fail]:
-        batch = self._batch
-        lines = batch.lines if batch is not None and batch.text is text else None
-        count = len(lines) if lines else 0
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        text = lines.text
         if '\\"' in text:  # the usual form knows no escaped quotes: keep such lines from it
-            lines = lines or text.split("\n")
             text = "\n".join([" " if '\\"' in line else line for line in lines])
         times, statuses = self._times, _STATUSES
+        rows = _USUAL.rows(text, len(lines))
         events: list[Event | Fail] = [
             {
                 "host": host,
@@ -80,10 +72,9 @@ class Combined:
                 "referer": referer or None,
                 "agent": agent or None,
             }
-            for host, ident, user, time, method, path, proto, status, size, referer, agent in _USUAL.rows(text, count)
+            for host, ident, user, time, method, path, proto, status, size, referer, agent in rows
         ]
         if times.take_failed():  # also at the empty time of a line that has not the usual form
-            lines = lines or text.split("\n")
             for i, event in enumerate(events):
                 if type(event["time"]) is Fail:  # type: ignore[index]  # all are events still
                     events[i] = self._unusual(lines[i])

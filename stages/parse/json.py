@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.values.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -53,20 +53,12 @@ class Json:
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= _DEEPEST:
             raise ValueError(f"max_depth must be 1 to {_DEEPEST}: deeper events could not be written")
-        self._batch: Batch | None = None
         self._sampling = True
         self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
 
-    def locate(self, batch: Batch) -> None:
-        """Times without a year get the one nearest to the batch's now."""
-        self._batch = batch
-        self._types.locate(batch)
-
-    def parse(self, text: str) -> list[Event | Fail]:
-        batch = self._batch
-        if batch is None or batch.text is not text:  # called by itself, or for a part of the batch
-            batch = Batch("", "", 0, 0.0, (), text, text.split("\n"), text.encode())
-        lines = batch.lines
+    def parse(self, records: Lines) -> list[Event | Fail]:
+        self._types.locate(records.origin)
+        lines, text = records.texts, records.text
         events: list[Any] = []
         rest = iter(lines)
         while True:
@@ -75,12 +67,12 @@ class Json:
                 break
             except orjson.JSONDecodeError as error:  # what stands before it in the piece is in the list already
                 events.append(self._unreadable(lines[len(events)], error))
-        if self.big_int != "float" and self._may_have_long_numbers(batch.data):
+        if self.big_int != "float" and self._may_have_long_numbers(records.data):
             for i in _with_long_numbers(text.encode()):
                 if type(events[i]) is not Fail:
                     events[i] = self._mended(lines[i].removeprefix(_BOM))
         least = _OBJECT_LEVEL * self.max_depth + len("{}")  # what too many levels take, if there are no lists
-        if ("[" in text or max(map(len, lines)) >= least) and self._may_be_deep(batch.data):
+        if ("[" in text or max(map(len, lines)) >= least) and self._may_be_deep(records.data):
             self._bound(lines, events)
         if set(map(type, events)) != {dict}:
             events = [event if type(event) is dict else self._other(event) for event in events]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -45,12 +45,9 @@ class Logfmt:
             raise ValueError("max_keys must be at least 1")
         self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
 
-    def locate(self, batch: Batch) -> None:
-        """Times without a year get the one nearest to the batch's now."""
-        self._types.locate(batch)
-
-    def parse(self, text: str) -> list[Event | Fail]:
-        events = [self._line(line) for line in text.split("\n")]
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        self._types.locate(lines.origin)
+        events = [self._line(line) for line in lines.texts]
         if self.types:
             self._types.convert(events)
         return events

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tailrace.pipeline.batch import Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines
 
 
 @dataclass
 class Raw:
     """``{"message": the line}``; never fails."""
 
-    def parse(self, text: str) -> list[Event | Fail]:
-        return [{"message": line} for line in text.split("\n")]
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        return [{"message": line} for line in lines.texts]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import LinePattern, Row
 from tailrace.stages.values.conversion import Column, Kind, OnBadType, Types
 from tailrace.stages.values.times import DEFAULT_FORMATS
@@ -61,12 +61,9 @@ class Regex:
             for source, names in zip(sources.values(), groups, strict=True)
         ]
 
-    def locate(self, batch: Batch) -> None:
-        """Times without a year get the one nearest to the batch's now."""
-        self._types.locate(batch)
-
-    def parse(self, text: str) -> list[Event | Fail]:
-        events = self._match(text, 0)
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        self._types.locate(lines.origin)
+        events = self._match(lines.text, 0)
         self._types.settle(events)
         return events
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.values.conversion import Column, excerpt
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
@@ -73,16 +73,13 @@ class Syslog:
         self._times = Column(self._convert, BAD_TIMESTAMP)
         self._pids = Column(_pid)
 
-    def locate(self, batch: Batch) -> None:
-        """The year missing in a time is the one nearest to the batch's now."""
-        if self._convert.set_now(batch.now):
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        if self._convert.set_now(lines.origin.year_bound):
             self._times.clear()
-
-    def parse(self, text: str) -> list[Event | Fail]:
+        text = lines.text
         forms = (self._usual_5424, self._usual_3164) if _IS_5424(text) else (self._usual_3164, self._usual_5424)
         events = forms[0](text)
         if self._times.take_failed():  # also at the empty time of a line that has not this form
-            lines = text.split("\n")
             others = [i for i, event in enumerate(events) if type(event["timestamp"]) is Fail]
             more = forms[1]("\n".join([lines[i] for i in others]))
             failed = self._times.take_failed()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import orjson
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
 
 Kind = Literal["int", "float", "bool", "timestamp", "ip", "string"]
@@ -66,9 +66,9 @@ class Types:
         self._kinds = dict(types)
         self.columns = {name: self._column(kind) for name, kind in types.items()}
 
-    def locate(self, batch: Batch) -> None:
+    def locate(self, origin: Origin) -> None:
         """Guides times without a year."""
-        if self._times.set_now(batch.now):
+        if self._times.set_now(origin.year_bound):
             for column in self.columns.values():
                 column.clear()
 

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import ClassVar
 
 from tailrace.pipeline import disk
-from tailrace.pipeline.batch import Batch, Event
+from tailrace.pipeline.batch import Event, Origin
 from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.stage import Guarantee, Mark
 from tailrace.stages.outputs.ndjson import to_lines
@@ -86,8 +86,8 @@ class File:
 
     # In a worker.
 
-    def locate(self, batch: Batch) -> None:
-        self._source = batch.name
+    def locate(self, origin: Origin) -> None:
+        self._source = origin.name
 
     def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
         if not events:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from tailrace.pipeline.batch import Batch, Event, Fail, Position
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Position
 from tailrace.pipeline.chain.attempt import LostTrackError
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.step import Step
@@ -19,7 +19,7 @@ from tailrace.pipeline.stage import Guarantee, Mark
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters, Key
-from tailrace.pipeline.testing.doubles import MemorySink
+from tailrace.pipeline.testing.doubles import MemorySink, origin
 from tailrace.pipeline.work.layout import DeadLine, Made
 from tailrace.pipeline.work.process import Inline, Process, Worker
 from tailrace.pipeline.work.ring import Geometry, Ring
@@ -28,12 +28,12 @@ from tailrace.pipeline.work.worker import Work
 Entries = list[Event | Fail]
 
 
-class Lines:
+class LineParser:
     """Parses a line to its text; lines with a word of ``parse-...`` misbehave."""
 
-    def parse(self, text: str) -> Entries:
+    def parse(self, lines: Lines) -> Entries:
         out: Entries = []
-        for line in text.split("\n"):
+        for line in lines:
             if "parse-raise" in line:
                 raise ValueError("parse raised")
             out.append(Fail("no_match", "does not match") if "parse-fail" in line else {"message": line})
@@ -90,7 +90,7 @@ class Json:
 
 def steps(*stages: Any, sink: bool = True) -> list[Step]:
     """Lines, these stages (or ready steps) and one sink called "out"."""
-    made = [Step("parse.lines", "parse", Lines())]
+    made = [Step("parse.lines", "parse", LineParser())]
     for number, stage in enumerate(stages):
         made.append(stage if isinstance(stage, Step) else Step(f"stage{number}", "enrich", stage))
     if sink:
@@ -104,20 +104,20 @@ def to_sink(number: int, stage: Any = None, **options: Any) -> Step:
     return Step(f"write.{name}", "write", sink, sink=number, sink_id=name, **options)
 
 
-def batch(offsets: Any) -> Batch:
-    return Batch("a.log", "/logs/a.log", 1, 0.0, offsets)
+def located(places: Any) -> Origin:
+    return origin(places=places)
 
 
 def run(chain: Chain, data: bytes, start: int = 0, base: int = 0) -> Made:
     """A piece as the worker runs it: at once, or line by line where that is needed."""
     try:
-        return chain.run(data, batch, start, base)
+        return chain.run(data, located, start, base)
     except LostTrackError:
         return by_line(chain, data, start, base)
 
 
 def by_line(chain: Chain, data: bytes, start: int = 0, base: int = 0) -> Made:
-    return together([chain.run_line(line, batch, start + at, base + at) for at, line in lines_of(data)])
+    return together([chain.run_line(line, located, start + at, base + at) for at, line in lines_of(data)])
 
 
 def lines_of(data: bytes) -> list[tuple[int, bytes]]:
@@ -292,7 +292,7 @@ class Pipeline:
 
     @staticmethod
     def _config(stages: Sequence[Any], names: Sequence[str], parse: StageSpec | None) -> Config:
-        first = parse or StageSpec("tests.engine.engine_stages:Lines", "parse.lines", "parse", {})
+        first = parse or StageSpec("tests.engine.engine_stages:LineParser", "parse.lines", "parse", {})
         last = [
             StageSpec("tailrace.pipeline.testing.doubles:MemorySink", f"write.{name}", "write", {}, id=name)
             for name in names

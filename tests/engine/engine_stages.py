@@ -12,11 +12,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from tailrace.pipeline.batch import Event
+from tailrace.pipeline.batch import Event, Lines
 
-from .engine_kit import Lines, Moody
+from .engine_kit import LineParser, Moody
 
-__all__ = ["Lines", "Moody"]
+__all__ = ["LineParser", "Moody"]
 
 
 def deadly(event: Event) -> Event | list[Event] | None:
@@ -115,9 +115,6 @@ class Fields:
 
     bad: bool = True
 
-    def parse(self, text: str) -> list[Any]:
+    def parse(self, lines: Lines) -> list[Any]:
         bad = self.bad
-        return [
-            {"message": line, "fields": line.split(" "), "bad": bad and line.endswith("bad")}
-            for line in text.split("\n")
-        ]
+        return [{"message": line, "fields": line.split(" "), "bad": bad and line.endswith("bad")} for line in lines]

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import pytest
-from tailrace.pipeline.batch import Chunk, Event
+from tailrace.pipeline.batch import Chunk, Event, Lines
 from tailrace.pipeline.chain.loader import Lifted
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.work.layout import read_result
@@ -34,7 +34,7 @@ def seconds(work: Work, ring: Ring) -> tuple[float, int]:
     """(processor time of one chunk, dead letters)."""
     slot = ring.slots[0]
     slot.input[: len(DATA)] = DATA
-    slot.ask(Chunk(1, "a.log", "/logs/a.log", 0, len(DATA), len(DATA), 0.0), 0)
+    slot.ask(Chunk(1, "test-1", "a.log", "/logs/a.log", 0, len(DATA), len(DATA), 0.0, 0.0), 0)
     started = time.process_time()
     work.begin(slot)
     while (status := work.step()) == BUSY:
@@ -47,8 +47,8 @@ def seconds(work: Work, ring: Ring) -> tuple[float, int]:
 class FieldsOrRaise(Fields):
     """A parser that raises itself."""
 
-    def parse(self, text: str) -> list[Any]:
-        events = super().parse(text)
+    def parse(self, lines: Lines) -> list[Any]:
+        events = super().parse(lines)
         if any(event["bad"] for event in events):
             raise ValueError("one of a hundred")
         return events

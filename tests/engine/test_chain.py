@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.pipeline.batch import Batch, Event, Fail
-from tailrace.pipeline.chain.attempt import LineOffsets, LostTrackError
+from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.pipeline.batch import Origin as Where
+from tailrace.pipeline.chain.attempt import LostTrackError
 from tailrace.pipeline.chain.chain import Chain
+from tailrace.pipeline.chain.records import Places
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.errors import Reject, TimeBudget
 from tailrace.pipeline.work.layout import Made
@@ -20,14 +22,14 @@ from .engine_kit import (
     Each,
     Entries,
     Json,
-    Lines,
+    LineParser,
     Moody,
-    batch,
     brief,
     by_line,
     errors,
     events,
     lines_of,
+    located,
     messages,
     output,
     raws,
@@ -116,9 +118,9 @@ def test_case_034_invalid_utf8_is_replaced_in_the_event_and_kept_in_the_dead_let
 
 def test_the_offsets_of_lines_are_those_of_the_file() -> None:
     piece = b"one\n\ntwo\r\n\r\nthree"
-    assert list(LineOffsets(piece, 100)) == [100, 105, 112]
-    assert LineOffsets(piece, 100)[1] == 105
-    assert len(LineOffsets(piece, 100)) == 3
+    assert list(Places(piece, 100)) == [100, 105, 112]
+    assert Places(piece, 100)[1] == 105
+    assert len(Places(piece, 100)) == 3
 
 
 def test_dead_letters_point_into_the_slot_wherever_the_piece_begins() -> None:
@@ -140,9 +142,9 @@ def test_a_parser_that_raises_for_one_line_costs_that_line_alone() -> None:
 
 
 def test_a_parser_that_loses_a_line_is_found_out() -> None:
-    class Short(Lines):
-        def parse(self, text: str) -> Entries:
-            return [entry for entry in super().parse(text) if isinstance(entry, dict) and entry["message"] != "lost"]
+    class Short(LineParser):
+        def parse(self, lines: Lines) -> Entries:
+            return [entry for entry in super().parse(lines) if isinstance(entry, dict) and entry["message"] != "lost"]
 
     short = [Step("parse.short", "parse", Short()), to_sink(0)]
     data = b"one\nlost\nthree\n"
@@ -154,7 +156,7 @@ def test_a_parser_that_loses_a_line_is_found_out() -> None:
 
 @pytest.mark.parametrize("word", ["parse-fail", "parse-raise"])
 def test_on_error_keep_passes_on_the_line_as_message_with_the_error(word: str) -> None:
-    keep = [Step("parse.lines", "parse", Lines(), on_error="keep"), to_sink(0)]
+    keep = [Step("parse.lines", "parse", LineParser(), on_error="keep"), to_sink(0)]
     made = run(Chain(keep, "a.log"), b"one\n" + word.encode() + b"\ntwo\n")
     assert messages(made) == ["one", word, "two"]
     assert "parse.lines" in events(made)[1]["error"]
@@ -164,7 +166,7 @@ def test_on_error_keep_passes_on_the_line_as_message_with_the_error(word: str) -
 
 @pytest.mark.parametrize("word", ["parse-fail", "parse-raise"])
 def test_on_error_drop_filters_the_line_a_parser_fails_on(word: str) -> None:
-    drop = [Step("parse.lines", "parse", Lines(), on_error="drop"), to_sink(0)]
+    drop = [Step("parse.lines", "parse", LineParser(), on_error="drop"), to_sink(0)]
     made = run(Chain(drop, "a.log"), b"one\n" + word.encode() + b"\ntwo\n")
     assert messages(made) == ["one", "two"]
     assert made.dead == []
@@ -172,12 +174,12 @@ def test_on_error_drop_filters_the_line_a_parser_fails_on(word: str) -> None:
 
 
 def test_the_first_parse_stage_that_fits_the_name_is_used() -> None:
-    class Tagged(Lines):
+    class Tagged(LineParser):
         def __init__(self, tag: str) -> None:
             self.tag = tag
 
-        def parse(self, text: str) -> Entries:
-            return [{"message": self.tag} for _ in text.split("\n")]
+        def parse(self, lines: Lines) -> Entries:
+            return [{"message": self.tag} for _ in lines]
 
     some = [
         Step("parse.a", "parse", Tagged("a"), only=("access*",)),
@@ -203,7 +205,7 @@ def test_a_stage_that_raises_anything_costs_the_line_alone_and_names_it(word: st
 
 
 def test_a_raising_stage_is_found_without_running_line_by_line() -> None:
-    made = chain(Moody()).run(b"one\nraise\nthree\n", batch, 0, 0)  # would raise LostTrackError otherwise
+    made = chain(Moody()).run(b"one\nraise\nthree\n", located, 0, 0)  # would raise LostTrackError otherwise
     assert messages(made) == ["one", "three"]
 
 
@@ -246,7 +248,7 @@ def test_failed_events_are_told_apart_from_dropped_ones() -> None:
 def test_a_stage_that_fails_new_dicts_is_run_line_by_line() -> None:
     data = b"one\nfail-new\nthree\n"
     with pytest.raises(LostTrackError):
-        chain(Moody()).run(data, batch, 0, 0)
+        chain(Moody()).run(data, located, 0, 0)
     made = run(chain(Moody()), data)
     assert messages(made) == ["one", "three"]
     assert raws(made, data) == [b"fail-new"]
@@ -267,9 +269,9 @@ def test_a_stage_that_empties_its_own_list_does_not_move_the_blame() -> None:
 def test_one_dict_for_all_lines_is_not_blamed_on_the_last_line() -> None:
     shared = {"message": "x"}
 
-    class Same(Lines):
-        def parse(self, text: str) -> Entries:
-            return [shared for _ in text.split("\n")]
+    class Same(LineParser):
+        def parse(self, lines: Lines) -> Entries:
+            return [shared for _ in lines]
 
     class FailFirst:
         def process(self, events: list[Event]) -> Entries:
@@ -336,7 +338,7 @@ def test_the_time_budget_passes_through_every_layer() -> None:
 
     for stages in ([Each(out_of_time)], [Moody(), Each(out_of_time)]):
         with pytest.raises(TimeBudget):
-            chain(*stages).run(b"one\nraise\n", batch, 0, 0)
+            chain(*stages).run(b"one\nraise\n", located, 0, 0)
 
 
 # Conditions.
@@ -454,8 +456,8 @@ def test_a_sink_that_encodes_to_something_else_than_bytes_kills_nobody(pair: Any
 class Origin:
     """Gives each event its line's offset."""
 
-    def locate(self, batch: Batch) -> None:
-        self._offsets = batch.offsets
+    def locate(self, where: Where) -> None:
+        self._offsets = where.places
 
     def process(self, events: list[Event]) -> list[Event]:
         for event, offset in zip(events, self._offsets, strict=True):
@@ -503,7 +505,7 @@ class Second:
 def moody_chain() -> Chain:
     return Chain(
         [
-            Step("parse.lines", "parse", Lines()),
+            Step("parse.lines", "parse", LineParser()),
             Step("moody", "enrich", Moody()),
             Step("second", "enrich", Second(), when=long),
             to_sink(0),

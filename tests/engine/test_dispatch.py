@@ -281,7 +281,7 @@ def test_a_worker_that_answers_just_before_it_is_killed_leaves_no_mark_on_its_ta
 
 
 def test_an_over_long_line_is_a_dead_letter_without_a_worker(one_file: Stage) -> None:
-    chunk = Chunk(7, "long", "/long", 100, 50, 1_000_000, 0.0, oversize=999_899)
+    chunk = Chunk(7, "test-7", "long", "/long", 100, 50, 1_000_000, 0.0, 0.0, oversize=999_899)
     results: list[Result] = []
     one_file.dispatch._on_release = lambda _task, result: results.append(result)
 

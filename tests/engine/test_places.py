@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import orjson
-from tailrace.pipeline.batch import Batch, Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.pipeline.run.commit import Committer
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.state.dead_letters import DeadLetter
@@ -20,8 +20,8 @@ from .engine_kit import MemoryStore, Pipeline, lines_of
 class Place:
     """Tells each event where its line begins; fails those that ask for it."""
 
-    def locate(self, batch: Batch) -> None:
-        self._offsets: Sequence[int] = batch.offsets
+    def locate(self, origin: Origin) -> None:
+        self._offsets: Sequence[int] = origin.places
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         for event, offset in zip(events, self._offsets, strict=True):

@@ -192,7 +192,7 @@ def test_output_is_the_same_for_any_number_of_workers_and_each_file_keeps_its_or
         )
         for name in "abc"
     }
-    parse = StageSpec("tests.engine.engine_stages:Lines", "parse.lines", "parse", {})
+    parse = StageSpec("tests.engine.engine_stages:LineParser", "parse.lines", "parse", {})
     pipeline = Pipeline(
         ListSource(files, chunk_bytes=6000), enrich_spec("Moody"), parse=parse, workers=workers, slots=2 * workers + 2
     )

@@ -31,7 +31,8 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 def test_a_request_is_read_back_as_it_was_asked(ring: Ring, data: st.DataObject) -> None:
     draw = data.draw
     name, path, cause = draw(NAMES), draw(NAMES), draw(NAMES)
-    chunk = Chunk(draw(WORD), name, path, draw(WORD), draw(st.integers(0, 8192)), 0, draw(st.floats(0, 1e12)))
+    times = draw(st.floats(0, 1e12)), draw(st.floats(0, 1e12))
+    chunk = Chunk(draw(WORD), "a1b2c3d4-7", name, path, draw(WORD), draw(st.integers(0, 8192)), 0, *times)
     begin, careful, condemned = draw(st.integers(0, 8192)), draw(WORD), draw(WORD)
     slot = ring.slots[draw(st.sampled_from([0, 1]))]
     slot.words[PROGRESS] = draw(WORD)
@@ -39,7 +40,7 @@ def test_a_request_is_read_back_as_it_was_asked(ring: Ring, data: st.DataObject)
     asked = slot.request()
     assert (asked.begin, asked.length, asked.careful_until) == (begin, chunk.length, careful)
     assert (asked.condemned, asked.stage, asked.cause) == (condemned, 3, cause)
-    assert (asked.start, asked.file_id, asked.now) == (chunk.start, chunk.file_id, chunk.now)
+    assert (asked.start, asked.key, asked.clock, asked.year_bound) == (chunk.start, chunk.key, *times)
     assert (asked.name, asked.path) == (name, path)
     assert slot.progress == (begin, 0)
     assert slot.at == (begin, False)
@@ -48,15 +49,16 @@ def test_a_request_is_read_back_as_it_was_asked(ring: Ring, data: st.DataObject)
 def test_the_longest_texts_fit_and_longer_ones_are_cut(ring: Ring) -> None:
     slot = ring.slots[0]
     slot.input[:] = b"i" * len(slot.input)
-    chunk = Chunk(1, "ü" * 1000, "ö" * 4000, 0, 0, 0, 0.0)
+    chunk = Chunk(1, "k" * 200, "ü" * 1000, "ö" * 4000, 0, 0, 0, 0.0, 0.0)
     slot.ask(chunk, 0, cause="ä" * 1000)
     asked = slot.request()
+    assert asked.key == "k" * 128
     assert (asked.name, asked.path, asked.cause) == ("ü" * 512, "ö" * 2048, "ä" * 256)
     assert set(bytes(slot.input)) == {ord("i")}
 
 
 def test_names_that_are_not_utf8_can_be_asked(ring: Ring) -> None:
-    ring.slots[0].ask(Chunk(1, "a\udcff.log", "/logs/a\\xff.log", 0, 0, 0, 0.0), 0)
+    ring.slots[0].ask(Chunk(1, "test-1", "a\udcff.log", "/logs/a\\xff.log", 0, 0, 0, 0.0, 0.0), 0)
     assert ring.slots[0].request().name == "a?.log"
 
 

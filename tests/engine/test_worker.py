@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tailrace.pipeline.batch import Chunk, Event
+from tailrace.pipeline.batch import Chunk, Event, Lines
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.work.layout import DeadLine, Result, Tally, read_result
 from tailrace.pipeline.work.ring import NONE, Geometry, Ring, Slot
@@ -38,7 +38,7 @@ class Bench:
 
     def ask(self, data: bytes, begin: int = 0, **more: Any) -> None:
         self.slot.input[: len(data)] = data
-        self.slot.ask(Chunk(1, "a.log", "/logs/a.log", 0, len(data), len(data), 0.0), begin, **more)
+        self.slot.ask(Chunk(1, "test-1", "a.log", "/logs/a.log", 0, len(data), len(data), 0.0, 0.0), begin, **more)
         self.work.begin(self.slot)
 
     def go(self) -> tuple[int, Result]:
@@ -192,10 +192,10 @@ def swallow_twice(event: Event) -> Event:
     return event
 
 
-def parse_slowly(text: str) -> Any:
-    for line in text.split("\n"):
+def parse_slowly(lines: Lines) -> Any:
+    for line in lines:
         loop({"message": line})
-    return [{"message": line} for line in text.split("\n")]
+    return [{"message": line} for line in lines]
 
 
 @pytest.mark.parametrize("stage", [loop, runaway, swallow, swallow_twice])
@@ -305,6 +305,6 @@ def test_files_of_different_names_have_their_own_chains(bench: Callable[..., Ben
     some = bench(*steps(to_sink(0, Json(), only=("a.log",)), sink=False))
     for name, count in (("a.log", 1), ("b.log", 0), ("a.log", 1)):
         some.slot.input[:4] = b"one\n"
-        some.slot.ask(Chunk(1, name, name, 0, 4, 4, 0.0), 0)
+        some.slot.ask(Chunk(1, "test-1", name, name, 0, 4, 4, 0.0, 0.0), 0)
         some.work.begin(some.slot)
         assert len(some.go()[1].payloads) == count

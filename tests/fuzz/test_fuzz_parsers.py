@@ -69,7 +69,7 @@ class Bench:
             self._works[use] = Work(steps, 60.0)
         work, slot = self._works[use], self._ring.slots[0]
         slot.input[: len(data)] = data
-        chunk = Chunk(1, "a.log", "/a.log", 0, len(data), len(data), 1_700_000_000.0)
+        chunk = Chunk(1, "test-1", "a.log", "/a.log", 0, len(data), len(data), 1_700_000_000.0, 1_700_000_000.0)
         slot.ask(chunk, 0, len(data) if careful else 0, NONE)
         work.begin(slot)
         while (status := work.step()) == BUSY:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tailrace.pipeline.batch import Batch
+from tailrace.pipeline.testing.doubles import origin
 from tailrace.stages.write.file import File
 
 PARTS = ["..", ".", "/", "//", "\0", "", "a", "é", "\ud800", "\\", "~", "$HOME", "{a}", "%2e%2e", "\n", "x" * 260, "-"]
@@ -49,7 +49,7 @@ def test_nothing_is_made_outside_the_prefix(template: str, event: dict[str, Any]
         except ValueError:
             assert ".." in template
             return
-        sink.locate(Batch(source, source, 1, 0.0, [0]))
+        sink.locate(origin(source))
         try:
             pairs = list(sink.encode([event]))
         except (ValueError, TypeError):  # the engine makes a dead letter of it

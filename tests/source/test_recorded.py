@@ -147,10 +147,10 @@ def test_files_come_in_the_order_of_the_arguments_with_name_id_mtime_and_offsets
     os.utime(tmp_path / "a.log", (2e9, 2e9))
     chunks = drain(opened(tmp_path / "b.log", tmp_path / "a.log"))
     assert content(chunks) == LINES + b"one\ntwo"
-    assert {(chunk.file_id, chunk.name, chunk.now) for chunk, _ in chunks} == {(1, "b.log", 1e9), (2, "a.log", 2e9)}
+    assert {(chunk.stream, chunk.name, chunk.clock) for chunk, _ in chunks} == {(1, "b.log", 1e9), (2, "a.log", 2e9)}
     assert len(chunks) > 20
-    ends = [0] + [chunk.end for chunk, _ in chunks if chunk.file_id == 1]
-    assert [chunk.start for chunk, _ in chunks if chunk.file_id == 1] == ends[:-1]
+    ends = [0] + [chunk.end for chunk, _ in chunks if chunk.stream == 1]
+    assert [chunk.start for chunk, _ in chunks if chunk.stream == 1] == ends[:-1]
     assert chunks[-1][0].start == 0
     assert chunks[-1][0].end == 7
 
@@ -428,7 +428,7 @@ def test_a_pipe_that_has_nothing_yet_does_not_block() -> None:
     assert source.poll(0.0) == 0.0
     chunk = source.read(buffer, 0.0, never)
     assert chunk is not None
-    assert (chunk.name, chunk.now, bytes(buffer[: chunk.length])) == ("stdin", 123.0, b"one\n")
+    assert (chunk.name, chunk.clock, bytes(buffer[: chunk.length])) == ("stdin", 123.0, b"one\n")
     assert source.read(buffer, 0.0, never) is None
     assert not source.exhausted
     os.write(writing, b"o")

@@ -108,7 +108,18 @@ class Recorded:
             if lines is not None:
                 start, length, end, oversize = lines
                 self._counters.add("bytes_read", end - start)
-                return Chunk(file.file_id, file.name, _printable(file.path), start, length, end, self._now, oversize)
+                return Chunk(
+                    file.file_id,
+                    str(file.file_id),
+                    file.name,
+                    _printable(file.path),
+                    start,
+                    length,
+                    end,
+                    self._now,
+                    self._now,
+                    oversize,
+                )
             if self._file is not None:
                 return None  # a pipe has nothing, or an over-long line is being passed over
         return None

@@ -252,7 +252,9 @@ class File:
         self.pending.append(Pending(start, before, end))
         self.history.append(end)
         self.read = self.scanned = end
-        return Chunk(self.file_id, self.name, self.shown, start, length, end.offset, wall, oversize)
+        return Chunk(
+            self.file_id, str(self.file_id), self.name, self.shown, start, length, end.offset, wall, wall, oversize
+        )
 
     def _pass_nuls(self, view: memoryview) -> None:
         """A writer that kept its offset over a truncation leaves a hole at the beginning."""

@@ -139,11 +139,11 @@ class Tail:
         self._next_scan = min(self._next_scan, max(now, soon))
 
     def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        read, skipped = self._known.by_id[chunk.file_id].release(chunk, done, data, dead)
+        read, skipped = self._known.by_id[chunk.stream].release(chunk, done, data, dead)
         self._counters.add("bytes_read", read)
         if skipped:
             self._counters.add("bytes_skipped", skipped, reason="nul")
-        self._known.dirty.add(chunk.file_id)
+        self._known.dirty.add(chunk.stream)
         self._stalled = False
 
     @property

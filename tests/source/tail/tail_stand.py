@@ -97,7 +97,7 @@ class Stand:
         if chunk is not None:
             assert 0 < chunk.length <= len(self.buffer)
             assert chunk.start + chunk.length <= chunk.end
-            assert chunk.file_id in self.rows, "a chunk of a file that the state does not know"
+            assert chunk.stream in self.rows, "a chunk of a file that the state does not know"
             self.chunks.append(chunk)
             self.pending.append((chunk, bytes(self.buffer[: chunk.length])))
         return chunk
@@ -127,14 +127,14 @@ class Stand:
 
     def _deliver(self, chunk: Chunk, data: bytes) -> None:
         if chunk.oversize is not None:
-            assert (chunk.file_id, chunk.start) not in self.oversize
-            self.oversize[chunk.file_id, chunk.start] = (chunk.oversize, data)
-            self.oversize_bytes[chunk.file_id, chunk.start] = chunk.end - chunk.start
+            assert (chunk.stream, chunk.start) not in self.oversize
+            self.oversize[chunk.stream, chunk.start] = (chunk.oversize, data)
+            self.oversize_bytes[chunk.stream, chunk.start] = chunk.end - chunk.start
             return
         offset = chunk.start
         for line in data.splitlines(keepends=True) if b"\r" not in data else _split(data):
-            assert (chunk.file_id, offset) not in self.delivered, "a place delivered twice"
-            self.delivered[chunk.file_id, offset] = (chunk.name, line)
+            assert (chunk.stream, offset) not in self.delivered, "a place delivered twice"
+            self.delivered[chunk.stream, offset] = (chunk.name, line)
             offset += len(line)
         assert offset == chunk.start + chunk.length
 

@@ -194,7 +194,7 @@ def test_a_file_that_may_have_no_further_slot_does_not_lose_its_turn_nor_block_o
     rig.start()
     for _ in range(6):
         chunk = rig.read(lambda file_id: file_id == 1)
-        assert chunk.file_id == 2
+        assert chunk.stream == 2
     assert rig.read(lambda _: True) is None
     assert rig.poll() > 0  # nothing to do until a slot is released
     rig.release()

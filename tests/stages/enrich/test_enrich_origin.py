@@ -4,12 +4,12 @@ import platform
 
 import orjson
 import pytest
-from tailrace.pipeline.batch import Batch
+from tailrace.pipeline.batch import Origin as Where
 from tailrace.stages.enrich.origin import Origin
 
 
-def batch(name: str = "a.log", path: str = "/logs/a.log", offsets: tuple[int, ...] = (0, 17)) -> Batch:
-    return Batch(name=name, path=path, file_id=7, now=0.0, offsets=offsets)
+def batch(name: str = "a.log", path: str = "/logs/a.log", offsets: tuple[int, ...] = (0, 17)) -> Where:
+    return Where(name, path, "7", 0.0, 0.0, offsets)
 
 
 def test_each_event_gets_the_place_of_its_line() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.batch import Fail, Origin
 from tailrace.pipeline.stage import Parse
+from tailrace.pipeline.testing.doubles import lines as of
+from tailrace.pipeline.testing.doubles import origin
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -23,8 +25,8 @@ def same_line_by_line() -> Callable[[Parse, list[str]], None]:
     """Holds a parser to "parsing by batch equals parsing line by line"."""
 
     def check(stage: Parse, lines: list[str]) -> None:
-        batch = [plain(entry) for entry in stage.parse("\n".join(lines))]
-        alone = [[plain(entry) for entry in stage.parse(line)] for line in lines]
+        batch = [plain(entry) for entry in stage.parse(of("\n".join(lines)))]
+        alone = [[plain(entry) for entry in stage.parse(of(line))] for line in lines]
         assert [[entry] for entry in batch] == alone
 
     return check
@@ -44,6 +46,6 @@ def real_lines() -> Callable[[str], list[str]]:
 
 
 @pytest.fixture
-def at() -> Callable[[float], Batch]:
-    """A batch whose now is the given time."""
-    return lambda now: Batch(name="a.log", path="a.log", file_id=1, now=now, offsets=[0])
+def at() -> Callable[[float], Origin]:
+    """The origin of lines that are from about the given time."""
+    return lambda now: origin(now=now)

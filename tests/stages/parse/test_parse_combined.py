@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from tailrace.pipeline.batch import Fail
 from tailrace.pipeline.stage import Parse
+from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.stages.parse.combined import Combined
 
 from .hostile_lines import lines_like
@@ -22,7 +23,7 @@ BINARY = r'h - - [17/May/2015:10:05:03 +0000] "\x16\x03\x01" 400 0 "-" "-"'
 
 
 def one(line: str) -> Any:
-    (entry,) = Combined().parse(line)
+    (entry,) = Combined().parse(of(line))
     return entry
 
 
@@ -49,7 +50,7 @@ def test_combined_line_has_exactly_the_documented_fields() -> None:
 
 
 def test_common_and_combined_lines_are_told_apart_line_by_line() -> None:
-    events: list[Any] = Combined().parse("\n".join([COMMON, USUAL, COMMON]))
+    events: list[Any] = Combined().parse(of("\n".join([COMMON, USUAL, COMMON])))
     common = events[0]
     assert list(common) == FIELDS
     assert (common["user"], common["time"], common["size"]) == ("bob", "2015-05-17T08:05:03Z", None)
@@ -119,7 +120,7 @@ def test_rare_hosts_and_users(start: str, host: str, user: str | None) -> None:
     ],
 )
 def test_bad_line_tells_where_and_why_and_others_go_on(line: str, code: str, why: str) -> None:
-    before, fail, after = Combined().parse("\n".join([USUAL, line, COMMON]))
+    before, fail, after = Combined().parse(of("\n".join([USUAL, line, COMMON])))
     assert isinstance(fail, Fail)
     assert fail.code == code
     assert why in fail.why
@@ -135,7 +136,7 @@ def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]
 
 def test_torn_line_does_not_swallow_the_next_one() -> None:
     lines = ["torn", USUAL, "a b", USUAL, USUAL[:30], USUAL, USUAL[:85], USUAL, '"', USUAL]
-    entries = Combined().parse("\n".join(lines))
+    entries = Combined().parse(of("\n".join(lines)))
     assert [isinstance(entry, Fail) for entry in entries] == [line != USUAL for line in lines]
 
 
@@ -143,13 +144,13 @@ def test_torn_line_does_not_swallow_the_next_one() -> None:
 def test_two_halves_of_a_line_are_not_joined(cut: str) -> None:
     line = USUAL.replace(" - - ", " id user ")
     at = line.index(cut) + len(cut)
-    entries = Combined().parse("\n".join([USUAL, line[:at], line[at:], USUAL]))
+    entries = Combined().parse(of("\n".join([USUAL, line[:at], line[at:], USUAL])))
     assert [isinstance(entry, Fail) for entry in entries] == [False, True, True, False]
 
 
 def test_real_log_parses_but_for_a_truncated_line(real_lines: Callable[[str], list[str]]) -> None:
     lines = real_lines("apache_combined.log")
-    entries = Combined().parse("\n".join(lines))
+    entries = Combined().parse(of("\n".join(lines)))
     assert len(entries) == len(lines) == 10_000
     assert [i for i, entry in enumerate(entries) if isinstance(entry, Fail)] == [8898], "its agent has no end"
     assert all(list(entry) == FIELDS for entry in entries if not isinstance(entry, Fail))
@@ -176,5 +177,5 @@ def test_real_log_parses_but_for_a_truncated_line(real_lines: Callable[[str], li
 )
 def test_hostile_text_takes_linear_time(line: str) -> None:
     started = time.process_time()
-    Combined().parse(line)
+    Combined().parse(of(line))
     assert time.process_time() - started < 1.0

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.batch import Fail, Origin
 from tailrace.pipeline.stage import Parse
+from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.stages.parse.json import Json
 
 from .hostile_lines import lines_like
@@ -20,7 +21,7 @@ BIG = "123456789012345678901234567890"
 
 
 def one(line: str, **options: Any) -> Any:
-    (entry,) = Json(**options).parse(line)
+    (entry,) = Json(**options).parse(of(line))
     return (entry.code, entry.why) if isinstance(entry, Fail) else entry
 
 
@@ -29,7 +30,7 @@ def nested(levels: int) -> str:
 
 
 def test_members_become_fields() -> None:
-    assert Json().parse('{"a":1,"b":[{"c":null}]}\n {"d":"\\u00e9"} ') == [{"a": 1, "b": [{"c": None}]}, {"d": "é"}]
+    assert Json().parse(of('{"a":1,"b":[{"c":null}]}\n {"d":"\\u00e9"} ')) == [{"a": 1, "b": [{"c": None}]}, {"d": "é"}]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_members_become_fields() -> None:
     ],
 )
 def test_what_is_no_json_fails_and_others_go_on(line: str) -> None:
-    before, fail, after = Json().parse(f'{{"a":1}}\n{line}\n{{"b":2}}')
+    before, fail, after = Json().parse(of(f'{{"a":1}}\n{line}\n{{"b":2}}'))
     assert isinstance(fail, Fail)
     assert fail.code in ("no_match", "too_large")
     assert len(fail.why) < 200
@@ -64,7 +65,7 @@ def test_non_object_fails_or_is_wrapped(line: str) -> None:
 
 
 def test_byte_order_mark_is_taken_off() -> None:
-    assert Json().parse('\ufeff{"a":1}\n{"a":2}') == [{"a": 1}, {"a": 2}]
+    assert Json().parse(of('\ufeff{"a":1}\n{"a":2}')) == [{"a": 1}, {"a": 2}]
     assert one(f'\ufeff{{"a":{BIG}}}') == {"a": BIG}
 
 
@@ -79,7 +80,7 @@ def test_case_082_no_digit_of_a_big_integer_is_lost(number: str, shape: str) -> 
     assert one(shape % number) == expected
     assert one(shape % number, big_int="error")[0] == "bad_type"
     padded = "\n".join(['{"k":"padding"}'] * 50 + [shape % number] + ['{"k":"padding"}'] * 50)
-    assert Json().parse(padded)[50] == expected
+    assert Json().parse(of(padded))[50] == expected
 
 
 def test_big_integer_as_a_float_on_demand() -> None:
@@ -102,7 +103,7 @@ def test_other_numbers_and_digits_in_strings_are_left_alone(value: str, big_int:
 def test_big_integers_are_found_at_every_place(before: int, number: int, after: int) -> None:
     text = f'{{"p":"{"x" * before}","a":{number}}}'
     big = not -(2**63) <= number < 2**64
-    assert Json().parse("\n".join([text] + ["{}"] * after))[0] == {
+    assert Json().parse(of("\n".join([text] + ["{}"] * after)))[0] == {
         "p": "x" * before,
         "a": str(number) if big else number,
     }
@@ -111,7 +112,7 @@ def test_big_integers_are_found_at_every_place(before: int, number: int, after: 
 def test_big_integers_are_found_among_long_ids() -> None:
     parser = Json()
     for text in ('{"id":"9a9999b9999c9999d9999e9999f9"}', '{"id":"9999a9999"}', f'{{"a":{BIG}}}', f'{{"a":"{BIG}"}}'):
-        assert parser.parse(text) == [{**json.loads(text), **({"a": str(BIG)} if '"a":' in text else {})}]
+        assert parser.parse(of(text)) == [{**json.loads(text), **({"a": str(BIG)} if '"a":' in text else {})}]
 
 
 def test_case_082_depth_is_bounded() -> None:
@@ -127,7 +128,7 @@ def test_case_082_depth_is_bounded() -> None:
 
 def test_deep_line_is_found_among_others() -> None:
     lines = ["x", nested(65), "{}", nested(64), "[" * 65, '{"a":"%s"}' % ("{" * 99)]
-    assert [type(entry) for entry in Json().parse("\n".join(lines))] == [Fail, Fail, dict, dict, Fail, dict]
+    assert [type(entry) for entry in Json().parse(of("\n".join(lines)))] == [Fail, Fail, dict, dict, Fail, dict]
 
 
 @pytest.mark.parametrize("max_depth", [0, 201])
@@ -136,17 +137,17 @@ def test_max_depth_is_checked(max_depth: int) -> None:
         Json(max_depth=max_depth)
 
 
-def test_types_convert_fields(at: Callable[[float], Batch]) -> None:
+def test_types_convert_fields(at: Callable[[float], Origin]) -> None:
     stage = Json(types={"t": "timestamp", "n": "int"}, time_formats=["%b %d %H:%M:%S"])
-    stage.locate(at(1_450_000_000.0))
-    good, bad, absent, no_object = stage.parse('{"t":"Mar  7 10:00:00","n":"5"}\n{"n":"x"}\n{}\n[]')
+    good, bad, absent, no_object = stage.parse(
+        of('{"t":"Mar  7 10:00:00","n":"5"}\n{"n":"x"}\n{}\n[]', at(1_450_000_000.0))
+    )
     assert good == {"t": "2016-03-07T10:00:00Z", "n": 5}
     assert isinstance(bad, Fail)
     assert (bad.code, bad.why) == ("bad_type", "n: 'x' is no int")
     assert absent == {}
     assert isinstance(no_object, Fail)
-    stage.locate(at(1_350_000_000.0))
-    assert stage.parse('{"t":"Mar  7 10:00:00"}') == [{"t": "2013-03-07T10:00:00Z"}]
+    assert stage.parse(of('{"t":"Mar  7 10:00:00"}', at(1_350_000_000.0))) == [{"t": "2013-03-07T10:00:00Z"}]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_types_convert_fields(at: Callable[[float], Batch]) -> None:
 )
 def test_hostile_text_takes_linear_time(line: str) -> None:
     started = time.process_time()
-    Json().parse(line)
+    Json().parse(of(line))
     assert time.process_time() - started < 1.0
 
 

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Fail
 from tailrace.pipeline.stage import Parse
+from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.stages.parse.logfmt import Logfmt
 
 from .hostile_lines import lines_like
 
 
 def one(line: str, **options: Any) -> Any:
-    (entry,) = Logfmt(**options).parse(line)
+    (entry,) = Logfmt(**options).parse(of(line))
     return (entry.code, entry.why) if isinstance(entry, Fail) else entry
 
 
@@ -75,7 +76,7 @@ def test_number_of_keys_is_bounded() -> None:
 
 
 def test_types_convert_fields() -> None:
-    good, bad = Logfmt(types={"n": "int", "t": "timestamp"}).parse("n=5 t=2015-05-17T10:05:03+01:00\nn=x")
+    good, bad = Logfmt(types={"n": "int", "t": "timestamp"}).parse(of("n=5 t=2015-05-17T10:05:03+01:00\nn=x"))
     assert good == {"n": 5, "t": "2015-05-17T09:05:03Z"}
     assert isinstance(bad, Fail)
     assert bad.code == "bad_type"
@@ -131,5 +132,5 @@ def test_what_was_quoted_comes_back(fields: dict[str, str]) -> None:
 )
 def test_hostile_line_takes_linear_time(line: str) -> None:
     started = time.process_time()
-    Logfmt().parse(line)
+    Logfmt().parse(of(line))
     assert time.process_time() - started < 1.0

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.batch import Fail, Origin
 from tailrace.pipeline.stage import Parse
+from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.stages.parse.regex import Regex
 from tailrace.stages.patterns.line import LinePattern, can_batch
 
@@ -25,15 +26,15 @@ def plain(entries: list[Any]) -> list[Any]:
 
 def test_named_groups_become_fields_and_others_do_not() -> None:
     stage = Regex(pattern=r"(?P<a>\w)(-)(?P<b>\w)")
-    assert stage.parse("x-y\nz-z") == [{"a": "x", "b": "y"}, {"a": "z", "b": "z"}]
+    assert stage.parse(of("x-y\nz-z")) == [{"a": "x", "b": "y"}, {"a": "z", "b": "z"}]
 
 
 def test_pattern_is_searched_for_anywhere_in_the_line() -> None:
-    assert Regex(pattern=r"(?P<a>\d)").parse("x12\ny3") == [{"a": "1"}, {"a": "3"}]
+    assert Regex(pattern=r"(?P<a>\d)").parse(of("x12\ny3")) == [{"a": "1"}, {"a": "3"}]
 
 
 def test_group_that_is_empty_or_took_no_part_is_null() -> None:
-    assert Regex(pattern=r"^(?P<a>x?)(?P<b>y)?").parse("x\ny\nz") == [
+    assert Regex(pattern=r"^(?P<a>x?)(?P<b>y)?").parse(of("x\ny\nz")) == [
         {"a": "x", "b": None},
         {"a": None, "b": "y"},
         {"a": None, "b": None},
@@ -42,7 +43,7 @@ def test_group_that_is_empty_or_took_no_part_is_null() -> None:
 
 def test_types_convert_groups() -> None:
     stage = Regex(pattern=APP, types={"status": "int", "rest": "float"})
-    assert plain(stage.parse('info 200 "ok"\ninfo 99999999999999999999 "big"\nwarn 1 "x" 1.5\nwarn 1 "x" nan')) == [
+    assert plain(stage.parse(of('info 200 "ok"\ninfo 99999999999999999999 "big"\nwarn 1 "x" 1.5\nwarn 1 "x" nan'))) == [
         {"level": "info", "status": 200, "message": "ok", "rest": None},
         ("bad_type", "status: '99999999999999999999' is no int of 64 bits"),
         {"level": "warn", "status": 1, "message": "x", "rest": 1.5},
@@ -51,19 +52,21 @@ def test_types_convert_groups() -> None:
 
 
 def test_bad_types_are_null_or_kept_on_demand() -> None:
-    assert Regex(pattern="(?P<a>.+)", types={"a": "int"}, on_bad_type="null").parse("x") == [{"a": None}]
-    assert Regex(pattern="(?P<a>.+)", types={"a": "int"}, on_bad_type="string").parse("x\n5") == [{"a": "x"}, {"a": 5}]
+    assert Regex(pattern="(?P<a>.+)", types={"a": "int"}, on_bad_type="null").parse(of("x")) == [{"a": None}]
+    assert Regex(pattern="(?P<a>.+)", types={"a": "int"}, on_bad_type="string").parse(of("x\n5")) == [
+        {"a": "x"},
+        {"a": 5},
+    ]
 
 
-def test_timestamps_become_rfc3339_in_utc(at: Callable[[float], Batch]) -> None:
+def test_timestamps_become_rfc3339_in_utc(at: Callable[[float], Origin]) -> None:
     stage = Regex(
         pattern="^(?P<t>.{15}) (?P<m>.*)",
         types={"t": "timestamp"},
         time_formats=["%b %d %H:%M:%S"],
         timezone="America/New_York",
     )
-    stage.locate(at(1_450_000_000.0))
-    assert plain(stage.parse("Mar  7 10:00:00 a\nMar 37 10:00:00 b")) == [
+    assert plain(stage.parse(of("Mar  7 10:00:00 a\nMar 37 10:00:00 b", at(1_450_000_000.0)))) == [
         {"t": "2016-03-07T15:00:00Z", "m": "a"},
         ("bad_timestamp", "t: 'Mar 37 10:00:00' is no time in the format %b %d %H:%M:%S"),
     ]
@@ -71,14 +74,14 @@ def test_timestamps_become_rfc3339_in_utc(at: Callable[[float], Batch]) -> None:
 
 def test_first_pattern_that_matches_wins() -> None:
     stage = Regex(pattern=r"^a(?P<a>\d+)$", patterns=[r"^(?P<b>\w+)$", r"(?P<c>.)$"], types={"a": "int"})
-    assert stage.parse("a1\nab\n! ?\na2") == [{"a": 1}, {"b": "ab"}, {"c": "?"}, {"a": 2}]
-    assert plain(Regex(patterns=["(?P<a>a)", "(?P<b>b)"]).parse("c")) == [
+    assert stage.parse(of("a1\nab\n! ?\na2")) == [{"a": 1}, {"b": "ab"}, {"c": "?"}, {"a": 2}]
+    assert plain(Regex(patterns=["(?P<a>a)", "(?P<b>b)"]).parse(of("c"))) == [
         ("no_match", "none of the 2 patterns matches")
     ]
 
 
 def test_other_spelling_of_named_groups_is_understood() -> None:
-    assert Regex(pattern=r"(?<a>\d)\(?<(?<=<)(?<b>\d)").parse("1<2") == [{"a": "1", "b": "2"}]
+    assert Regex(pattern=r"(?<a>\d)\(?<(?<=<)(?<b>\d)").parse(of("1<2")) == [{"a": "1", "b": "2"}]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_ordinary_patterns_are_taken_by_the_piece(pattern: str) -> None:
 
 def test_set_that_matches_newlines_does_not_join_lines() -> None:
     stage = Regex(pattern=r'^(?P<a>[^"]*)"(?P<b>\s*)(?P<c>\w*)$')
-    assert plain(stage.parse('x\ny"z\nq"\nw')) == [
+    assert plain(stage.parse(of('x\ny"z\nq"\nw'))) == [
         ("no_match", "the pattern does not match"),
         {"a": "y", "b": None, "c": "z"},
         {"a": "q", "b": None, "c": None},

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from tailrace.pipeline.batch import Batch, Fail
+from tailrace.pipeline.batch import Fail, Origin
 from tailrace.pipeline.stage import Parse
+from tailrace.pipeline.testing.doubles import lines as of
+from tailrace.pipeline.testing.doubles import origin
 from tailrace.stages.parse.syslog import Syslog
 
 from .hostile_lines import lines_like
@@ -24,8 +26,7 @@ SD = r'<165>1 2003-10-11T22:14:15.003Z h app - ID47 [x@32473 iut="3" src="A\"p\]
 
 def one(line: str, now: float = MAY_2015, timezone: str = "UTC") -> Any:
     stage = Syslog(timezone)
-    stage.locate(Batch("a", "a", 1, now, [0]))
-    (entry,) = stage.parse(line)
+    (entry,) = stage.parse(of(line, origin(now=now)))
     return (entry.code, entry.why) if isinstance(entry, Fail) else entry
 
 
@@ -96,8 +97,7 @@ def test_all_forms_are_told_apart_line_by_line() -> None:
     lines = [OLD, NEW, PRI, SD, "junk", ISO]
     for order in (lines, lines[::-1], lines[1:] + lines[:1]):
         stage = Syslog()
-        stage.locate(Batch("a", "a", 1, MAY_2015, [0]))
-        entries = stage.parse("\n".join(order))
+        entries = stage.parse(of("\n".join(order), origin(now=MAY_2015)))
         assert [("fail" if isinstance(entry, Fail) else entry) for entry in entries] == [
             "fail" if line == "junk" else one(line) for line in order
         ]
@@ -148,8 +148,7 @@ def test_year_and_zone_follow_the_rules() -> None:
 def test_new_now_is_heeded() -> None:
     stage = Syslog()
     for now, year in ((MAY_2015, 2015), (MAY_2015 + 366 * 86400, 2016)):
-        stage.locate(Batch("a", "a", 1, now, [0]))
-        (event,) = stage.parse(OLD)
+        (event,) = stage.parse(of(OLD, origin(now=now)))
         assert isinstance(event, dict)
         assert event["timestamp"].startswith(str(year))
 
@@ -174,11 +173,10 @@ def test_bad_line_tells_why(line: str, code: str, why: str) -> None:
     assert why in told[1]
 
 
-def test_every_line_of_a_real_log_parses(real_lines: Callable[[str], list[str]], at: Callable[[float], Batch]) -> None:
+def test_every_line_of_a_real_log_parses(real_lines: Callable[[str], list[str]], at: Callable[[float], Origin]) -> None:
     lines = real_lines("auth.log")
     stage = Syslog()
-    stage.locate(at(MAY_2015))
-    entries = stage.parse("\n".join(lines))
+    entries = stage.parse(of("\n".join(lines), at(MAY_2015)))
     assert len(entries) == len(lines)
     assert [line for line, entry in zip(lines, entries, strict=True) if isinstance(entry, Fail)] == []
     assert all(entry["app"] for entry in entries if isinstance(entry, dict))
@@ -213,5 +211,5 @@ def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
     started = time.process_time()
-    Syslog().parse(text)
+    Syslog().parse(of(text))
     assert time.process_time() - started < 1.0

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline import disk
-from tailrace.pipeline.batch import Batch, Event
+from tailrace.pipeline.batch import Event
 from tailrace.pipeline.errors import Reject, StateError
 from tailrace.pipeline.stage import Located, Mark, Write
+from tailrace.pipeline.testing.doubles import origin
 from tailrace.stages.write import file as module
 from tailrace.stages.write.file import File
 
@@ -88,7 +89,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fault], None]:
 
 
 def encoded(sink: File, events: list[dict[str, Any]], source: str = "a.log") -> dict[str, list[Any]]:
-    sink.locate(Batch(source, "/" + source, 1, 0.0, ()))
+    sink.locate(origin(source))
     pairs = list(sink.encode(events))
     assert all(payload.endswith(b"\n") for _, payload in pairs)
     return {to: [orjson.loads(line) for line in payload.splitlines()] for to, payload in pairs}
@@ -101,7 +102,7 @@ def test_sink_fits_the_protocols() -> None:
 
 def test_events_are_one_json_line_each() -> None:
     sink = File("/out/{source}.ndjson")
-    sink.locate(Batch("a.log", "/a.log", 1, 0.0, ()))
+    sink.locate(origin())
     events: list[Event] = [{"a": 'new\nline "quoted"', "b": None}, {"c": [1.5, {"d": True}]}]
     assert list(sink.encode(events)) == [
         ("/out/a.log.ndjson", b'{"a":"new\\nline \\"quoted\\"","b":null}\n{"c":[1.5,{"d":true}]}\n')

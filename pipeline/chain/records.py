@@ -1,0 +1,63 @@
+"""The bytes of a piece as records: which are handed to the parser, and where each begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Records:
+    """The lines of ``piece``, which begins at ``start`` in its stream, that are not empty.
+
+    ``data`` are those lines joined by newlines, without carriage returns before the newlines and without a byte order
+    mark at the beginning of the stream. ``total`` counts all lines, ``empty`` those that are left out.
+    """
+
+    __slots__ = ("data", "empty", "places", "total")
+
+    def __init__(self, piece: bytes, start: int) -> None:
+        data = piece[:-1] if piece.endswith(b"\n") else piece
+        if start == 0:
+            data = data.removeprefix(BOM)
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        self.empty = 0
+        if not data or b"\n\n" in data or data.startswith(b"\n") or data.endswith(b"\n"):
+            lines = data.split(b"\n")
+            filled = [line for line in lines if line]
+            self.empty = len(lines) - len(filled)
+            self.total = len(lines)
+            data = b"\n".join(filled)
+        else:
+            self.total = data.count(b"\n") + 1
+        self.data = data
+        self.places = Places(piece, start)
+
+
+class Places(Sequence[int]):
+    """Where each line that is not empty begins in its stream; worked out only when somebody asks."""
+
+    def __init__(self, piece: bytes, start: int) -> None:
+        self._piece, self._start = piece, start
+        self._known: list[int] | None = None
+
+    def _places(self) -> list[int]:
+        if self._known is None:
+            lines = self._piece.split(b"\n")
+            begins = list(accumulate((len(line) + 1 for line in lines), initial=self._start))
+            if self._start == 0:
+                lines[0] = lines[0].removeprefix(BOM)
+            self._known = [at for at, line in zip(begins, lines, strict=False) if line not in (b"", b"\r")]
+        return self._known
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._places()[index]
+
+    def __len__(self) -> int:
+        return len(self._places())
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places())
