@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Event, Fail
-from tailrace.pipeline.chain.loader import Lifted, build, built_in, resolve, role_of
+from tailrace.pipeline.chain.function import Lifted
+from tailrace.pipeline.chain.loader import build, built_in, resolve, role_of
 from tailrace.pipeline.errors import ConfigError, TimeBudget
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.stage import Enrich

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import importlib
 import os
 import pkgutil
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from tailrace.pipeline.batch import Event, Fail
+from tailrace.pipeline.chain.explain import describe, missing_module, origin_of
+from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import StageSpec
@@ -26,8 +25,6 @@ Role = Literal["parse", "enrich", "write"]
 _METHODS: dict[str, Role] = {"parse": "parse", "process": "enrich", "encode": "write"}
 _BUILT_IN = re.compile(r"[a-z_]+\.[a-z][a-z0-9_]*")
 _OWN = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
-_PLACE = re.compile(r"(\d+:\d+)(?:\.\d+)*")  # what enrich.origin gives: file id, offset, number within the line
-_FRAMES = 20  # innermost frames of a traceback that are kept
 
 
 def resolve(use: str, directory: str | os.PathLike[str]) -> type | Callable[..., Any]:
@@ -83,121 +80,6 @@ def build(spec: StageSpec, directory: str | os.PathLike[str], event_id: str = "e
     """The stage of a checked table, ready for the chain. ``event_id`` names the field that holds a line's place."""
     thing = resolve(spec.use, directory)
     return thing(**spec.options) if isinstance(thing, type) else Lifted(thing, event_id)
-
-
-class Lifted:
-    """A function of one event, as a stage: ``(event) -> event | list of events | None``.
-
-    An exception fails that event alone, with the user's part of the traceback. ``TimeBudget`` passes through. Several
-    events of one line are told apart by ``.1``, ``.2`` ... after their ``event_id``.
-    """
-
-    def __init__(self, function: Callable[[Event], Any], event_id: str = "event_id") -> None:
-        self.function = function
-        self.event_id = event_id
-
-    def process(self, events: list[Event]) -> list[Event | Fail]:
-        out: list[Event | Fail] = []
-        given: set[int] = set()  # identities of the dicts in `out`
-        line: str | None = None  # the place of the line whose events come now ...
-        taken: dict[str, int] = {}  # ... and the ids its events have, each with the next number to try
-        for event in events:
-            place = event.get(self.event_id)
-            found = _PLACE.fullmatch(place) if isinstance(place, str) else None
-            if found is None or found[1] != line:
-                line = found[1] if found else None
-                taken = {}
-            try:
-                made = _unshared(_events(self.function(event)), given)
-            except Exception as error:
-                out.append(_raised(error, event))
-                continue
-            if isinstance(made, Fail):
-                made.event = event
-                out.append(made)
-                continue
-            self._number(made, taken)
-            out += made
-        return out
-
-    def _number(self, made: list[Event], taken: dict[str, int]) -> None:
-        for event in made:
-            name = event.get(self.event_id)
-            if not isinstance(name, str):
-                continue
-            if name in taken:
-                found = _PLACE.fullmatch(name)
-                base = found[1] if found else name
-                number = taken.get(base, 1)
-                while (name := f"{base}.{number}") in taken:
-                    number += 1
-                taken[base] = number + 1
-                event[self.event_id] = name
-            taken.setdefault(name, 1)
-
-
-def _events(result: Any) -> list[Event] | Fail:
-    """What a function may return, as a list."""
-    if isinstance(result, dict):
-        return [result]
-    if result is None:
-        return []
-    if not isinstance(result, list):
-        found = type(result).__name__
-    elif strange := [type(item).__name__ for item in result if not isinstance(item, dict)]:
-        found = f"a list with {strange[0]} in it"
-    else:
-        return result
-    return Fail("bad_result", f"the function returned {found}; expected an event (a dict), a list of events or None")
-
-
-def _unshared(events: list[Event] | Fail, given: set[int]) -> list[Event] | Fail:
-    """A dict that went out before goes out as a copy: later stages change events in place."""
-    if isinstance(events, Fail):
-        return events
-    own = []
-    for event in events:
-        own.append(copy.deepcopy(event) if id(event) in given else event)
-        given.add(id(own[-1]))
-    return own
-
-
-def _raised(error: Exception, event: Event) -> Fail:
-    theirs = error.__traceback__.tb_next if error.__traceback__ else None  # the first frame is ours
-    trace = "".join(traceback.format_exception(type(error), error, theirs, limit=-_FRAMES))
-    return Fail("raised", describe(error), event=event, trace=trace)
-
-
-def describe(error: BaseException) -> str:
-    """``TypeError: message``, also for an exception whose message cannot be made."""
-    try:
-        message = str(error)
-    except Exception:
-        message = "(its message cannot be shown)"
-    if isinstance(error, SyntaxError):
-        message = error.msg  # without the file and line, which `origin_of` gives
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-def origin_of(error: BaseException) -> str:
-    """`` (file.py, line 3)``: where an exception was raised; for a SyntaxError, where it is."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" ({error.filename}, line {error.lineno})"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    own = [frame for frame in frames if frame.filename != __file__]
-    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-
-
-def missing_module(error: ModuleNotFoundError) -> str:
-    """Which module is missing, and how to get it: by an extra of ours, if one brings it."""
-    module = (error.name or "").partition(".")[0]
-    import importlib.metadata  # slow to import, and workers never come here
-
-    for requirement in importlib.metadata.requires("tailrace") or []:
-        found = re.match(r"""([\w.-]+)[^;]*;.*extra\s*==\s*['"]([\w.-]+)['"]""", requirement)
-        if found and found[1].lower().replace("-", "_") == module.lower():
-            return f'needs the Python module "{module}": install it with  pip install "tailrace[{found[2]}]"'
-    return f'needs the Python module "{module}", which is not installed'
 
 
 def _own_stage(module_name: str, name: str, directory: str) -> type | Callable[..., Any]:

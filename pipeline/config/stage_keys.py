@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tailrace.pipeline.chain.loader import describe, role_of
+from tailrace.pipeline.chain.explain import describe
+from tailrace.pipeline.chain.loader import role_of
 from tailrace.pipeline.config.expected import describe_type
 from tailrace.pipeline.config.locate import KeyPath
 from tailrace.pipeline.config.plain import fits

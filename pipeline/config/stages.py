@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tailrace.pipeline.chain.loader import Role, describe, missing_module, origin_of, resolve, role_of
+from tailrace.pipeline.chain.explain import describe, missing_module, origin_of
+from tailrace.pipeline.chain.loader import Role, resolve, role_of
 from tailrace.pipeline.config.locate import KeyPath
 from tailrace.pipeline.config.paths import absolute_template, check_path, near_placeholder
 from tailrace.pipeline.config.problems import Report, show

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from tailrace.pipeline.chain.loader import describe
+from tailrace.pipeline.chain.explain import describe
 from tailrace.pipeline.config.environment import Expanded
 from tailrace.pipeline.config.expected import EXPECTED, describe_error, describe_type
 from tailrace.pipeline.config.locate import KeyPath

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Chunk, Event, Lines
-from tailrace.pipeline.chain.loader import Lifted
+from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.work.layout import read_result
 from tailrace.pipeline.work.ring import Geometry, Ring
