@@ -20,10 +20,20 @@ from tailrace.stages.enrich.set import Set
 Resolve = Callable[[str], Any]
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Resolve]:
-    """Writes a module of the user's and resolves from it; import state is as before afterwards."""
+@pytest.fixture(autouse=True)
+def imports() -> Iterator[None]:
+    """What a test imports from its own directory is forgotten afterwards."""
     modules, path = set(sys.modules), list(sys.path)
+    yield
+    sys.path[:] = path
+    for module in set(sys.modules) - modules:
+        if module.startswith(("own_module_", "_beside_")):
+            del sys.modules[module]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Resolve:
+    """Writes a module of the user's and resolves from it."""
     names = iter(f"own_module_{number}" for number in range(100))
 
     def resolve_from(text: str, name: str = "Name") -> Any:
@@ -31,11 +41,7 @@ def own(tmp_path: Path) -> Iterator[Resolve]:
         (tmp_path / f"{module}.py").write_text(text)
         return resolve(f"{module}:{name}", tmp_path)
 
-    yield resolve_from
-    sys.path[:] = path
-    for module in set(sys.modules) - modules:
-        if module.startswith("own_module_"):
-            del sys.modules[module]
+    return resolve_from
 
 
 def problem_of(function: Callable[..., Any], *arguments: Any) -> str:
@@ -60,11 +66,38 @@ def test_a_stage_of_the_users_own_comes_from_the_configurations_directory(own: R
     assert sys.path.count(str(tmp_path)) == 1
 
 
-def test_the_directory_hides_no_module_of_others(tmp_path: Path, own: Resolve) -> None:
-    own("Name = print")  # brings the directory into the path
-    (tmp_path / "this.py").write_text("Name = 1 / 0")
-    (tmp_path / "colorsys.py").write_text("Name = 1 / 0")
-    assert problem_of(resolve, "colorsys:Name", tmp_path).startswith('"Name" does not exist in ')
+@pytest.mark.parametrize("name", ["colorsys", "this", "sys", "__main__", "tests", "pytest", "tailrace"])
+def test_a_module_beside_the_configuration_is_used_and_hides_none_of_that_name(tmp_path: Path, name: str) -> None:
+    before = sys.modules.get(name)
+    (tmp_path / f"{name}.py").write_text("def Name(event): return event\nif 0: import nowhere_at_all\n")
+    assert resolve(f"{name}:Name", tmp_path) is resolve(f"{name}:Name", tmp_path)
+    assert resolve(f"{name}:Name", tmp_path).__code__.co_filename == str(tmp_path / f"{name}.py")
+    assert problem_of(resolve, f"{name}:Nmae", tmp_path).endswith(f'{name}.py; did you mean "Name"?')
+    assert sys.modules.get(name) is before
+
+
+def test_mistakes_in_a_module_with_a_taken_name_are_told_by_that_name(tmp_path: Path) -> None:
+    (tmp_path / "wave.py").write_text("x = 1 / 0\n")
+    assert problem_of(resolve, "wave:Name", tmp_path) == (
+        f'importing "wave" failed: ZeroDivisionError: division by zero ({tmp_path}/wave.py, line 1)'
+    )
+    (tmp_path / "wave.py").write_text("\nimport nowhere_at_all\n")
+    assert problem_of(resolve, "wave:Name", tmp_path).endswith(f"which is not installed ({tmp_path}/wave.py, line 2)")
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html/marks.py").touch()
+    assert problem_of(resolve, "html.marsk:Name", tmp_path).endswith('did you mean "html.marks"?')
+
+
+def test_a_folder_that_holds_no_module_is_none(tmp_path: Path) -> None:
+    (tmp_path / "wave").mkdir()
+    assert problem_of(resolve, "wave:Name", tmp_path).startswith('"Name" does not exist in ')
+
+
+def test_two_configurations_have_modules_of_one_name(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own_module_x.py").write_text(f"def Name(event): return '{name}'")
+    assert [resolve("own_module_x:Name", tmp_path / name)({}) for name in "abab"] == ["a", "b", "a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,21 @@
-"""Finds what ``use`` names and builds a stage from its table: in the configuration check, and again in each worker."""
+"""Finds what ``use`` names and builds a stage from its table: in the configuration check, and again in each worker.
+
+A user's own module is the one beside the configuration, even if Python or an installed package has one of that name.
+Such a module gets a private name, so that all others who import the name get what they mean.
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import os
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -86,13 +93,50 @@ def _own_stage(module_name: str, name: str, directory: str) -> type | Callable[.
     if directory not in sys.path:
         sys.path.append(directory)
     importlib.invalidate_caches()  # the file may be younger than what the import system remembers
-    module = _import(module_name, directory)
+    beside = _beside(module_name, directory)
+    taken = beside is not None and _is_taken(beside)
+    module = _import(module_name, directory, _private_package(directory) if taken else "")
     thing = getattr(module, name, None)
     if not callable(thing):
-        there = [key for key, item in vars(module).items() if callable(item) and item.__module__ == module_name]
+        there = [key for key, item in vars(module).items() if callable(item) and item.__module__ == module.__name__]
         state = "is not a class or function" if thing is not None else "does not exist"
         raise ConfigError([f'"{name}" {state} in {_file_of(module)}{_did_you_mean(name, there)}'])
     return thing  # type: ignore[no-any-return]  # callable() says no more than that
+
+
+def _beside(module_name: str, directory: str) -> ModuleSpec | None:
+    """The top-level module or package in ``directory`` that ``module_name`` begins with, if the whole is there."""
+    found: list[ModuleSpec] = []
+    locations: Iterable[str] = [directory]
+    for part in module_name.split("."):
+        spec = PathFinder.find_spec(part, list(locations))
+        if spec is None:
+            return None
+        found.append(spec)
+        locations = spec.submodule_search_locations or []
+    return found[0] if found[-1].origin else None  # without one it is a folder
+
+
+def _is_taken(ours: ModuleSpec) -> bool:
+    """Whether importing that name gives another module: Python's, an installed one, one that is loaded already."""
+    try:
+        found = importlib.util.find_spec(ours.name)
+    except ValueError:  # loaded, and not from anywhere
+        return True
+    return found is None or _places(found) != _places(ours)
+
+
+def _places(spec: ModuleSpec) -> list[str]:
+    return [os.path.realpath(place) for place in spec.submodule_search_locations or [spec.origin or ""]]
+
+
+def _private_package(directory: str) -> str:
+    """The name of a package that holds what is in ``directory``, and nobody else imports."""
+    package = f"_beside_{blake2b(os.fsencode(directory), digest_size=8).hexdigest()}"
+    if package not in sys.modules:
+        sys.modules[package] = module = ModuleType(package, f"The modules in {directory} whose names are taken.")
+        module.__path__ = [directory]
+    return package
 
 
 def _no_such_stage(use: str) -> ConfigError:
@@ -112,20 +156,28 @@ def _near_stage(use: str) -> str:
     return ""
 
 
-def _import(module_name: str, directory: str = "") -> ModuleType:
+def _import(module_name: str, directory: str = "", package: str = "") -> ModuleType:
+    """``directory``: of a user's module, the configuration's. ``package``: the private one that it is imported from."""
     try:
-        return importlib.import_module(module_name)
+        return importlib.import_module(f"{package}.{module_name}" if package else module_name)
     except ModuleNotFoundError as error:
         if error.name == module_name and not directory:
             raise _no_such_stage(module_name.removeprefix("tailrace.stages.")) from error
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            near = _did_you_mean(module_name, (module.name for module in pkgutil.iter_modules([directory])))
+            near = _did_you_mean(module_name, _modules_beside(module_name, directory))
             why = f'there is no module "{error.name}" in {directory} or on Python\'s path{near}'
         else:
             why = f"{missing_module(error)}{origin_of(error)}"
         raise ConfigError([why]) from error
     except (Exception, SystemExit) as error:
         raise ConfigError([f'importing "{module_name}" failed: {describe(error)}{origin_of(error)}']) from error
+
+
+def _modules_beside(module_name: str, directory: str) -> Iterator[str]:
+    """What could be meant by the name of a module that is not there."""
+    *packages, _ = module_name.split(".")
+    for module in pkgutil.iter_modules([os.path.join(directory, *packages)]):
+        yield ".".join([*packages, module.name])
 
 
 def _file_of(module: ModuleType) -> str:
