@@ -1,24 +1,27 @@
 """``python -m tests.mutations [WORD...]``: plant each mutation (whose name has one of the words) and demand red tests.
 
-All happens in private copies of the tree. Exit code 1: a mutation survived, or the code it is about has changed.
-``--by TEST [WORD...]`` runs that test in place of their own. ``--table`` prints the list as docs/mutations.md shows it.
+All happens in private copies of the tree. Exit code 1: a mutation survived, or the list names code or tests that are
+not there (any more).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
 
-from .catalogue import MODELS, TREE, Mutation, mutations, table
+from .catalogue import MODELS, TREE, Mutation, mutations, outdated, table
 
 LANES = 2  # mutations at a time, each lane in a copy of its own
 TIME_LIMIT = 40.0  # seconds for the tests of one mutation; those that hang are as red as those that fail
@@ -68,34 +71,37 @@ def run_tests(tree: Path, tests: Iterable[str], limit: float | None, seed: int =
 
 def judge(one: Mutation, tree: Path) -> tuple[str, str]:
     """(verdict, the test that failed); the tree is as it was afterwards."""
-    path = tree / one.file
-    before = path.read_bytes() if path.exists() else b""
-    if not one.apply(tree):
-        return "no longer applies", f"in {one.file}"
+    file, text = one.planted()
+    before = (tree / file).read_bytes()
+    (tree / file).write_text(text, encoding="utf-8")
     try:
         for seed in SEEDS if set(MODELS) & set(one.tests) else SEEDS[:1]:
             code, test = run_tests(tree, one.tests, TIME_LIMIT, seed)
             if code:
                 break
     finally:
-        path.write_bytes(before)
+        (tree / file).write_bytes(before)
     if code == FAILED:
         return "caught", test
     return ("SURVIVED", "") if code == 0 else ("not run", test)
 
 
-def run(chosen: list[Mutation]) -> int:
+def run(chosen: Sequence[Mutation], minutes: float) -> int:
+    """Those that there is time for."""
+    end = monotonic() + 60 * minutes
     trees: SimpleQueue[Path] = SimpleQueue()
 
-    def lane(one: Mutation) -> bool:
-        tree = trees.get()
+    def lane(one: Mutation) -> str:
         started = monotonic()
+        if started >= end:
+            return "no time left"
+        tree = trees.get()
         try:
             verdict, test = judge(one, tree)
         finally:
             trees.put(tree)
-        print(f"{verdict:17}  {one.name}  [{monotonic() - started:.1f} s]  {test}", flush=True)
-        return verdict == "caught"
+        print(f"{verdict:9}  {one.name}  [{monotonic() - started:.1f} s]  {test}", flush=True)
+        return verdict
 
     with tempfile.TemporaryDirectory(prefix="mutations-") as scratch:
         for number in range(LANES):
@@ -107,22 +113,37 @@ def run(chosen: list[Mutation]) -> int:
             print(f"the tests fail without any mutation: {test}", file=sys.stderr)
             return 1
         with ThreadPoolExecutor(LANES) as lanes:
-            caught = list(lanes.map(lane, chosen))
-    print(f"{sum(caught)} of {len(chosen)} mutations caught")
-    return 0 if all(caught) else 1
+            verdicts = Counter(lanes.map(lane, chosen))
+    tried = len(chosen) - verdicts["no time left"]
+    print(f"{verdicts['caught']} of {tried} mutations caught, {len(chosen) - tried} not tried for want of time")
+    return 0 if verdicts["caught"] == tried else 1
 
 
-def main(words: list[str]) -> int:
-    if words == ["--table"]:
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("python -m tests.mutations", description="Plant small lies and demand red tests.")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only mutations whose name has one of these")
+    parser.add_argument("--by", metavar="TEST", help="run this test in place of their own")
+    parser.add_argument("--minutes", type=float, help="in an order by chance, as many as there is time for")
+    parser.add_argument("--seed", type=int, default=0, help="another order for --minutes")
+    parser.add_argument("--check", action="store_true", help="only see whether the list fits the code")
+    parser.add_argument("--table", action="store_true", help="only print the list as Markdown")
+    asked = parser.parse_args(arguments)
+    if asked.table:
         print(table(), end="")
         return 0
-    by, words = (words[1:2], words[2:]) if words[:1] == ["--by"] else ([], words)
-    chosen = [one for one in mutations() if not words or any(word in one.name for word in words)]
+    chosen = [one for one in mutations() if not asked.words or any(word in one.name for word in asked.words)]
     if not chosen:
-        print(f"no mutation's name has {' or '.join(words)}", file=sys.stderr)
-        return 2
-    return run([replace(one, tests=tuple(by)) for one in chosen] if by else chosen)
+        parser.error(f"no mutation's name has {' or '.join(asked.words)}")
+    wrong = list(outdated(chosen))
+    if wrong or asked.check:
+        print(*wrong, f"{len(chosen)} mutations, {len(wrong)} things wrong with the list", sep="\n")
+        return 1 if wrong else 0
+    if asked.by:
+        chosen = [replace(one, tests=(asked.by,)) for one in chosen]
+    if asked.minutes is not None:
+        random.Random(asked.seed).shuffle(chosen)  # noqa: S311  (no secret)
+    return run(chosen, asked.minutes or float("inf"))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
