@@ -8,10 +8,10 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tailrace.pipeline.cli import letters
 from tailrace.pipeline.cli.dlq import parse_since
 from tailrace.pipeline.cli.usage import UsageError
 
+from ..inside import adjust
 from ..permissions import bound_by_permissions
 
 Run = Callable[..., tuple[int, str, str]]
@@ -204,7 +204,7 @@ def test_case_076_export_gives_the_original_bytes_oldest_first(put: Put, tailrac
 def test_export_reads_in_portions_and_keeps_to_the_limit(
     put: Put, tailrace: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(letters, "_AT_ONCE", 2)
+    adjust(monkeypatch.setattr, letters_at_once=2)
     for _ in range(7):
         put()
     ids = [orjson.loads(line)["id"] for line in tailrace("dlq", "export")[1].splitlines()]

@@ -9,11 +9,10 @@ from time import monotonic
 
 import orjson
 import pytest
-import tailrace.pipeline.run.engine
-import tailrace.pipeline.sinks.thread
 from tailrace.pipeline.errors import Retry
 from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 
+from ..inside import adjust
 from .engine_kit import Pipeline
 
 LINE, CHUNK = 10, 500  # bytes
@@ -63,11 +62,8 @@ def test_case_061_seventy_failures_in_a_hundred_change_neither_content_nor_order
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Mutation: a delivery that failed counts as made."""
-    monkeypatch.setattr(tailrace.pipeline.sinks.thread, "FIRST_BACKOFF", 0.0)
-    monkeypatch.setattr(tailrace.pipeline.sinks.thread, "LONGEST_BACKOFF", 0.001)
-    monkeypatch.setattr(tailrace.pipeline.run.engine, "FIRST_REWIND", 0.0)
-    monkeypatch.setattr(tailrace.pipeline.run.engine, "LONGEST_REWIND", 0.001)
-    monkeypatch.setattr(tailrace.pipeline.run.engine, "MOST_REWINDS", 10_000)
+    waits = {"first_backoff": 0.0, "longest_backoff": 0.001, "first_rewind": 0.0, "longest_rewind": 0.001}
+    adjust(monkeypatch.setattr, most_rewinds=10_000, **waits)
     chance = random.Random(seed)  # noqa: S311  (no secret)
 
     def fail(method: str) -> None:

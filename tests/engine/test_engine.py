@@ -9,23 +9,19 @@ from typing import Any
 import pytest
 from tailrace.pipeline.batch import Fail
 from tailrace.pipeline.errors import Retry, TailraceError
-from tailrace.pipeline.run import commit as commit_module
-from tailrace.pipeline.run import engine as engine_module
 from tailrace.pipeline.run.engine import SinkError
-from tailrace.pipeline.sinks import thread as sink_module
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.testing.doubles import CrashError, FakeClock, ListSource, MemorySink
 
+from ..inside import adjust
 from .engine_kit import Each, MemoryStore, Moody, Pipeline, numbered
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "FIRST_REWIND", 0.01)
-    monkeypatch.setattr(sink_module, "FIRST_BACKOFF", 0.002)
-    monkeypatch.setattr(commit_module, "FULL_RETRY", 0.02)
+    adjust(monkeypatch.setattr, first_rewind=0.01, first_backoff=0.002, full_retry=0.02)
 
 
 DATA = numbered(2000)
@@ -173,8 +169,7 @@ def test_case_046_a_commit_that_fails_rewinds_and_the_output_is_exact_afterwards
 def test_case_046_commits_that_go_on_failing_stop_it_loudly(
     monkeypatch: pytest.MonkeyPatch, until_eof: bool, most: int
 ) -> None:
-    monkeypatch.setattr(engine_module, "FIRST_REWIND", 0.001)
-    monkeypatch.setattr(engine_module, "LONGEST_REWIND", 0.001)
+    adjust(monkeypatch.setattr, first_rewind=0.001, longest_rewind=0.001)
     pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500), until_eof=until_eof)
     pipeline.store.failures["commit"] = [OSError(f"disk {number}") for number in range(20)]
     outcome = pipeline.run()
@@ -186,8 +181,7 @@ def test_case_046_commits_that_go_on_failing_stop_it_loudly(
 
 
 def test_case_046_commits_that_fail_now_and_then_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "FIRST_REWIND", 0.001)
-    monkeypatch.setattr(engine_module, "LONGEST_REWIND", 0.001)
+    adjust(monkeypatch.setattr, first_rewind=0.001, longest_rewind=0.001)
 
     def fail_again(pipeline: Pipeline) -> None:
         if pipeline.store.commits and not pipeline.store.failures["commit"] and len(failures) < 40:

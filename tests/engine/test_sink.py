@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.errors import Retry
-from tailrace.pipeline.sinks import thread as sink_module
 from tailrace.pipeline.sinks.thread import (
     Announced,
     Answer,
@@ -24,6 +23,7 @@ from tailrace.pipeline.sinks.thread import (
 )
 from tailrace.pipeline.testing.doubles import MemorySink
 
+from ..inside import adjust
 from ..waiting import until
 
 TASK: Any = "task"
@@ -54,7 +54,7 @@ class Hearing:
 
 @pytest.fixture
 def hearing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hearing]:
-    monkeypatch.setattr(sink_module, "FIRST_BACKOFF", 0.002)
+    adjust(monkeypatch.setattr, first_backoff=0.002)
     one = Hearing()
     yield one
     assert one.thread.close(5)
@@ -116,7 +116,7 @@ def test_case_061_the_backoff_grows_with_jitter_and_has_an_end(
         return 0.0
 
     monkeypatch.setattr(random, "uniform", uniform)
-    monkeypatch.setattr(sink_module, "FIRST_BACKOFF", 0.5)
+    adjust(monkeypatch.setattr, first_backoff=0.5)
     hearing.sink.failures["deliver"] = [OSError()] * 9
     hearing.thread.deliver(TASK, DATA)
     hearing.announced()

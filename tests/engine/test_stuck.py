@@ -6,9 +6,9 @@ import errno
 
 import pytest
 from tailrace.pipeline.errors import Retry
-from tailrace.pipeline.run import engine
 from tailrace.pipeline.testing.doubles import ListSource
 
+from ..inside import adjust
 from .engine_kit import Pipeline, numbered
 
 DATA = numbered(200)
@@ -34,7 +34,7 @@ def test_an_output_that_never_works_without_help_is_told_at_once_with_what_to_do
 
 def test_trouble_that_lasts_is_told_once_and_short_trouble_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stuck(*(Retry("busy", delay=0.0) for _ in range(5))) == []
-    monkeypatch.setattr(engine, "STUCK_AFTER", 0.0)
+    adjust(monkeypatch.setattr, stuck_after=0.0)
     (fields,) = stuck(*(Retry("busy", delay=0.0) for _ in range(5)))
     assert fields["error"] == "busy"
 

@@ -8,20 +8,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
-import tailrace.pipeline.run.daemon
-import tailrace.pipeline.run.engine
-import tailrace.pipeline.source.tail.hints
-import tailrace.pipeline.source.tail.tail
-import tailrace.pipeline.work.worker
-from tailrace.pipeline import disk
+import pytest
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.config.load import load
 from tailrace.pipeline.run.daemon import run_daemon
@@ -32,6 +25,7 @@ from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import FakeClock
 
 from ..engine.engine_kit import Log
+from ..inside import adjust
 from .stepped import Select, Stepped, SteppedSink
 
 CONFIG = """
@@ -128,26 +122,25 @@ class Plant:
         self.taken: set[bytes] = set()  # the lines that were handed out by this process
         self._turned = False
         self._watcher: Watcher | None = None
-        self._patches = ExitStack()
-        time = SimpleNamespace(monotonic=self.clock)
-        for module, name, value in (
-            (tailrace.pipeline.run.engine, "monotonic", self.clock),
-            (tailrace.pipeline.run.engine, "select", Select),
-            (tailrace.pipeline.run.engine, "SinkThread", partial(SteppedSink, self.clock)),
-            (tailrace.pipeline.run.daemon, "time", time),
-            (tailrace.pipeline.run.daemon, "settle_memory", lambda: None),
-            (tailrace.pipeline.run.daemon, "_raise_file_limit", lambda: None),
-            (tailrace.pipeline.work.worker, "Budget", NoBudget),
-            (tailrace.pipeline.source.tail.hints, "Hints", self._watched),
-            (disk, "before", self._before),
-        ):
-            self._patches.enter_context(mock.patch.object(module, name, value))
+        self._patches = pytest.MonkeyPatch()
+        adjust(
+            self._patches.setattr,
+            engine_clock=self.clock,
+            engine_select=Select,
+            sink_thread=partial(SteppedSink, self.clock),
+            daemon_time=SimpleNamespace(monotonic=self.clock),
+            settle_memory=lambda: None,
+            raise_file_limit=lambda: None,
+            time_budget=NoBudget,
+            watcher=self._watched,
+            before_disk=self._before,
+        )
         if self.few:
-            self._patches.enter_context(mock.patch.object(tailrace.pipeline.source.tail.tail, "allowance", lambda: 2))
+            adjust(self._patches.setattr, allowance=lambda: 2)
 
     def close(self) -> None:
         self.kill()
-        self._patches.close()
+        self._patches.undo()
 
     # The process's life.
 

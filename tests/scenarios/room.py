@@ -23,11 +23,9 @@ from typing import Any, Literal
 
 from tailrace.pipeline import disk
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.run import engine
 from tailrace.pipeline.run.daemon import run_daemon
 from tailrace.pipeline.run.engine import Engine
 from tailrace.pipeline.settings import Config
-from tailrace.pipeline.sinks import thread
 from tailrace.pipeline.source.tail import hints, tail  # noqa: F401  (the daemon imports them late: here once, before the forks)
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.ring import Geometry, Ring
@@ -35,6 +33,7 @@ from tailrace.stages.write import file as _file  # noqa: F401  (likewise)
 
 from ..crash.scenario import RUNS, configuration, result
 from ..engine.engine_kit import Log
+from ..inside import adjust
 
 Limit = Literal["outputs", "every file"]
 Then = Literal["freed", "stopped"]
@@ -53,8 +52,7 @@ class Room(Log):
         self.complaints = 0
 
     def install(self) -> None:
-        thread.FIRST_BACKOFF, thread.LONGEST_BACKOFF = 0.002, 0.005
-        engine.FIRST_REWIND = engine.LONGEST_REWIND = 0.002
+        adjust(setattr, first_backoff=0.002, longest_backoff=0.005, first_rewind=0.002, longest_rewind=0.002)
         if self._limit == "every file":
             self._create_ring = Ring.create
             Ring.create = self.create_ring  # type: ignore[method-assign]  # memory, but a file for the limit

@@ -51,15 +51,16 @@ import errno
 import os
 import pathlib
 import random
+import sys
 import time
 
-import tailrace.pipeline.run.engine
-import tailrace.pipeline.sinks.thread
 from tailrace.pipeline import disk
 
+sys.path.append(os.getcwd())  # of the daemon and its workers: the repository
+from tests.inside import adjust
+
 HERE = pathlib.Path(__file__).parent
-tailrace.pipeline.sinks.thread.FIRST_BACKOFF, tailrace.pipeline.sinks.thread.LONGEST_BACKOFF = 0.02, 0.1
-tailrace.pipeline.run.engine.FIRST_REWIND = tailrace.pipeline.run.engine.LONGEST_REWIND = 0.05
+adjust(setattr, first_backoff=0.02, longest_backoff=0.1, first_rewind=0.05, longest_rewind=0.05)
 _write, _sync = disk.write, disk.sync
 _chance = random.Random((HERE / "seed").read_text())
 

@@ -45,8 +45,8 @@ use = "write.file"
 path = "copy/{who}.ndjson"
 """
 FORGETFUL = """
-import tailrace.pipeline.source.tail.ended
-tailrace.pipeline.source.tail.ended.RETIRE_AFTER, tailrace.pipeline.source.tail.ended.MOST_ENDED = 60.0, 100
+from tests.inside import adjust
+adjust(setattr, retire_after=60.0, most_ended=100)
 """  # for the interpreter's start: else the rows of ended files, kept for an hour, grow all the time
 NO_ROOM = re.compile("disk is full|No space left")  # what a start without room for the state may end with
 PROGRESS = 30.0  # seconds

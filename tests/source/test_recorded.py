@@ -23,6 +23,7 @@ from tailrace.pipeline.source.recorded.recorded import Recorded
 from tailrace.pipeline.source.recorded.streams import Damaged
 from tailrace.pipeline.telemetry.counters import Counters
 
+from ..inside import adjust
 from ..permissions import bound_by_permissions
 
 LINES = b"".join(b"line %d of a file that packs well enough\n" % number for number in range(20_000))
@@ -233,7 +234,7 @@ def test_case_035_gzip_members_are_read_one_after_the_other_with_padding_between
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 64))
 def test_gzip_gives_what_was_packed_whatever_the_buffer(parts: list[bytes], size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "_INPUT_BYTES", 7)
+        adjust(patch.setattr, packed_portion=7)
         assert unpack(streams.Gzip(io.BytesIO(b"".join(map(gzip.compress, parts)))), size) == b"".join(parts)
 
 
@@ -244,7 +245,7 @@ def test_zstd_gives_what_was_packed_whatever_the_buffer(
     packer = zstandard.ZstdCompressor(write_checksum=checksum, write_content_size=content_size)
     packed = b"".join(packer.compress(part) + b"\x50\x2a\x4d\x18\x03\0\0\0abc" for part in parts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "_INPUT_BYTES", 7)
+        adjust(patch.setattr, packed_portion=7)
         assert unpack(streams.Zstd(io.BytesIO(packed)), size) == b"".join(parts)
         for length in range(len(packed) - 11):
             prefix = streams.Zstd(io.BytesIO(packed[:length]))

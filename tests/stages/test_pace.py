@@ -11,8 +11,9 @@ from tailrace.pipeline.errors import Retry
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.testing.doubles import FakeClock
 from tailrace.stages.outputs.pace import LONGEST_WAIT, PacedStdout
-from tailrace.stages.write import stdout
 from tailrace.stages.write.stdout import Stdout
+
+from ..inside import adjust
 
 
 class Stand:
@@ -44,7 +45,7 @@ class Stand:
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     reader, writer = os.pipe()
-    monkeypatch.setattr(stdout, "STANDARD_OUTPUT", writer)
+    adjust(monkeypatch.setattr, standard_output=writer)
     yield reader
     os.close(writer)
     os.close(reader)

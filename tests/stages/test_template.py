@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.errors import Reject
-from tailrace.stages.outputs import template as module
 from tailrace.stages.outputs.template import Template
+
+from ..inside import adjust
 
 
 def render(text: str, event: Event, source: str = "a.log") -> str:
@@ -147,7 +148,7 @@ def test_any_file_name_can_be_the_source() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 10)
+    adjust(monkeypatch.setattr, paths_remembered=10)
     template = Template("/out/{x}/{time:%S}")
     events: list[Event] = [{"x": f"{n}", "timestamp": f"2026-01-01T00:00:{n:02}Z"} for n in range(50)]
     assert template.paths(events, "") == [f"/out/{n}/{n:02}" for n in range(50)]

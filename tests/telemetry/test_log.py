@@ -11,13 +11,15 @@ import pytest
 from tailrace.pipeline.settings import LogSettings
 from tailrace.pipeline.telemetry import log
 
+from ..inside import adjust
+
 RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"
 EVIL = "a\nb\x1b[2J\u202e\x9b\udcff"
 
 
 def configured(monkeypatch: pytest.MonkeyPatch, **settings: str) -> io.StringIO:
     stream = io.StringIO()
-    monkeypatch.setattr(log, "_current", None)
+    adjust(monkeypatch.setattr, log_configured=None)
     log.configure(LogSettings(**settings), stream)  # type: ignore[arg-type]  # literals, as parametrised strings
     return stream
 
@@ -129,7 +131,7 @@ def test_a_closed_stream_is_counted_and_harmless(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_case_080_a_full_disk_is_counted_and_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "_current", None)
+    adjust(monkeypatch.setattr, log_configured=None)
     stream = open("/dev/full", "w")  # noqa: SIM115 - closing it raises, see below
     log.configure(LogSettings(), stream)
     log.get_logger("tail").error("opened")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.source.tail import tail
 from tailrace.pipeline.source.tail.descriptors import CANDIDATES, Descriptors
 from tailrace.pipeline.source.tail.file import File
+
+from ...inside import adjust
 
 
 def test_case_041_what_to_close_is_found_by_looking_at_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +39,7 @@ def test_case_041_scans_of_very_many_files_leave_time_to_read_them(
     stand: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mutation: each second, whatever it costs. With 100,000 files nothing else was done (``make long``)."""
-    monkeypatch.setattr(tail, "SCAN_COST", 1.0)
+    adjust(monkeypatch.setattr, scan_cost=1.0)
     rig = stand()
     for number in range(5):
         rig.write(f"{number}.log", f"{number}\n")

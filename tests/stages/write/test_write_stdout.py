@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from tailrace.pipeline.errors import Retry
 from tailrace.pipeline.stage import Guarantee, Write
-from tailrace.stages.write import stdout as module
 from tailrace.stages.write.stdout import Stdout
+
+from ...inside import adjust
 
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """(reading end, writing end); the sink writes to the latter and loses patience at once."""
     reader, writer = os.pipe()
-    monkeypatch.setattr(module, "STANDARD_OUTPUT", writer)
-    monkeypatch.setattr(module, "STILL", 0.001)
+    adjust(monkeypatch.setattr, standard_output=writer, still=0.001)
     yield reader, writer
     os.close(writer)
     with suppress(OSError):  # a test may have closed it
@@ -84,7 +84,7 @@ def test_short_writes_lose_nothing(pipe: tuple[int, int], monkeypatch: pytest.Mo
 
 
 def test_slow_reader_gives_a_chance_to_stop_too(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", -1.0)
+    adjust(monkeypatch.setattr, patience=-1.0)
     with pytest.raises(Retry, match="slowly"):
         Stdout().deliver("-", memoryview(b"x\n"))
     assert drain(pipe[0]) == b""
@@ -126,6 +126,6 @@ def test_somebody_elses_non_blocking_mode_does_no_harm(pipe: tuple[int, int]) ->
 
 def test_file_takes_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "out").open("wb") as file:
-        monkeypatch.setattr(module, "STANDARD_OUTPUT", file.fileno())
+        adjust(monkeypatch.setattr, standard_output=file.fileno())
         Stdout().deliver("-", memoryview(b"x" * 100_000 + b"\n"))
     assert (tmp_path / "out").read_bytes() == b"x" * 100_000 + b"\n"
