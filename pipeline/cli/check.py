@@ -59,7 +59,7 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
     for warning in config.warnings:
         yield _HINT, warning
     steps = build_steps(config)
-    scan = Finder(config.source.paths, config.source.exclude).scan()
+    scan = Finder(config.tail.paths, config.tail.exclude).scan()
     yield from _sources(config, steps, scan)
     yield _YES, f"the chain, {len(config.stages)} {'stage' if len(config.stages) == 1 else 'stages'}:"
     width = max((len(spec.label) for spec in config.stages), default=0)
@@ -75,8 +75,8 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
         yield _NO, f"cannot look into {_text(directory)}: {why}"
     found = sorted(scan.found)
     if not found:
-        yield _HINT, f"no file matches now: {', '.join(config.source.paths)}"
-        for pattern in filter(os.path.isdir, config.source.paths):
+        yield _HINT, f"no file matches now: {', '.join(config.tail.paths)}"
+        for pattern in filter(os.path.isdir, config.tail.paths):
             yield _HINT, f"{pattern} is a directory; to read the files in it, write {os.path.join(pattern, '*')}"
         return
     yield _YES, f"{len(found):,} {'file matches' if len(found) == 1 else 'files match'} now:"

@@ -66,13 +66,13 @@ def _execute(arguments: argparse.Namespace) -> int:
             on_stdout = any(spec.use == "write.stdout" for spec in config.stages)
             progress = Progress(counters, engine.progress, data=sys.stdout if on_stdout else None)
         settings = config.pipeline
-        found = len(Finder(config.source.paths, config.source.exclude).scan().found)
+        found = len(Finder(config.tail.paths, config.tail.exclude).scan().found)
         logger.info(
             "pipeline.started", name=settings.name, version=__version__, workers=settings.workers, files=found,
             config=str(config.path), state=settings.state_dir,
         )  # fmt: skip
         if not found:
-            logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.source.paths)
+            logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.tail.paths)
 
     try:
         outcome = run_daemon(
