@@ -122,11 +122,12 @@ def _unparsed(paths: list[str], steps: Sequence[Step]) -> Iterator[tuple[str, st
 
 
 def _about(spec: StageSpec) -> str:
-    """What of a stage is not in its name; a sink's default id begins with it."""
+    """What of a stage is not in its label; a sink's default id begins with its use."""
+    use = "" if spec.label.startswith(spec.use) else f"  {spec.use}"
     where = f"  {spec.id.removeprefix(f'{spec.use}:')}" if spec.id not in ("", spec.use) else ""
     only = f"  only {', '.join(spec.only)}" if spec.only else ""
     when = f"  when {getattr(spec.when, 'raw', spec.when)}" if spec.when else ""  # a variable may hold a secret
-    return f"{where}{only}{when}"
+    return f"{use}{where}{only}{when}"
 
 
 def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:

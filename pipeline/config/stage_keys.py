@@ -11,7 +11,7 @@ from tailrace.pipeline.config.declared import text
 from tailrace.pipeline.config.locate import KeyPath
 from tailrace.pipeline.config.problems import Report, show
 from tailrace.pipeline.config.tables import Values, read_table, read_value
-from tailrace.pipeline.keys import Text
+from tailrace.pipeline.keys import Matching, Text
 
 COMMON: dict[Role, tuple[str, ...]] = {
     "parse": ("use", "name", "only", "on_error"),
@@ -24,7 +24,13 @@ RESERVED = COMMON["write"]
 """A stage has no fields of these names."""
 
 _TYPES: dict[str, Any] = {
-    "name": Annotated[str, Text()],
+    "name": Annotated[
+        str,
+        Matching(
+            r"(?! )[^\x00-\x1f\x7f]{1,64}(?<! )",
+            "expected a name of 1 to 64 characters that begins and ends with no space",
+        ),
+    ],
     "on_error": Literal["dead_letter", "keep", "drop"],
     "id": Annotated[str, Text()],
 }

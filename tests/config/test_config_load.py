@@ -476,6 +476,31 @@ def test_case_073_two_sinks_share_neither_a_file_nor_an_id(problems: Problems) -
     ]
 
 
+def test_a_name_is_what_a_stage_is_called_by(load_text: Load) -> None:
+    stages = [
+        ("stubs:Line", 'name = "front door"'),
+        ("stubs:Some", ""),
+        ("stubs:Some", 'name = "second"'),
+        ("stubs:Some", ""),
+    ]
+    text = SOURCE + "".join(f'[[stages]]\nuse = "{use}"\n{name}\n' for use, name in stages)
+    config = load_text(text + '[[stages]]\nuse = "stubs:Out"\npath = "out/x"\nname = "archive"\n')
+    assert [spec.label for spec in config.stages] == ["front door", "stubs:Some", "second", "stubs:Some#3", "archive"]
+    assert config.stages[4].id == "stubs:Out:out/x", "marks are kept by the id, which a new name does not change"
+
+
+def test_no_two_stages_share_a_name(problems: Problems) -> None:
+    stages = [("Line", 'name = "a"'), ("Some", 'name = "stubs:function"'), ("function", ""), ("Some", 'name = "a"')]
+    assert problems(SOURCE + "".join(f'[[stages]]\nuse = "stubs:{use}"\n{name}\n' for use, name in stages)) == [
+        'config.toml:8: [[stages]] #2 stubs:Some: key "name": found "stubs:function", which is also the name of '
+        "[[stages]] #3 stubs:function; give each stage its own",
+        'config.toml:14: [[stages]] #4 stubs:Some: key "name": found "a", which is also the name of [[stages]] #1 '
+        "stubs:Line; give each stage its own",
+    ]
+    (found,) = problems(SOURCE + '[[stages]]\nuse = "stubs:Line"\nname = " a"\n')
+    assert 'key "name": found " a", expected a name of 1 to 64 characters' in found
+
+
 def test_what_is_only_doubtful_is_a_warning(load_text: Load) -> None:
     assert load_text(SOURCE).warnings == (
         "config.toml: [[stages]]: no parse stage: every line is taken as it is, as by parse.raw",
