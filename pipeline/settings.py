@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from tailrace.pipeline.construct import construct
+from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.keys import Duration, Matching, Size, Text, Whole
+
+_COMMIT = "every commit waits for the disk; what lies between is done again"
+_PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
+_ADDRESS = rf"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?:{_PORT})"
 
 
 @dataclass(slots=True, frozen=True)
@@ -24,38 +34,84 @@ class StageSpec:
 
 @dataclass(slots=True, frozen=True)
 class PipelineSettings:
-    name: str = "tailrace"
-    state_dir: str = "state"
-    workers: int = 2
-    chunk_bytes: int = 1 << 20
-    commit_interval: float = 1.0
-    commit_bytes: int = 64 << 20
-    line_timeout: float = 1.0
-    task_timeout: float = 30.0
-    worker_memory: int = 256 << 20
-    shutdown_timeout: float = 30.0
+    """The table [pipeline]."""
+
+    name: Annotated[str, Matching(r"[\w.-]{1,64}", 'expected a name of 1 to 64 letters, digits, "_", "-" or "."')] = (
+        "tailrace"
+    )
+    state_dir: Annotated[str, Text()] = "state"
+    workers: Annotated[int, Whole(0, 64, "0 works inside this process, and more processes than cores gain nothing")] = 2
+    chunk_bytes: Annotated[
+        int, Size("64KiB", "64MiB", "a small chunk costs more to hand over, a large one holds memory")
+    ] = 1 << 20
+    commit_interval: Annotated[float, Duration("10ms", "1h", _COMMIT)] = 1.0
+    commit_bytes: Annotated[int, Size("64KiB", "1TiB", _COMMIT)] = 64 << 20
+    line_timeout: Annotated[float, Duration("1ms", "1h", "no sound line needs longer")] = 1.0
+    task_timeout: Annotated[float, Duration("100ms", "1d", "a worker that shows no progress for so long is killed")] = (
+        30.0
+    )
+    worker_memory: Annotated[
+        int, Size("32MiB", "1TiB", "a worker needs room for a chunk, its events and what it makes of them")
+    ] = 256 << 20
+    stage_memory: Annotated[
+        int, Size("64KiB", "1GiB", "what stages remember, as JSON, is held by each worker and written to the state")
+    ] = 16 << 20
+    shutdown_timeout: Annotated[
+        float, Duration("0s", "1h", "what sinks have not taken by then is left for the next start")
+    ] = 30.0
 
 
 @dataclass(slots=True, frozen=True)
-class TailSettings:
-    use: Literal["tail"] = "tail"
-    paths: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+class SourceSettings:
+    """What the table [source] holds whatever source ``use`` names. The settings of a source derive from it, and their
+    fields are its further keys."""
+
+    use: str = ""
+    max_line_bytes: Annotated[
+        int, Size("256B", "64MiB", "a longer line becomes a dead letter, and each slot has room for one")
+    ] = 1 << 20
+
+
+@dataclass(slots=True, frozen=True)
+class TailSettings(SourceSettings):
+    """The table [source] with ``use = "tail"``: ``paths`` and ``exclude`` are globs, absolute once loaded."""
+
+    use: str = "tail"
+    paths: tuple[Annotated[str, Text()], ...] = ()
+    exclude: tuple[Annotated[str, Text()], ...] = ()
     read_from: Literal["beginning", "end"] = "beginning"
-    max_line_bytes: int = 1 << 20
-    close_after: float = 5.0
+    close_after: Annotated[
+        float, Duration("0s", "1d", "a file whose name is gone is closed after so long without growth")
+    ] = 5.0
 
 
 @dataclass(slots=True, frozen=True)
 class DeadLetterSettings:
-    max_bytes: int = 256 << 20
+    """The table [dead_letters]."""
+
+    max_bytes: Annotated[int, Size("64KiB", "1TiB", "at least one line must fit")] = 256 << 20
     when_full: Literal["block", "drop_oldest"] = "block"
+    max_age: Annotated[float, Duration("1h", "36500d", "an older letter is removed")] | None = None
 
 
 @dataclass(slots=True, frozen=True)
 class LogSettings:
+    """The table [log]."""
+
     format: Literal["console", "json"] = "console"
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(slots=True, frozen=True)
+class StatusSettings:
+    """The table [status]."""
+
+    listen: (
+        Annotated[
+            str, Matching(_ADDRESS, 'expected an address and a port from 1 to 65535, for example "127.0.0.1:9600"')
+        ]
+        | None
+    ) = None  # no server
 
 
 @dataclass(slots=True, frozen=True)
@@ -65,28 +121,32 @@ class Config:
     digest: str  # of the file's bytes: dead letters remember which configuration made them
     stages: tuple[StageSpec, ...]
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
-    source: TailSettings = field(default_factory=TailSettings)
+    source: SourceSettings = field(default_factory=TailSettings)
     dead_letters: DeadLetterSettings = field(default_factory=DeadLetterSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    status: StatusSettings = field(default_factory=StatusSettings)
     warnings: tuple[str, ...] = ()  # `check` prints them, `run` logs them
+
+    @property
+    def tail(self) -> TailSettings:
+        """The source's settings, if it is ``tail``. ConfigError: it is another one."""
+        if not isinstance(self.source, TailSettings):
+            raise ConfigError(
+                [f'[source]: found use = "{self.source.use}"; this command can only read with use = "tail"']
+            )
+        return self.source
 
     def to_json(self) -> bytes:
         """For a worker, which gets it whole. Not orjson: a path need not be valid UTF-8."""
-        return json.dumps(asdict(self), default=str).encode()
+        kind = type(self.source)
+        return json.dumps(asdict(self) | {"kind": [kind.__module__, kind.__qualname__]}, default=str).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Config:
         raw = json.loads(data)
-        return cls(
-            path=Path(raw["path"]),
-            directory=Path(raw["directory"]),
-            digest=raw["digest"],
-            stages=tuple(StageSpec(**{**stage, "only": tuple(stage["only"])}) for stage in raw["stages"]),
-            pipeline=PipelineSettings(**raw["pipeline"]),
-            source=TailSettings(
-                **{**raw["source"], "paths": tuple(raw["source"]["paths"]), "exclude": tuple(raw["source"]["exclude"])}
-            ),
-            dead_letters=DeadLetterSettings(**raw["dead_letters"]),
-            log=LogSettings(**raw["log"]),
-            warnings=tuple(raw["warnings"]),
-        )
+        module, name = raw.pop("kind")
+        if raw["directory"] not in sys.path:
+            sys.path.append(raw["directory"])  # a source of the user's own stands beside the configuration
+        raw["path"], raw["directory"] = Path(raw["path"]), Path(raw["directory"])
+        raw["source"] = construct(getattr(import_module(module), name), raw["source"])
+        return construct(cls, raw)

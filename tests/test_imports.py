@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A name stands for the module and everything below it (the longest name that fits counts); a module
 # imports from its own layer and from lower ones.
 LAYERS = [
-    ["", "errors", "escape", "batch", "stage", "disk"],
+    ["", "errors", "escape", "batch", "stage", "disk", "keys", "construct", "delivery"],
     ["settings", "state.dead_letters", "work.layout"],
     ["telemetry"],
     ["chain"],
@@ -26,7 +26,7 @@ LAYERS = [
 LAYERS = [[f"tailrace.pipeline.{name}".rstrip(".") for name in row] for row in LAYERS]
 
 # What a stage may know of the engine.
-STAGES_MAY_IMPORT = {f"tailrace.pipeline.{name}" for name in ("batch", "errors", "stage", "disk")}
+STAGES_MAY_IMPORT = {f"tailrace.pipeline.{name}" for name in ("batch", "delivery", "errors", "keys", "stage", "disk")}
 
 # What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
 # asks for it.

@@ -150,7 +150,7 @@ def test_a_name_that_is_not_in_the_module(own: Resolve) -> None:
     [
         (
             "class Name: pass",
-            "class Name is no stage: expected exactly one of the methods parse, process and encode, fou",
+            "Name is not a stage: expected exactly one of the methods parse, process and encode, fou",
         ),
         ("class Name:\n def parse(self): 1\n def encode(self): 1", "found parse and encode"),
         (

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from tailrace.pipeline.chain.explain import describe, missing_module, origin_of
 from tailrace.pipeline.chain.function import Lifted
+from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import StageSpec
@@ -39,9 +40,8 @@ def resolve(use: str, directory: str | os.PathLike[str]) -> type | Callable[...,
 
     ConfigError: it does not exist, or importing it fails (whatever a user's module does then).
     """
-    own = _OWN.fullmatch(use)
-    if own:
-        return _own_stage(own[1], own[2], os.fspath(directory))
+    if _OWN.fullmatch(use):
+        return resolve_own(use, directory)
     family, _, name = use.partition(".")
     if not _BUILT_IN.fullmatch(use) or family not in _METHODS.values():
         forms = 'expected "parse.NAME", "enrich.NAME" or "write.NAME", or your own as "module:Name"'
@@ -51,6 +51,14 @@ def resolve(use: str, directory: str | os.PathLike[str]) -> type | Callable[...,
     if not isinstance(stage, type):
         raise _no_such_stage(use)
     return stage
+
+
+def resolve_own(use: str, directory: str | os.PathLike[str]) -> type | Callable[..., Any]:
+    """What ``module:Name`` names. ConfigError as ``resolve``."""
+    own = _OWN.fullmatch(use)
+    if not own:
+        raise ConfigError([f'"{escape(use)}" is not a name of your own; expected "module:Name"'])
+    return _own_thing(own[1], own[2], os.fspath(directory))
 
 
 def built_in() -> list[str]:
@@ -67,7 +75,7 @@ def built_in() -> list[str]:
 
 
 def role_of(thing: type | Callable[..., Any]) -> Role:
-    """What a stage does, by its methods; a function enriches. ConfigError: it is no stage."""
+    """What a stage does, by its methods; a function enriches. ConfigError: it is not a stage."""
     if not isinstance(thing, type):
         _check_function(thing)
         return "enrich"
@@ -75,7 +83,7 @@ def role_of(thing: type | Callable[..., Any]) -> Role:
     if len(roles) != 1:
         has = " and ".join(method for method, role in _METHODS.items() if role in roles) or "none of them"
         expected = "expected exactly one of the methods parse, process and encode"
-        raise ConfigError([f"class {thing.__name__} is no stage: {expected}, found {has}"])
+        raise ConfigError([f"{thing.__name__} is not a stage: {expected}, found {has}"])
     if roles[0] == "write":
         missing = [name for name in _write_members() if not hasattr(thing, name)]
         if missing:
@@ -86,10 +94,10 @@ def role_of(thing: type | Callable[..., Any]) -> Role:
 def build(spec: StageSpec, directory: str | os.PathLike[str], event_id: str = "event_id") -> Any:
     """The stage of a checked table, ready for the chain. ``event_id`` names the field that holds a line's place."""
     thing = resolve(spec.use, directory)
-    return thing(**spec.options) if isinstance(thing, type) else Lifted(thing, event_id)
+    return construct(thing, spec.options) if isinstance(thing, type) else Lifted(thing, event_id)
 
 
-def _own_stage(module_name: str, name: str, directory: str) -> type | Callable[..., Any]:
+def _own_thing(module_name: str, name: str, directory: str) -> type | Callable[..., Any]:
     if directory not in sys.path:
         sys.path.append(directory)
     importlib.invalidate_caches()  # the file may be younger than what the import system remembers

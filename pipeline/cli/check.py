@@ -59,7 +59,7 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
     for warning in config.warnings:
         yield _HINT, warning
     steps = build_steps(config)
-    scan = Finder(config.source.paths, config.source.exclude).scan()
+    scan = Finder(config.tail.paths, config.tail.exclude).scan()
     yield from _sources(config, steps, scan)
     yield _YES, f"the chain, {len(config.stages)} {'stage' if len(config.stages) == 1 else 'stages'}:"
     width = max((len(spec.label) for spec in config.stages), default=0)
@@ -75,8 +75,8 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
         yield _NO, f"cannot look into {_text(directory)}: {why}"
     found = sorted(scan.found)
     if not found:
-        yield _HINT, f"no file matches now: {', '.join(config.source.paths)}"
-        for pattern in filter(os.path.isdir, config.source.paths):
+        yield _HINT, f"no file matches now: {', '.join(config.tail.paths)}"
+        for pattern in filter(os.path.isdir, config.tail.paths):
             yield _HINT, f"{pattern} is a directory; to read the files in it, write {os.path.join(pattern, '*')}"
         return
     yield _YES, f"{len(found):,} {'file matches' if len(found) == 1 else 'files match'} now:"
@@ -122,11 +122,12 @@ def _unparsed(paths: list[str], steps: Sequence[Step]) -> Iterator[tuple[str, st
 
 
 def _about(spec: StageSpec) -> str:
-    """What of a stage is not in its name; a sink's default id begins with it."""
+    """What of a stage is not in its label; a sink's default id begins with its use."""
+    use = "" if spec.label.startswith(spec.use) else f"  {spec.use}"
     where = f"  {spec.id.removeprefix(f'{spec.use}:')}" if spec.id not in ("", spec.use) else ""
     only = f"  only {', '.join(spec.only)}" if spec.only else ""
     when = f"  when {getattr(spec.when, 'raw', spec.when)}" if spec.when else ""  # a variable may hold a secret
-    return f"{where}{only}{when}"
+    return f"{use}{where}{only}{when}"
 
 
 def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:

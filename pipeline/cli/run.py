@@ -7,11 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_argument, add_log_options, describe, load_config, log_settings
+from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.escape import escape
 
 from tailrace.version import __version__
 
 if TYPE_CHECKING:
     from tailrace.pipeline.run.engine import Engine, Outcome
+    from tailrace.pipeline.settings import Config
     from tailrace.pipeline.telemetry.log import Logger
 
 _EXAMPLES = """\
@@ -46,6 +49,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
     config = load_config(arguments.config)
+    _check_writes(config)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
     logger = log.get_logger("run")
     for warning in config.warnings:
@@ -66,13 +70,13 @@ def _execute(arguments: argparse.Namespace) -> int:
             on_stdout = any(spec.use == "write.stdout" for spec in config.stages)
             progress = Progress(counters, engine.progress, data=sys.stdout if on_stdout else None)
         settings = config.pipeline
-        found = len(Finder(config.source.paths, config.source.exclude).scan().found)
+        found = len(Finder(config.tail.paths, config.tail.exclude).scan().found)
         logger.info(
             "pipeline.started", name=settings.name, version=__version__, workers=settings.workers, files=found,
             config=str(config.path), state=settings.state_dir,
         )  # fmt: skip
         if not found:
-            logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.source.paths)
+            logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.tail.paths)
 
     try:
         outcome = run_daemon(
@@ -93,6 +97,16 @@ def _execute(arguments: argparse.Namespace) -> int:
         for balance in told(outcome.books):
             sys.stderr.write(wrap(str(balance), terminal_width(sys.stderr)) + "\n")
     return exit_code(outcome, strict=False)
+
+
+def _check_writes(config: Config) -> None:
+    """ConfigError without a write stage: what is read would be remembered as done, and be nowhere."""
+    if not any(spec.role == "write" for spec in config.stages):
+        why = "every line would be read and written nowhere"
+        example = 'use = "write.file"  with  path = "out/{source}.ndjson"'
+        instead = "or see what the stages make of a file with `tailrace replay FILE`"
+        place = escape(str(config.path))
+        raise ConfigError([f"{place}: [[stages]]: no write stage: {why}; add one, for example  {example}, {instead}"])
 
 
 def _tell_end(logger: Logger, outcome: Outcome) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import collections.abc
+import dataclasses
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any
+
+from tailrace.pipeline.keys import Declaration, Duration, Size
 
 EXPECTED = "expected "
 
@@ -20,6 +23,10 @@ _NOUNS = {
     dict: ("a table", "tables"),
     list: ("a list", "lists"),
     type(None): ("nothing", "nothing"),
+}
+_DECLARED: dict[type, tuple[str, str]] = {
+    Size: ('a size such as "1MiB"', 'sizes such as "1MiB"'),
+    Duration: ('a duration such as "30s"', 'durations such as "30s"'),
 }
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)
 _TABLES = (dict, collections.abc.Mapping)
@@ -40,17 +47,28 @@ _WORDS = {
 }
 
 
+def declaration_of(hint: Any) -> Declaration | None:
+    """What is declared of this type in ``pipeline.keys``."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return next((one for one in typing.get_args(hint)[1:] if isinstance(one, Declaration)), None)
+    return None
+
+
 def describe_type(hint: Any) -> str:
     """``list[str] | str`` is "a list of strings or a string"."""
     return _describe(hint, plural=False)
 
 
 def _describe(hint: Any, *, plural: bool) -> str:
-    if hint in _NOUNS:
-        return _NOUNS[hint][plural]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if (declared := declaration_of(hint)) is not None and type(declared) in _DECLARED:
+        return _DECLARED[type(declared)][plural]
     if origin is typing.Annotated:
         return _describe(arguments[0], plural=plural)
+    if hint in _NOUNS:
+        return _NOUNS[hint][plural]
+    if dataclasses.is_dataclass(hint):
+        return "tables" if plural else "a table"
     if origin is typing.Literal:
         return " or ".join(f'"{one}"' for one in arguments)
     if origin in (typing.Union, types.UnionType):

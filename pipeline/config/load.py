@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import hashlib
 import math
 import os
@@ -13,25 +12,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tailrace.pipeline.config.engine_tables import KEYS, read_settings, table_of, unknown_table
 from tailrace.pipeline.config.environment import expand, values
 from tailrace.pipeline.config.locate import KeyPath, locate
 from tailrace.pipeline.config.paths import (
     STATE_FILES,
     Ours,
     absolute,
-    absolute_exclude,
-    absolute_glob,
     check_loops,
     check_path,
 )
 from tailrace.pipeline.config.problems import Report, show
+from tailrace.pipeline.config.source import load_source
 from tailrace.pipeline.config.stages import load_chain
-from tailrace.pipeline.config.tables import TABLES, load_table, unknown_table
 from tailrace.pipeline.config.toml_errors import describe_syntax_error
 from tailrace.pipeline.config.units import format_duration, format_size
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.settings import Config, DeadLetterSettings, LogSettings, PipelineSettings, TailSettings
+from tailrace.pipeline.settings import (
+    Config,
+    DeadLetterSettings,
+    LogSettings,
+    PipelineSettings,
+    SourceSettings,
+    StatusSettings,
+    TailSettings,
+)
 
 LARGEST_FILE = 16 << 20  # bytes; a configuration that is larger is some other file, or a device without an end
 DEEPEST = 32  # tables and lists inside one another
@@ -124,22 +130,25 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
     directory = str(path.parent)
     report.loose = {name for name, value in tables.items() if not isinstance(value, (dict, list))}
     for name, value in tables.items():
-        if name not in TABLES and name != "stages":
+        if name not in KEYS and name != "stages":
             report.add((name,), unknown_table(name, value))
-    values = {name: load_table(name, tables.get(name), keys, report) for name, keys in TABLES.items()}
-    pipeline = _pipeline(values["pipeline"], directory, report)
-    source = _source(tables, values["source"], directory, report)
-    dead_letters = DeadLetterSettings(**values["dead_letters"])
+    pipeline = _pipeline(read_settings(PipelineSettings, "pipeline", tables, report), directory, report)
+    source_table = table_of("source", tables, report)
+    source = load_source(source_table, directory, report)
+    dead_letters = read_settings(DeadLetterSettings, "dead_letters", tables, report)
     _check_sums(pipeline, source, dead_letters, report)
-    if values["status"]:
+    status = read_settings(StatusSettings, "status", tables, report)
+    if status.listen:
         report.warn(("status",), "has no effect yet: there is no status server")
+    if dead_letters.max_age:
+        report.warn(("dead_letters", "max_age"), "has no effect yet: letters are kept until they are dropped")
 
     entries = load_chain(tables.get("stages", []), directory, report)
     stages = tuple(entry.spec for entry in entries if entry.spec)
     if not any(entry.role == "parse" for entry in entries):
         report.warn(("stages",), "no parse stage: every line is taken as it is, as by parse.raw")
     if not any(entry.role == "write" for entry in entries):
-        report.warn(("stages",), "no write stage: `tailrace run` has nowhere to write to; `tailrace replay` works")
+        report.warn(("stages",), "no write stage: `tailrace run` refuses to start; `tailrace replay` works")
     ours: list[Ours] = [
         ([entry.spec.options["path"]], f"what {entry.name} writes to {show(entry.template)}")
         for entry in entries
@@ -147,7 +156,8 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
     ]
     state = os.path.join(pipeline.state_dir.replace("{", "{{").replace("}", "}}"), "")
     ours.append(([state + file for file in STATE_FILES], f"tailrace's state in {show(pipeline.state_dir)}"))
-    check_loops(values["source"].get("paths", []), source, ours, report)
+    if isinstance(source, TailSettings) and source.paths:
+        check_loops(source_table["paths"], source, ours, report)
     return Config(
         path=path,
         directory=path.parent,
@@ -156,13 +166,13 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
         pipeline=pipeline,
         source=source,
         dead_letters=dead_letters,
-        log=LogSettings(**values["log"]),
+        log=read_settings(LogSettings, "log", tables, report),
+        status=status,
         warnings=report.warnings,
     )
 
 
-def _pipeline(values: dict[str, Any], directory: str, report: Report) -> PipelineSettings:
-    settings = PipelineSettings(**values)
+def _pipeline(settings: PipelineSettings, directory: str, report: Report) -> PipelineSettings:
     try:
         check_path(settings.state_dir)
     except ValueError as wrong:
@@ -170,33 +180,7 @@ def _pipeline(values: dict[str, Any], directory: str, report: Report) -> Pipelin
     return replace(settings, state_dir=absolute(settings.state_dir, directory))
 
 
-def _source(tables: dict[str, Any], values: dict[str, Any], directory: str, report: Report) -> TailSettings:
-    """``tables`` as the file has them, ``values`` what is right of [source]."""
-    globs = {}
-    for key, make_absolute in (("paths", absolute_glob), ("exclude", absolute_exclude)):
-        for index, pattern in enumerate(values.get(key, [])):
-            try:
-                check_path(pattern)
-            except ValueError as wrong:
-                report.add(("source", key, index), f"found {show(pattern)}, {wrong}")
-        globs[key] = tuple(make_absolute(pattern, directory) for pattern in values.get(key, []))
-    settings = TailSettings(**{**values, **globs})
-    if not settings.paths and not _is_told(tables, report):
-        report.add(("source",), 'needs at least one path, for example  paths = ["/var/log/app/*.log"]')
-    return settings
-
-
-def _is_told(tables: dict[str, Any], report: Report) -> bool:
-    """Why there are no paths: they are wrong, or a name is misspelt or holds no table."""
-    table = tables.get("source")
-    if table is None:
-        return bool(difflib.get_close_matches("source", tables.keys() - TABLES.keys()))
-    if not isinstance(table, dict) or report.has_problem(("source", "paths")):
-        return True
-    return bool(difflib.get_close_matches("paths", table.keys() - TABLES["source"].keys()))
-
-
-def _check_sums(pipeline: PipelineSettings, source: TailSettings, dead: DeadLetterSettings, report: Report) -> None:
+def _check_sums(pipeline: PipelineSettings, source: SourceSettings, dead: DeadLetterSettings, report: Report) -> None:
     """What two keys together get wrong. Each message names the key that is most likely meant to change."""
     if pipeline.commit_bytes < pipeline.chunk_bytes:
         found, least = format_size(pipeline.commit_bytes), format_size(pipeline.chunk_bytes)

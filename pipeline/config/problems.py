@@ -60,6 +60,11 @@ class Report:
         return any(one[: len(path)] == path for one in self._paths)
 
     @property
+    def top_names(self) -> list[str]:
+        """The names at the top of the file with which something is wrong."""
+        return [str(path[0]) for path in self._paths if len(path) == 1]
+
+    @property
     def count(self) -> int:
         return len(self._problems)
 

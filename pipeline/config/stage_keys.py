@@ -1,94 +1,91 @@
-"""A stage's own keys, checked against the parameters of its class: names, then values."""
+"""The keys of a ``[[stages]]`` table: those that every stage may have, which the engine reads, and the stage's own."""
 
 from __future__ import annotations
 
 import difflib
-import inspect
-import json
-import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from tailrace.pipeline.chain.explain import describe
-from tailrace.pipeline.chain.loader import role_of
-from tailrace.pipeline.config.expected import describe_type
+from tailrace.pipeline.chain.loader import Role
+from tailrace.pipeline.config.declared import text
 from tailrace.pipeline.config.locate import KeyPath
-from tailrace.pipeline.config.plain import fits
 from tailrace.pipeline.config.problems import Report, show
+from tailrace.pipeline.config.tables import Values, read_table, read_value
+from tailrace.pipeline.keys import Matching, Text
 
-RESERVED = ("use", "only", "when", "on_error", "id")
-"""Keys that the engine reads; a stage has no fields of these names."""
+COMMON: dict[Role, tuple[str, ...]] = {
+    "parse": ("use", "name", "only", "on_error"),
+    "enrich": ("use", "name", "only", "when", "on_error"),
+    "write": ("use", "name", "only", "when", "on_error", "id"),
+}
+"""Keys that stand beside a stage's own, by its role."""
 
+RESERVED = COMMON["write"]
+"""A stage has no fields of these names."""
 
-@dataclass(slots=True)
-class Options:
-    """Plain values for ``stage(**values)``, as far as the table gives them."""
-
-    values: dict[str, Any]
-    whole: bool  # nothing was left out because it is wrong
-
-
-def load_options(
-    stage: type | Callable[..., Any], table: dict[str, Any], path: KeyPath, common: Sequence[str], report: Report
-) -> Options | None:
-    """What is wrong goes to the report; None: what is right does not suffice to build the stage."""
-    parameters = _parameters(stage, path, report)
-    if parameters is None:
-        return None
-    values = {}
-    unknown, wrong = [], False
-    for key, value in table.items():
-        if key in RESERVED:
-            continue
-        before = report.count
-        if key not in parameters:
-            report.add((*path, key), _unknown_key(key, stage, list(parameters), common))
-            unknown.append(key)
-            continue
-        converted = _value(parameters[key][0], value, (*path, key), report)
-        if report.count == before and not report.is_broken((*path, key)):
-            values[key] = converted
-        else:
-            wrong = True
-    required = {key: hint for key, (hint, default) in parameters.items() if default is inspect.Parameter.empty}
-    for key, hint in required.items():
-        if key not in table and not difflib.get_close_matches(key, unknown, n=1):  # else it is there, misspelt
-            report.add(path, f'missing key "{key}" ({describe_type(hint)})')
-    return Options(values, not unknown and not wrong) if required.keys() <= values.keys() else None
+_TYPES: dict[str, Any] = {
+    "name": Annotated[
+        str,
+        Matching(
+            r"(?! )[^\x00-\x1f\x7f]{1,64}(?<! )",
+            "expected a name of 1 to 64 characters that begins and ends with no space",
+        ),
+    ],
+    "on_error": Literal["dead_letter", "keep", "drop"],
+    "id": Annotated[str, Text()],
+}
 
 
-def _unknown_key(key: str, stage: type | Callable[..., Any], own: list[str], common: Sequence[str]) -> str:
-    if isinstance(stage, type):
-        near = difflib.get_close_matches(key, [*own, *common], n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else ""
-        everywhere = f"on every {role_of(stage)} stage: {', '.join(common)}"
-        return f"unknown key{hint} (known: {', '.join(own) or 'none'}; {everywhere})"
-    return f"a function takes no keys of its own; make it a dataclass with a field {show(key)} to give it one"
+def read_common(table: dict[str, Any], role: Role, path: KeyPath, report: Report) -> dict[str, Any]:
+    """The values for a ``StageSpec``; what is wrong goes to the report."""
+    if "when" in table and role == "parse":
+        report.add((*path, "when"), "a parse stage takes no `when`: there is no event yet; use `only`")
+    if "id" in table and role != "write":
+        report.add((*path, "id"), "only write stages have an id")
+    common = {key: read_value(hint, table[key], (*path, key), report) for key, hint in _TYPES.items() if key in table}
+    for key, check in (("only", _only), ("when", _when)):
+        if key in table:
+            try:
+                common[key] = check(table[key])
+            except ValueError as wrong:
+                report.add((*path, key), f"found {show(table[key])}, {wrong}")
+    return common
 
 
-def _parameters(stage: type | Callable[..., Any], path: KeyPath, report: Report) -> dict[str, tuple[Any, Any]] | None:
-    """(type, default) of each key; a function has none."""
+def read_own(
+    stage: type | Callable[..., Any], table: dict[str, Any], role: Role, path: KeyPath, report: Report
+) -> Values | None:
+    """The stage's own keys. None: what is right does not suffice to build the stage."""
     if not isinstance(stage, type):
-        return {}
-    try:
-        hints = typing.get_type_hints(stage.__init__, include_extras=True)  # type: ignore[misc]  # of the class itself
-        found = inspect.signature(stage).parameters.values()
-    except Exception as error:  # whatever a user's annotations do when they are looked at
-        report.add(path, f"the types of {stage.__name__}'s fields cannot be told: {describe(error)}")
-        return None
-    keyed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = {one.name: (hints.get(one.name, Any), one.default) for one in found if one.kind in keyed}
-    if taken := [name for name in RESERVED if name in parameters]:
-        report.add(path, f'{stage.__name__} has a field "{taken[0]}", which is a key of the engine\'s own; rename it')
-        return None
-    return parameters
+        own = [key for key in table if key not in RESERVED]
+        for key in own:
+            why = f"make it a dataclass with a field {show(key)} to give it one"
+            report.add((*path, key), f"a function takes no keys of its own; {why}")
+        return Values({}, whole=not own)
+
+    def unknown(key: str, known: Sequence[str]) -> str:
+        near = difflib.get_close_matches(key, [*known, *COMMON[role]], n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        everywhere = f"on every {role} stage: {', '.join(COMMON[role])}"
+        return f"unknown key{hint} (known: {', '.join(known) or 'none'}; {everywhere})"
+
+    return read_table(stage, table, path, report, reserved=RESERVED, unknown=unknown)
 
 
-def _value(hint: Any, value: Any, path: KeyPath, report: Report) -> Any:
-    """The value, converted; None where it is wrong, which the report says."""
-    if fits(hint, value):
-        return json.loads(json.dumps(value))
-    from tailrace.pipeline.config.values import convert  # brings pydantic: a third of the time a command takes to start
+def _only(value: Any) -> tuple[str, ...]:
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not all(isinstance(one, str) and one for one in patterns):
+        raise ValueError('expected a pattern or a list of patterns for the names of files, for example "access*.log"')
+    if not patterns:
+        raise ValueError("which matches no file; leave `only` out to take every file")
+    if any("/" in one for one in patterns):
+        raise ValueError("expected a pattern for the file's name alone, without directories")
+    return tuple(map(str, patterns))
 
-    return convert(hint, value, path, report)
+
+def _when(value: Any) -> str:
+    from tailrace.stages.expressions.expression import compile_expression
+
+    condition = text(value)
+    compile_expression(condition)
+    return value if isinstance(value, str) else condition  # as it came: `check` shows its references

@@ -112,9 +112,9 @@ def run_daemon(
         steps = build_steps(config)
         _let_go_of_old_outputs(config, state, steps, log)
         waker = Waker()
-        hints = None if until_eof else Hints(watched(config.source), waker, log)
+        hints = None if until_eof else Hints(watched(config.tail), waker, log)
         source = Tail(
-            config.source,
+            config.tail,
             state.register,
             ours=_ours(config, state),
             log=log,

@@ -19,6 +19,9 @@ state_dir = "state"
 paths = ["*.log"]
 [[stages]]
 use = "parse.raw"
+[[stages]]
+use = "write.file"
+path = "out/{source}.ndjson"
 """
 
 

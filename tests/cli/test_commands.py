@@ -132,6 +132,18 @@ def logged(text: str) -> dict[str, list[dict[str, object]]]:
     return by_event
 
 
+def test_run_without_a_write_stage_is_refused_before_anything_is_read(home: Path, tailrace: Run) -> None:
+    (home / "config.toml").write_text(CONFIG[: CONFIG.rindex("[[stages]]")])
+    code, _, err = tailrace("run", "--until-eof")
+    assert code == 78
+    assert f"{home / 'config.toml'}: [[stages]]: no write stage: every line would be read and written nowhere" in err
+    assert not (home / "state").exists()
+    assert tailrace("replay", "app.log")[0] == 0
+    code, out, _ = tailrace("check")
+    assert code == 0
+    assert "no write stage: `tailrace run` refuses to start" in " ".join(out.split())
+
+
 def test_run_says_first_what_it_does_and_last_what_was_done(
     home: Path, tailrace: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,10 +174,10 @@ def test_run_names_a_few_new_files_and_counts_many(home: Path, tailrace: Run, fi
 def test_run_logs_each_warning_of_the_configuration_as_a_field(
     home: Path, tailrace: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (home / "config.toml").write_text('[pipeline]\nworkers = 0\n[source]\npaths = ["*.log"]\n')
+    (home / "config.toml").write_text(CONFIG.replace("parse.json", "enrich.origin"))
     monkeypatch.setenv("TAILRACE_LOG_FORMAT", "json")
     warnings = logged(tailrace("run", "--until-eof")[2])["config.warning"]
-    assert [str(one["notice"]).partition("]]: ")[2][:14] for one in warnings] == ["no parse stage", "no write stage"]
+    assert [str(one["notice"]).partition("]]: ")[2][:14] for one in warnings] == ["no parse stage"]
 
 
 def test_start_and_end_of_each_worker_are_logged_for_debugging(home: Path, tailrace: Run) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tailrace.pipeline.chain.loader import built_in, resolve
+from tailrace.pipeline.config.engine_tables import KEYS
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.config.tables import TABLES
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import Config
 
@@ -48,7 +48,7 @@ def table_of(header: str, keys: list[str]) -> st.SearchStrategy[str]:
     )
 
 
-ENGINE = [table_of(f"[{name}]", [*keys, "unknown"]) for name, keys in TABLES.items()]
+ENGINE = [table_of(f"[{name}]", [*keys, "unknown"]) for name, keys in KEYS.items()]
 STAGE = st.sampled_from(USES).flatmap(lambda use: table_of(f"[[stages]]\nuse = {json.dumps(use)}", OWN_KEYS[1:]))
 LOOSE = st.sampled_from(["stages", "source", "pipeline", "log", "x"]).flatmap(
     lambda name: VALUES.map(lambda value: f"{name} = {value}")

@@ -40,7 +40,7 @@ def test_defaults_hold_where_the_file_says_nothing(load_text: Load, directory: P
     assert config.digest == hashlib.sha256(text).hexdigest()[:16]
     assert config.pipeline.state_dir == str(directory / "state")
     assert (config.pipeline.chunk_bytes, config.pipeline.commit_interval) == (1 << 20, 1.0)
-    assert config.source.paths == (str(directory / "logs/*.log"),)
+    assert config.tail.paths == (str(directory / "logs/*.log"),)
     assert config.warnings == ()
 
 
@@ -76,7 +76,7 @@ def test_every_key_of_the_engine_is_read(load_text: Load, directory: Path) -> No
         """
         + STAGES
     )
-    pipeline, source = config.pipeline, config.source
+    pipeline, source = config.pipeline, config.tail
     assert (pipeline.name, pipeline.state_dir, pipeline.workers) == ("demo", "/var/lib/x", 0)
     assert (pipeline.chunk_bytes, pipeline.commit_interval, pipeline.commit_bytes) == (65536, 0.5, 10_000_000)
     assert (pipeline.line_timeout, pipeline.task_timeout) == (2.0, 60.0)
@@ -197,17 +197,17 @@ id = "x"
         '"_", "-" or "."',
         'config.toml:8: [pipeline]: key "worker": unknown key; did you mean "workers"? (known: name, state_dir, '
         "workers, chunk_bytes, commit_interval, commit_bytes, line_timeout, task_timeout, worker_memory, "
-        "shutdown_timeout)",
+        "stage_memory, shutdown_timeout)",
         'config.toml:9: [pipeline]: key "paths": unknown key; it belongs to [source] (known: name, state_dir, '
         "workers, chunk_bytes, commit_interval, commit_bytes, line_timeout, task_timeout, worker_memory, "
-        "shutdown_timeout)",
+        "stage_memory, shutdown_timeout)",
         "config.toml:11: [sources]: unknown table; did you mean [source]? (known: [pipeline], [source], "
         "[dead_letters], [log], [status], [[stages]])",
         'config.toml:13: [log]: key "level": found "warn", expected "debug" or "info" or "warning" or "error"; '
         'did you mean "warning"?',
         'config.toml:17: [[stages]] #1 stubs:Some: key "valeus": unknown key; did you mean "values"? (known: field, '
-        "limit, ratio, on, mode, names, values, numbers, pair, number, place, color; on every enrich stage: use, only, "
-        "when, on_error)",
+        "limit, ratio, on, mode, names, values, numbers, pair, number, place, color; on every enrich stage: use, name, "
+        "only, when, on_error)",
         'config.toml:18: [[stages]] #1 stubs:Some: key "limit": found "5", expected a whole number',
         'config.toml:19: [[stages]] #1 stubs:Some: key "mode": found "fats", expected "fast" or "slow"',
         'config.toml:20: [[stages]] #1 stubs:Some: key "names[0]": found 1, expected a string',
@@ -219,7 +219,7 @@ id = "x"
         "workers; use strings, numbers, booleans, lists or tables",
         'config.toml:29: [[stages]] #2 stubs:Some: key "on_error": found "deadletter", expected "dead_letter" or '
         '"keep" or "drop"; did you mean "dead_letter"?',
-        'config.toml:30: [[stages]] #2 stubs:Some: key "only": found [], which fits no file; leave `only` out to '
+        'config.toml:30: [[stages]] #2 stubs:Some: key "only": found [], which matches no file; leave `only` out to '
         "take every file",
         'config.toml:31: [[stages]] #2 stubs:Some: key "id": only write stages have an id',
     ]
@@ -256,7 +256,7 @@ path = "out/{tiem:%Y}/x"
     assert [message.split("\n")[0] for message in found] == [
         'config.toml:3: [pipeline]: key "worker": unknown key; did you mean "workers"? (known: name, state_dir, '
         "workers, chunk_bytes, commit_interval, commit_bytes, line_timeout, task_timeout, worker_memory, "
-        "shutdown_timeout)",
+        "stage_memory, shutdown_timeout)",
         'config.toml:4: [pipeline]: key "commit_interval": found "1sec", whose unit "sec" is not known; did you mean '
         '"1s"? (units: ms, s, m, h, d)',
         "config.toml:6: [sourc]: unknown table; did you mean [source]? (known: [pipeline], [source], "
@@ -264,7 +264,7 @@ path = "out/{tiem:%Y}/x"
         'config.toml:10: [[stages]] #1 parse.jsn: key "use": there is no stage parse.jsn; did you mean "parse.json"? '
         f"(known: {', '.join(name for name in loader.built_in() if name.startswith('parse.'))})",
         'config.toml:14: [[stages]] #2 enrich.set: key "valeus": unknown key; did you mean "values"? (known: values, '
-        "expr; on every enrich stage: use, only, when, on_error)",
+        "expr; on every enrich stage: use, name, only, when, on_error)",
         'config.toml:15: [[stages]] #2 enrich.set: key "expr.b": not a Python expression: invalid syntax (column 10)',
         'config.toml:15: [[stages]] #2 enrich.set: key "expr.c": no function foo(): functions are abs, bool, float, '
         "int, len, max, min, round, str (column 1)",
@@ -367,7 +367,7 @@ def test_a_placeholder_that_looks_like_a_misspelt_one_is_a_warning(load_text: Lo
             '[source]\npaths = "a"\n',
             'config.toml:2: [source]: key "paths": found "a", expected a list of strings: write',
         ),
-        ("[source]\npaths = [1]\n", "expected a list of strings that are not empty, but it holds 1"),
+        ("[source]\npaths = [1]\n", 'config.toml:2: [source]: key "paths[0]": found 1, expected a string'),
         ("[source]\npaths = []\n", "config.toml:1: [source]: needs at least one path"),
         (
             '[source]\npaths = ["~/a"]\n',
@@ -432,7 +432,7 @@ def test_a_wrong_table_says_what_was_expected(problems: Problems, text: str, pro
         ("use = 'stubs:Reserved'", 'Reserved has a field "when", which is a key of the engine\'s own; rename it'),
         (
             "use = 'stubs:Unresolved'",
-            "types of Unresolved's fields cannot be told: NameError: name 'Nowhere' is not defi",
+            "types of Unresolved's fields cannot be determined: NameError: name 'Nowhere' is not",
         ),
         (
             "use = 'stubs:function'\na = 1",
@@ -476,10 +476,35 @@ def test_case_073_two_sinks_share_neither_a_file_nor_an_id(problems: Problems) -
     ]
 
 
+def test_a_name_is_what_a_stage_is_called_by(load_text: Load) -> None:
+    stages = [
+        ("stubs:Line", 'name = "front door"'),
+        ("stubs:Some", ""),
+        ("stubs:Some", 'name = "second"'),
+        ("stubs:Some", ""),
+    ]
+    text = SOURCE + "".join(f'[[stages]]\nuse = "{use}"\n{name}\n' for use, name in stages)
+    config = load_text(text + '[[stages]]\nuse = "stubs:Out"\npath = "out/x"\nname = "archive"\n')
+    assert [spec.label for spec in config.stages] == ["front door", "stubs:Some", "second", "stubs:Some#3", "archive"]
+    assert config.stages[4].id == "stubs:Out:out/x", "marks are kept by the id, which a new name does not change"
+
+
+def test_no_two_stages_share_a_name(problems: Problems) -> None:
+    stages = [("Line", 'name = "a"'), ("Some", 'name = "stubs:function"'), ("function", ""), ("Some", 'name = "a"')]
+    assert problems(SOURCE + "".join(f'[[stages]]\nuse = "stubs:{use}"\n{name}\n' for use, name in stages)) == [
+        'config.toml:8: [[stages]] #2 stubs:Some: key "name": found "stubs:function", which is also the name of '
+        "[[stages]] #3 stubs:function; give each stage its own",
+        'config.toml:14: [[stages]] #4 stubs:Some: key "name": found "a", which is also the name of [[stages]] #1 '
+        "stubs:Line; give each stage its own",
+    ]
+    (found,) = problems(SOURCE + '[[stages]]\nuse = "stubs:Line"\nname = " a"\n')
+    assert 'key "name": found " a", expected a name of 1 to 64 characters' in found
+
+
 def test_what_is_only_doubtful_is_a_warning(load_text: Load) -> None:
     assert load_text(SOURCE).warnings == (
         "config.toml: [[stages]]: no parse stage: every line is taken as it is, as by parse.raw",
-        "config.toml: [[stages]]: no write stage: `tailrace run` has nowhere to write to; `tailrace replay` works",
+        "config.toml: [[stages]]: no write stage: `tailrace run` refuses to start; `tailrace replay` works",
     )
     twice = '[[stages]]\nuse = "stubs:Line"\n' + STAGES
     assert load_text(SOURCE + twice).warnings == (
@@ -527,7 +552,7 @@ def test_characters_of_a_directory_are_neither_pattern_nor_placeholder(directory
     (odd / "stubs.py").write_text((directory / "stubs.py").read_text())
     (odd / "config.toml").write_text(SOURCE + STAGES)
     config = load(odd / "config.toml", environ={})
-    assert config.source.paths == (f"{directory}/a[[]1]{{b}}[*]/logs/*.log",)
+    assert config.tail.paths == (f"{directory}/a[[]1]{{b}}[*]/logs/*.log",)
     assert config.stages[1].options["path"] == f"{directory}/a[1]{{{{b}}}}*/out/{{source}}.ndjson"
 
 
@@ -658,7 +683,7 @@ def test_a_file_that_cannot_be_read_says_why(directory: Path) -> None:
 
 def test_a_byte_order_mark_is_no_mistake(directory: Path) -> None:
     (directory / "config.toml").write_text("\ufeff" + SOURCE + STAGES)
-    assert load("config.toml", environ={}).source.paths
+    assert load("config.toml", environ={}).tail.paths
 
 
 def test_case_083_nothing_in_a_message_can_write_to_the_terminal(problems: Problems) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tailrace.pipeline.config.overlap import can_match, is_excluded
 from tailrace.pipeline.source.tail.finder import Finder
@@ -29,11 +29,13 @@ def templates(draw: st.DrawFn) -> str:
 
 
 @given(globs, templates())
+@example("/a/.?", "/a/{x}.")
 def test_a_glob_meets_a_template_exactly_when_a_value_makes_it(pattern: str, template: str) -> None:
     finder = Finder([pattern])
-    made = [template.replace("{x}", value) for value in VALUES]
-    made = [path for path in made if path.rpartition("/")[2] not in (".", "..")]
-    assert can_match(pattern, template) == any(finder.matches(path.encode()) for path in made)
+    made = [path for path in (template.replace("{x}", value) for value in VALUES) if finder.matches(path.encode())]
+    if made and all(path.endswith(("/.", "/..")) for path in made):
+        return  # no file has these names, so either answer is right
+    assert can_match(pattern, template) == bool(made)
 
 
 @given(glob_names | globs, templates())
