@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable
 from errno import EINVAL, ELOOP, ENOTDIR
+from itertools import count
 
 TYPE_CHECKING = False  # typing's own takes time to import, and every worker imports this
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ before: Callable[[str, str], None] = _nothing  # called ahead of each change wit
 
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WALK = _DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)  # O_PATH (Linux): passing through needs no read permission
+_COPY = 1 << 20  # bytes copied at once
 _FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # O_NONBLOCK: a FIFO put there must not hold us up
 
 
@@ -160,6 +162,43 @@ def rename(path: str, new: str) -> None:
             os.rename(os.path.basename(path), os.path.basename(new), src_dir_fd=parent, dst_dir_fd=parent)
     finally:
         os.close(parent)
+
+
+def set_aside(path: str, start: int) -> str:
+    """The name of a durable copy, beside the file, of what it holds from ``start`` on. Harmless to be killed in: the
+    next call finishes the copy."""
+    source = open_file(path)
+    try:
+        for number in count(1):
+            aside = f"{path}.aside-{start}" + (f".{number}" if number > 1 else "")
+            copy, _ = create(aside, 0o600)
+            try:
+                if _goes_on(copy, source, start):
+                    _copy(source, start, copy, aside)
+                    sync(copy, aside)
+                    break
+            finally:
+                os.close(copy)
+        sync_directory(os.path.dirname(path))
+    finally:
+        os.close(source)
+    return aside
+
+
+def _goes_on(copy: int, source: int, start: int) -> bool:
+    """Whether the copy holds what the source does from ``start`` on, as far as it goes."""
+    at = 0
+    while data := os.pread(copy, _COPY, at):
+        if os.pread(source, len(data), start + at) != data:
+            return False
+        at += len(data)
+    return True
+
+
+def _copy(source: int, start: int, copy: int, path: str) -> None:
+    at = os.fstat(copy).st_size
+    while data := memoryview(os.pread(source, _COPY, start + at)):
+        at += write(copy, data, at, path)
 
 
 def commit(database: sqlite3.Connection, path: str) -> None:

@@ -34,6 +34,28 @@ class Retry(Exception):
         self.expected = expected
 
 
+class Park(Exception):
+    """The sink, not the data, is wrong: credentials, a missing table, a full disk. Nothing more is sent and nothing is
+    dead-lettered; the same batch is tried again, as a probe, after a backoff. The words are for who can mend it."""
+
+
+class Split(Exception):
+    """Some records of the batch are at fault, and the reply does not say which: the engine sends its halves. A record
+    that is alone becomes a dead letter with this code and these words."""
+
+    def __init__(self, why: str, code: str = "too_large") -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class ReaderGone(Exception):
+    """The reader of standard output went away: the run ends, and it is no failure of ours."""
+
+
+class MemoryFull(Exception):
+    """What the stages remember would take more than ``pipeline.stage_memory``."""
+
+
 class Reject(ValueError):
     """A sink can never take this event: raised by ``encode``, its line becomes a dead letter with this code (see
     ``Fail``) and these words. Nothing is at fault in the sink, so there is no traceback."""

@@ -30,6 +30,7 @@ class StageSpec:
     when: str | None = None  # an expression over the event
     on_error: Literal["dead_letter", "keep", "drop"] = "dead_letter"
     id: str = ""  # of a write stage
+    written: dict[str, Any] = field(default_factory=dict)  # of a write stage: its own keys as the file has them
 
 
 @dataclass(slots=True, frozen=True)

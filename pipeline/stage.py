@@ -2,17 +2,19 @@
 
 Stages are built anew in every worker from the checked configuration; nothing with a handle or a lock crosses over.
 A stage may change events in place and may simply raise: the engine runs the piece again from its raw bytes and finds
-the line that is to blame. It must give the same events for a line whatever lines stand around it.
+the record that is to blame. It must give the same events for a record whatever records stand around it, unless it
+declares ``memory``. What a sink's server answers is told by the exceptions of ``errors`` and by ``Verdicts``.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin
+from tailrace.pipeline.outgoing import About, Outgoing, Payload, Verdicts
 
 
 class Guarantee(enum.StrEnum):
@@ -38,7 +40,7 @@ class Enrich(Protocol):
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         """The events that go on. Leave an event out to drop it (counted as filtered by this stage); put ``Fail(...,
-        event=event)`` to dead-letter its line; raise, and the engine finds the culprit. May change events in place
+        event=event)`` to dead-letter its record; raise, and the engine finds the culprit. May change events in place
         and return the list it was given."""
         ...
 
@@ -56,50 +58,143 @@ class Located(Protocol):
         ...
 
 
-@dataclass(slots=True, frozen=True)
-class Mark:
-    """How far one destination of a sink is durable. Written in the commit's transaction, given back to ``recover``."""
+@runtime_checkable
+class Identifies(Protocol):
+    """Optional, beside ``process``: a stage that writes each record's event id into a field. When later stages make
+    several events of a record, the engine keeps the ids apart: ``.1``, ``.2`` ... is put behind them."""
 
-    destination: str  # as `encode` named it
-    path: str  # absolute, resolved
-    device: int
-    inode: int
-    length: int  # bytes that are durable
-    tail: str  # hex digest of the last bytes before `length`
-    ours: bool  # the file was made by us (else it stood there before the first event)
+    id_field: str
+
+
+@dataclass(slots=True, frozen=True)
+class Memory:
+    """A stage that declares ``memory: ClassVar[Memory] = Memory()`` keeps what it knows over all records, restarts
+    and crashes, in ``self.memory``: a mapping of texts to JSON values, which the engine fills in.
+
+    Values come out read-only: assign a new one to change it. What a piece changes is taken with the piece's result or
+    not at all, and becomes durable with the same commit. Beyond ``pipeline.stage_memory`` an assignment raises
+    ``MemoryFull``. Such a chain runs in one worker.
+    """
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A parse or enrich stage with memory."""
+
+    memory: ClassVar[Memory] | MutableMapping[str, Any]
+
+
+@runtime_checkable
+class SimpleWrite(Protocol):
+    """The whole of a sink of one's own: at least once, batched, retried."""
+
+    def write(self, events: list[Event]) -> None:
+        """Called in the sink's thread; the events belong to the stage. Each has its ``event_id``, the same after every
+        restart: a target that uses it as key holds each event once. ``OSError`` and ``Retry``: the whole batch again,
+        later. Anything else: halves, until the events that fail alone while others pass are dead letters; if none
+        passes, all of them again."""
+        ...
+
+
+Marks = Mapping[str, Any]
+"""How far a sink is durable: a JSON value for each destination, written and read back by the sink alone."""
+
+
+@dataclass(slots=True, frozen=True)
+class Cut:
+    """Everything that a commit will cover."""
+
+    number: int  # of the commit in this run
 
 
 @runtime_checkable
 class Write(Protocol):
-    """A sink. ``encode`` runs in workers, everything else in the sink's own thread, never two at a time."""
+    """A sink. ``encode`` runs in workers, everything else in the sink's own thread or threads.
+
+    What it may have beside these members are the protocols below. Its field ``batch`` (``delivery.Batch``) makes it a
+    sink that is given batches of the engine's; without it, ``deliver`` is given what each chunk came to, uncopied.
+    """
 
     guarantee: ClassVar[Guarantee]
 
-    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
-        """(destination, payload) pairs, CPU only: no file is touched here. Must not change the events. The order of
-        events within a destination is kept. An event that cannot be encoded: raise (``Reject`` names the dead letter's
-        code); the engine finds it."""
+    def encode(self, events: list[Event]) -> Iterable[Payload]:
+        """CPU only: no file and no socket is touched here. Must not change the events. The order of events within a
+        destination is kept. An event that cannot be encoded: raise (``Reject`` names the dead letter's code); the
+        engine finds it."""
         ...
 
-    def announce(self, destinations: Sequence[str]) -> list[Mark]:
-        """First use of these destinations: the mark of each before any byte of ours (the length is the file's own
-        then). The engine makes the marks durable before ``deliver`` is called."""
+    def deliver(self, batch: Outgoing) -> Verdicts | None:
+        """Write one batch, I/O only. Its memory belongs to the engine and is reused after the return. None: all is
+        delivered. ``Retry``, ``OSError`` or any other exception: nothing of this call counts, and it is made again
+        with the same batch after a backoff. ``Split``: the engine halves the batch. ``Park``: the sink, not the data,
+        is wrong: nothing more is sent until a probe gets through."""
         ...
 
-    def deliver(self, destination: str, payload: memoryview) -> None:
-        """Write one payload (whole events). Its memory belongs to the engine and is reused after the return. OSError
-        or ``Retry``: nothing of this call counts, and it is made again with the same payload after a backoff."""
+
+@runtime_checkable
+class Connects(Protocol):
+    def connect(self, about: About) -> None:
+        """Before anything else, and again after a call that failed otherwise than by ``Retry``. Retried for ever, with
+        a backoff."""
         ...
 
-    def barrier(self) -> list[Mark]:
-        """Make everything delivered so far durable; the marks that changed since the last barrier. An error here is
-        never retried: the engine rewinds to the last commit."""
+
+@runtime_checkable
+class Flushes(Protocol):
+    def flush(self) -> None:
+        """What is buffered goes out. Made again when it fails."""
         ...
 
-    def recover(self, marks: Sequence[Mark]) -> None:
-        """At start and after a rewind: close everything and go back to exactly these marks."""
+
+@runtime_checkable
+class Announces(Protocol):
+    def announce(self, destinations: Sequence[str]) -> Marks:
+        """First use of these destinations: the mark of each before any byte of ours. The engine makes the marks durable
+        before ``deliver`` is called. Made again when it fails."""
         ...
 
+
+@runtime_checkable
+class Syncs(Protocol):
+    def sync(self, cut: Cut) -> Marks:
+        """Make everything delivered so far durable; the marks that changed since the last cut. A failure is never
+        retried: the engine goes back to the last commit."""
+        ...
+
+
+@runtime_checkable
+class Recovers(Protocol):
+    def recover(self, marks: Marks, may_cut: bool) -> None:
+        """At start and after a rewind: close everything and go back to exactly these marks. What lies behind them may
+        be cut off only if ``may_cut``: else it cannot be made again, and is set aside. A ``TailraceError`` ends the
+        run; anything else is retried."""
+        ...
+
+
+@runtime_checkable
+class Commits(Protocol):
+    def committed(self, marks: Marks) -> None:
+        """These marks are in the state now: publish. Repeatable; called again by ``recover``."""
+        ...
+
+
+@runtime_checkable
+class Discards(Protocol):
+    def discard(self, marks: Marks, may_cut: bool) -> None:
+        """Of a sink that is gone from the configuration, before its marks are forgotten: leave no byte behind that is
+        not committed."""
+        ...
+
+
+@runtime_checkable
+class HasPaths(Protocol):
+    def paths(self, marks: Marks) -> Sequence[str]:
+        """Files that must never be read as a source."""
+        ...
+
+
+@runtime_checkable
+class Closes(Protocol):
     def close(self) -> None:
         """Let go of handles; nothing is made durable here."""
         ...

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from functools import partial
 from itertools import groupby
+from operator import is_
 from time import perf_counter
-from typing import cast
+from typing import Any, cast
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin
+from tailrace.pipeline.chain.function import Lifted
+from tailrace.pipeline.chain.lineage import Lineage, LostTrackError
+from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, clean, columns, fields_text
 from tailrace.pipeline.chain.records import Records
-from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Pairs, Step, guarded
+from tailrace.pipeline.chain.stateful import StageMemory
+from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Step, guarded
+from tailrace.pipeline.outgoing import Payload
 from tailrace.pipeline.errors import TimeBudget
-from tailrace.pipeline.work.layout import DeadLine, Made, Payload, clean, fields_text
 
 FIELDS_LIMIT = 65_536  # characters kept in a dead letter
 CODE_LIMIT = 64
@@ -22,12 +27,8 @@ OriginOf = Callable[[Sequence[int]], Origin]
 """The origin of a piece's lines, given where each begins."""
 
 
-class LostTrackError(Exception):
-    """A Fail that names no event of this piece: only running line by line can tell whose it is."""
-
-
 class Attempt:
-    """One attempt at one piece, which begins at file offset ``start`` and slot offset ``base``.
+    """One attempt at one piece, which begins at ``start`` in its stream and at slot offset ``base``.
 
     ``marker`` is told which step is at work; those whose index is in ``alone`` get their events one by one.
     """
@@ -44,9 +45,9 @@ class Attempt:
         self.steps, self.marker, self.piece, self.start, self.base = steps, marker, piece, start, base
         self.alone = alone
         self.made = Made()
-        self.parsed: Entries = []
         self.records = Records(piece, start)
         self.places = self.records.places
+        self.lineage = Lineage((), "", str)
         sinks = [step for step in steps if step.role == "write"]
         # By id; the events, so that none of them is freed and gives its id to another.
         self.routed: dict[int, Event] | None = {} if sinks and all(step.when for step in sinks) else None
@@ -54,6 +55,9 @@ class Attempt:
 
     def run(self, origin_of: OriginOf) -> Made:
         """Raises what a stage raises, and LostTrackError."""
+        remembering = [step for step in self.steps if step.memory is not None]
+        for step in remembering:
+            cast(StageMemory, step.memory).roll_back()
         tally = self.made.tally
         records = self.records
         tally.lines = records.total
@@ -62,6 +66,7 @@ class Attempt:
         if not records.data:
             return self.made
         origin = origin_of(self.places)
+        self.key = origin.key
         lines = Lines(records.data, origin)
         events: list[Event] = []
         clock = perf_counter()
@@ -84,7 +89,12 @@ class Attempt:
             lost = sum(id(event) not in self.routed for event in events)
         if lost:
             self._filtered("end of the chain", "no route", lost)
+        if remembering:
+            changes = {step.label: cast(StageMemory, step.memory).changes() for step in remembering}
+            self.made.changes = {label: change for label, change in changes.items() if any(change)}
         return self.made
+
+    # Parse.
 
     def _parse(self, step: Step, lines: Lines, alone: bool) -> list[Event]:
         entries: Entries = []
@@ -93,9 +103,12 @@ class Attempt:
                 entries += self._parse_few(step, lines.part(at, FEW))
         else:
             entries = step.parse(lines)
-        self.parsed = entries
-        if Fail not in set(map(type, entries)):
+        self.lineage = Lineage(entries, step.id_field, self._line_id)
+        kinds = set(map(type, entries))
+        if kinds == {dict}:
             return cast(list[Event], entries.copy())  # a stage may change the list it is given
+        if not kinds <= {dict, Fail}:
+            _check_entries(step, entries)
         kept: list[Event] = []
         places: list[int] = []
         for index, entry in enumerate(entries):
@@ -114,43 +127,71 @@ class Attempt:
 
     def _parse_few(self, step: Step, lines: Lines) -> Entries:
         """A few lines at once; only if the parser raises, each alone."""
+        before = step.savepoint()
         try:
             return step.parse(lines)
         except TimeBudget:
             raise
         except BaseException:
+            step.back_to(before)
             entries: Entries = []  # told by those that are run alone, outside of this handler: each has one cause
         for index in range(len(lines)):
-            outcome = guarded(partial(step.parse, lines.part(index, 1)), {})
+            outcome = guarded(step, partial(step.parse, lines.part(index, 1)), {})
             entries += [outcome] if isinstance(outcome, Fail) else outcome
         return entries
 
-    def _enrich(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> list[Event]:
-        if not step.when:
-            return self._settle(step, self._process(step, events, origin, alone))
-        entries: Entries = []
-        at = 0
-        wanted = zip(map(bool, step.when(events)), events, strict=True)
-        for yes, run in groupby(wanted, lambda pair: pair[0]):
-            some = [event for _, event in run]
-            entries += self._process(step, some, origin.part(at, len(some)), alone) if yes else some
-            at += len(some)
-        return self._settle(step, entries)
+    def _line_id(self, index: int) -> str:
+        return f"{self.key}:{self.places[index]}"
 
-    def _process(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> Entries:
-        before = len(events)
+    # Enrich.
+
+    def _enrich(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> list[Event]:
+        before = events.copy() if step.own else events
         entries: Entries = []
-        if alone:
-            for index, event in enumerate(events):
-                outcome = guarded(partial(step.process, [event], origin.part(index, 1)), event)
-                entries += [outcome] if isinstance(outcome, Fail) else outcome
+        sources: list[int | None] = []  # for each entry, the index in `before` of the event it was made of
+        if step.when is None:
+            entries, sources = self._process(step, events, origin, alone)
         else:
+            at = 0
+            wanted = zip(map(bool, step.when(events)), events, strict=True)
+            for yes, run in groupby(wanted, lambda pair: pair[0]):
+                some = [event for _, event in run]
+                if yes:
+                    made, of = self._process(step, some.copy(), origin.part(at, len(some)), alone)
+                else:
+                    made, of = cast(Entries, some), list(range(len(some)))
+                entries += made
+                sources += [None if source is None else source + at for source in of]
+                at += len(some)
+        difference = len(entries) - len(before)
+        if difference < 0:
+            self._filtered(step.label, "dropped", -difference)
+        elif difference > 0:
+            self.made.tally.made[step.label] = self.made.tally.made.get(step.label, 0) + difference
+        if step.own and not (difference == 0 and all(map(is_, before, entries))):
+            _check_entries(step, entries)
+            self.lineage.follow(before, entries, sources, self.marker[0])
+        return self._settle(step, entries, before, sources)
+
+    def _process(
+        self, step: Step, events: list[Event], origin: Origin, alone: bool
+    ) -> tuple[Entries, list[int | None]]:
+        """What the step makes of these, and of which of them each was made, as far as that can be told."""
+        count = len(events)
+        if not alone:
             entries = step.process(events, origin)
-        if len(entries) < before:
-            self._filtered(step.label, "dropped", before - len(entries))
-        elif len(entries) > before:
-            self.made.tally.made[step.label] = self.made.tally.made.get(step.label, 0) + len(entries) - before
-        return entries
+            if isinstance(step.stage, Lifted):
+                return entries, list(step.stage.sources)
+            return entries, list(range(count)) if len(entries) == count else [None] * len(entries)
+        entries = []
+        sources: list[int | None] = []
+        for index, event in enumerate(events):
+            outcome = guarded(step, partial(step.process, [event], origin.part(index, 1)), event)
+            entries += [outcome] if isinstance(outcome, Fail) else outcome
+            sources += [index] * (len(entries) - len(sources))
+        return entries, sources
+
+    # Write.
 
     def _write(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> list[Event]:
         wanted = events
@@ -158,50 +199,75 @@ class Attempt:
             wanted = [event for event, yes in zip(events, step.when(events), strict=True) if yes]
             if not wanted:
                 return events
-        pairs: Pairs = []
+        payloads: list[tuple[Sequence[Event], list[Payload]]] = []
         failed: dict[int, Fail] = {}
         if alone:
             for event in wanted:
-                outcome = guarded(partial(step.encode, [event], origin), event)
+                outcome = guarded(step, partial(step.encode, [event], origin), event)
                 if isinstance(outcome, Fail):
                     failed[id(event)] = outcome
                 else:
-                    pairs += outcome
+                    payloads.append(([event], outcome))
         else:
-            pairs = step.encode(wanted, origin)
-        self.made.payloads += _joined(step.sink, pairs)
+            payloads.append((wanted, step.encode(wanted, origin)))
+        for some, made in payloads:
+            self.made.payloads += self._encoded(step, some, made)
         tally = self.made.tally
         tally.written[step.sink_id] = tally.written.get(step.sink_id, 0) + len(wanted) - len(failed)
         if self.routed is not None:
             self.routed.update((id(event), event) for event in wanted)
         if not failed:
             return events
-        return self._settle(step, [failed.get(id(event), event) for event in events])
+        return self._settle(step, [failed.get(id(event), event) for event in events], events, [])
 
-    def _settle(self, step: Step, entries: Entries) -> list[Event]:
+    def _encoded(self, step: Step, events: Sequence[Event], payloads: list[Payload]) -> list[Encoded]:
+        if not step.told_apart:
+            return [Encoded(step.sink, payload.destination, payload.data) for payload in payloads]
+        lines = self.lineage.lines(events, self.marker[0])
+        numbers = self.lineage.numbers(events)
+        encoded = []
+        for payload in payloads:
+            ends = payload.ends
+            which = payload.events if payload.events is not None else range(len(events))
+            if ends is None or len(ends) != len(which):
+                raise TypeError(f"{step.label} must tell where each record of a payload ends (Payload.ends)")
+            of = [lines[index] for index in which]
+            offsets = [self.places[line] - self.start for line in of]
+            lengths = [self._length(offset) for offset in offsets]
+            table = columns(ends, [self.base + at for at in offsets], lengths, [numbers[index] for index in which])
+            encoded.append(Encoded(step.sink, payload.destination, payload.data, table))
+        return encoded
+
+    # Failed entries.
+
+    def _settle(
+        self, step: Step, entries: Entries, before: Sequence[Event], sources: Sequence[int | None]
+    ) -> list[Event]:
         """Sort the Fails out of a stage's result."""
         if Fail not in set(map(type, entries)):
             return cast(list[Event], entries)
-        lineage = {id(event): index for index, event in enumerate(self.parsed)}
-        unique = len(lineage) == len(self.parsed)
         kept: list[Event] = []
-        for entry in entries:
+        for at, entry in enumerate(entries):
             if not isinstance(entry, Fail):
                 kept.append(entry)
                 continue
-            if len(self.parsed) == 1:
-                index = 0
-            elif unique and id(entry.event) in lineage:
-                index = lineage[id(entry.event)]
-            else:
-                raise LostTrackError
+            index = self._line_of(entry, before, sources[at] if at < len(sources) else None)
             event = self._fail(step, entry, index)
             if event is not None:
+                self.lineage.adopt(event, index)
                 kept.append(event)
         return kept
 
+    def _line_of(self, fail: Fail, before: Sequence[Event], source: int | None) -> int:
+        try:
+            return self.lineage.line(fail.event, self.marker[0])
+        except LostTrackError:
+            if source is None:
+                raise
+            return self.lineage.line(before[source], self.marker[0])
+
     def _fail(self, step: Step, fail: Fail, index: int) -> Event | None:
-        """Book a failed entry of the ``index``-th line; the event that goes on in its place, if any."""
+        """Count a failed entry of the ``index``-th line; the event that goes on in its place, if any."""
         code = clean(str(fail.code)[:CODE_LIMIT])
         if step.on_error == "drop":
             self._filtered(step.label, code, 1)
@@ -211,28 +277,28 @@ class Attempt:
             event["error"] = clean(f"{step.label}: {code}: {fail.why}"[:WHY_LIMIT])
             return event
         start = self.places[index] - self.start
-        end = self.piece.find(b"\n", start)
-        length = (len(self.piece) if end < 0 else end) - start
         fields = fields_text(fail.event) if fail.event is not None else None
         if fields is not None and len(fields) > FIELDS_LIMIT:
             fields = None
         trace = clean(fail.trace[-TRACE_LIMIT:]) if fail.trace else None
         why = clean(str(fail.why)[:WHY_LIMIT])
+        length = self._length(start)
         self.made.dead.append(DeadLine(self.base + start, length, step.label, code, why, trace, fields))
         return None
+
+    def _length(self, start: int) -> int:
+        """Of the line that begins there in the piece, without its newline."""
+        end = self.piece.find(b"\n", start)
+        return (len(self.piece) if end < 0 else end) - start
 
     def _filtered(self, label: str, reason: str, count: int) -> None:
         key = f"{label}\0{reason}"
         self.made.tally.filtered[key] = self.made.tally.filtered.get(key, 0) + count
 
 
-def _joined(sink: int, pairs: Pairs) -> list[Payload]:
-    """Payloads with the neighbours of one destination put together. TypeError: the sink encodes to something else."""
-    for destination, data in pairs:
-        if not isinstance(destination, str) or not isinstance(data, bytes):
-            raise TypeError(f"encode gave ({destination!r}, {type(data).__name__}); it must give (text, bytes)")
-    payloads = []
-    for destination, run in groupby(pairs, lambda pair: pair[0]):
-        datas = [data for _, data in run]
-        payloads.append(Payload(sink, destination, datas[0] if len(datas) == 1 else b"".join(datas)))
-    return payloads
+def _check_entries(step: Step, entries: list[Any]) -> None:
+    """What is neither an event nor a Fail becomes a Fail."""
+    for at, entry in enumerate(entries):
+        if not isinstance(entry, (dict, Fail)):
+            what = "None" if entry is None else f"a value of type {type(entry).__name__}"
+            entries[at] = Fail("bad_result", f"{step.label} gave {what}; expected an event (a dict) or a Fail")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tailrace.pipeline.chain.attempt import Attempt, LostTrackError, OriginOf
+from tailrace.pipeline.chain.attempt import Attempt, OriginOf
+from tailrace.pipeline.chain.lineage import LostTrackError
+from tailrace.pipeline.chain.outcome import DeadLine, Made, Tally, clean
 from tailrace.pipeline.chain.step import WHY_LIMIT, Step, blame
 from tailrace.pipeline.errors import TimeBudget
-from tailrace.pipeline.work.layout import DeadLine, Made, Tally, clean
 
 
 class Chain:
@@ -43,11 +44,15 @@ class Chain:
         while True:
             try:
                 return Attempt(self.steps, self.marker, piece, start, base, alone).run(origin_of)
-            except (LostTrackError, TimeBudget):
+            except LostTrackError as lost:
+                if lost.step in alone:
+                    raise
+                alone.add(lost.step)
+            except TimeBudget:
                 raise
             except BaseException as error:  # also SystemExit: a stage must not end the worker
                 if self.at in alone:
-                    raise LostTrackError from error
+                    raise LostTrackError(self.at) from error
                 alone.add(self.at)
 
     def run_line(self, line: bytes, origin_of: OriginOf, start: int, base: int) -> Made:

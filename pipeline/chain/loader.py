@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from tailrace.pipeline.chain.explain import describe, missing_module, origin_of
 from tailrace.pipeline.chain.function import Lifted
+from tailrace.pipeline.chain.simple_write import SimpleSink
 from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.escape import escape
@@ -30,7 +31,8 @@ from tailrace.pipeline.stage import Write
 
 Role = Literal["parse", "enrich", "write"]
 
-_METHODS: dict[str, Role] = {"parse": "parse", "process": "enrich", "encode": "write"}
+SIMPLE = "write"  # the only method of a simple sink
+_METHODS: dict[str, Role] = {"parse": "parse", "process": "enrich", "encode": "write", SIMPLE: "write"}
 _BUILT_IN = re.compile(r"[a-z_]+\.[a-z][a-z0-9_]*")
 _OWN = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 
@@ -64,7 +66,7 @@ def resolve_own(use: str, directory: str | os.PathLike[str]) -> type | Callable[
 def built_in() -> list[str]:
     """The names of the stages that come with tailrace. Reads their files, imports none of them."""
     names = []
-    for family in _METHODS.values():
+    for family in dict.fromkeys(_METHODS.values()):
         package = importlib.import_module(f"tailrace.stages.{family}")
         for module in pkgutil.iter_modules(package.__path__):
             class_name = "".join(part.capitalize() for part in module.name.split("_"))
@@ -79,22 +81,28 @@ def role_of(thing: type | Callable[..., Any]) -> Role:
     if not isinstance(thing, type):
         _check_function(thing)
         return "enrich"
-    roles = [role for method, role in _METHODS.items() if callable(getattr(thing, method, None))]
-    if len(roles) != 1:
-        has = " and ".join(method for method, role in _METHODS.items() if role in roles) or "none of them"
-        expected = "expected exactly one of the methods parse, process and encode"
+    methods = [method for method in _METHODS if callable(getattr(thing, method, None))]
+    if methods == ["encode", SIMPLE]:
+        methods = ["encode"]  # a whole sink may call a method of its own as it likes
+    if len(methods) != 1:
+        has = " and ".join(methods) or "none of them"
+        expected = "expected exactly one of the methods parse, process, write and encode"
         raise ConfigError([f"{thing.__name__} is not a stage: {expected}, found {has}"])
-    if roles[0] == "write":
+    if methods == ["encode"]:
         missing = [name for name in _write_members() if not hasattr(thing, name)]
         if missing:
             raise ConfigError([f"class {thing.__name__} has encode, so it is a sink, but lacks {', '.join(missing)}"])
-    return roles[0]
+    return _METHODS[methods[0]]
 
 
-def build(spec: StageSpec, directory: str | os.PathLike[str], event_id: str = "event_id") -> Any:
-    """The stage of a checked table, ready for the chain. ``event_id`` names the field that holds a line's place."""
+def build(spec: StageSpec, directory: str | os.PathLike[str]) -> Any:
+    """The stage of a checked table, ready for the chain."""
     thing = resolve(spec.use, directory)
-    return construct(thing, spec.options) if isinstance(thing, type) else Lifted(thing, event_id)
+    if not isinstance(thing, type):
+        return Lifted(thing)
+    stage = construct(thing, spec.options)
+    simple = spec.role == "write" and not hasattr(stage, "encode")
+    return SimpleSink(stage) if simple else stage
 
 
 def _own_thing(module_name: str, name: str, directory: str) -> type | Callable[..., Any]:

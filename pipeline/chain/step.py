@@ -10,14 +10,15 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, cast
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin
-from tailrace.pipeline.errors import Reject, TimeBudget
+from tailrace.pipeline.chain.lineage import unshared
+from tailrace.pipeline.chain.outcome import clean
+from tailrace.pipeline.chain.stateful import StageMemory
+from tailrace.pipeline.outgoing import Payload
+from tailrace.pipeline.errors import MemoryFull, Reject, TimeBudget
 from tailrace.pipeline.stage import Enrich, Parse, Write
-from tailrace.pipeline.work.layout import clean
 
 T = TypeVar("T")
 Entries = list[Event | Fail]
-Pairs = list[tuple[str, bytes]]
-"""Encoded events: (destination, bytes)."""
 Condition = Callable[[list[Event]], list[Any]]
 """An expression over each event of a list; raises when it fails for one of them."""
 
@@ -38,6 +39,10 @@ class Step:
     on_error: Literal["dead_letter", "keep", "drop"] = "dead_letter"
     sink: int = -1  # of a write stage: its number among the sinks
     sink_id: str = ""
+    told_apart: bool = False  # of a write stage: the sink must know which record is which
+    own: bool = True  # a stage of the user's: it may give other events than it got
+    id_field: str = ""  # of a parse stage: where a later stage writes the event id, which must stay unique
+    memory: StageMemory | None = None
     _locate: Callable[[Origin], None] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,11 +54,13 @@ class Step:
     def parse(self, lines: Lines) -> Entries:
         """An entry for each line."""
         entries = cast(Parse, self.stage).parse(lines)
+        if not isinstance(entries, list):
+            raise TypeError(f"{self.label} returned {type(entries).__name__}; it must return a list of events")
         if len(entries) != len(lines):
             raise ValueError(
                 f"{self.label} gave {len(entries)} entries for {len(lines)} lines; it must give one for each"
             )
-        return entries
+        return unshared(entries) if self.own else entries
 
     def process(self, events: list[Event], origin: Origin) -> Entries:
         if self._locate:
@@ -63,19 +70,35 @@ class Step:
             raise TypeError(f"{self.label} returned {type(entries).__name__}; it must return a list of events")
         return entries
 
-    def encode(self, events: list[Event], origin: Origin) -> Pairs:
+    def encode(self, events: list[Event], origin: Origin) -> list[Payload]:
         if self._locate:
             self._locate(origin)
-        return list(cast(Write, self.stage).encode(events))
+        payloads = list(cast(Write, self.stage).encode(events))
+        for one in payloads:
+            if not isinstance(one, Payload) or not isinstance(one.destination, str) or not isinstance(one.data, bytes):
+                raise TypeError(f"{self.label} encoded to {one!r}; it must give Payload(destination, bytes)"[:WHY_LIMIT])
+        return payloads
+
+    def savepoint(self) -> int:
+        """What ``back_to`` goes back to; of a stage without memory, nothing."""
+        return self.memory.savepoint() if self.memory is not None else 0
+
+    def back_to(self, savepoint: int) -> None:
+        """Take back what the stage has changed in its memory since."""
+        if self.memory is not None:
+            self.memory.roll_back(savepoint)
 
 
-def guarded(call: Callable[[], T], event: Event) -> T | Fail:
-    """What ``call`` gives for this one event; an exception of the stage as the event's Fail. TimeBudget comes out."""
+def guarded(step: Step, call: Callable[[], T], event: Event) -> T | Fail:
+    """What ``call`` gives for this one event; an exception of the stage as the event's Fail, and nothing of it is
+    remembered. TimeBudget comes out."""
+    before = step.savepoint()
     try:
         return call()
     except TimeBudget:
         raise
     except BaseException as error:  # also SystemExit: a stage must not end the worker
+        step.back_to(before)
         code, why, trace = blame(error)
         return Fail(code, why, event, trace)
 
@@ -84,6 +107,8 @@ def blame(error: BaseException) -> tuple[str, str, str | None]:
     """(code, why, trace) of an exception that a stage raised."""
     if isinstance(error, Reject):
         return error.code, str(error), None
+    if isinstance(error, MemoryFull):
+        return "memory_full", str(error), None
     code = "memory" if isinstance(error, MemoryError) else "raised"
     text = trace_of(error)
     return code, f"{type(error).__name__}: {error}"[:WHY_LIMIT], clean(text[-TRACE_LIMIT:])

@@ -7,29 +7,43 @@ from typing import Any
 
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.chain import loader
+from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
-from tailrace.pipeline.settings import Config
+from tailrace.pipeline.settings import Config, StageSpec
+from tailrace.pipeline.stage import Identifies, Memory
+from tailrace.stages.defaults import LINES
 
 
 def build_steps(config: Config) -> list[Step]:
     """All steps in the order of the file; sinks are numbered in that order. Light: no handle is opened."""
     steps = []
     sinks = 0
+    room = Room(config.pipeline.stage_memory)
     for spec in config.stages:
         stage: Any = loader.build(spec, config.directory)
         when = condition(spec.when) if spec.when else None
-        step = Step(spec.label, spec.role, stage, spec.only, when, spec.on_error)
+        step = Step(spec.label, spec.role, stage, spec.only, when, spec.on_error, own=":" in spec.use)
         if spec.role == "write":
             step.sink, step.sink_id = sinks, spec.id
+            step.told_apart = getattr(stage, "batch", None) is not None
             sinks += 1
+        elif isinstance(getattr(type(stage), "memory", None), Memory):
+            step.memory = stage.memory = StageMemory(room)
         steps.append(step)
     if not any(step.role == "parse" and not step.only for step in steps):
         # Files that no parse stage takes are read as plain lines.
-        from tailrace.stages.parse.raw import Raw
-
         last = max((index for index, step in enumerate(steps) if step.role == "parse"), default=-1)
-        steps.insert(last + 1, Step("parse.raw", "parse", Raw()))
+        lines = loader.build(StageSpec(LINES, LINES, "parse", {}), config.directory)
+        steps.insert(last + 1, Step(LINES, "parse", lines, own=False))
+    id_field = next((step.stage.id_field for step in steps if isinstance(step.stage, Identifies)), "")
+    for step in steps:
+        step.id_field = id_field
     return steps
+
+
+def memories(steps: Sequence[Step]) -> dict[str, StageMemory]:
+    """What the stages remember, by the stage's name."""
+    return {step.label: step.memory for step in steps if step.memory is not None}
 
 
 def steps_from_json(data: bytes) -> Sequence[Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 _DOLLAR = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
@@ -95,3 +96,14 @@ def _misspelled(reference: str) -> str:
     return f'"${{{reference}}}" is not a form known here; did you mean "{ours}"?' + (
         " (forms: ${VAR}, ${VAR:-default}, ${VAR:?message}, $$ for a literal $)"
     )
+
+
+def as_written(value: Any) -> Any:
+    """A value of the file with its references in place: what they stand for may be a secret."""
+    if isinstance(value, Expanded):
+        return value.raw
+    if isinstance(value, dict):
+        return {key: as_written(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_written(item) for item in value]
+    return value

@@ -35,6 +35,7 @@ from tailrace.pipeline.settings import (
     LogSettings,
     PipelineSettings,
     SourceSettings,
+    StageSpec,
     StatusSettings,
     TailSettings,
 )
@@ -65,6 +66,17 @@ def load(path: str | Path, *, environ: Mapping[str, str] = os.environ) -> Config
     config = _check(Path(os.path.abspath(name)), data, _expand(raw, environ, report), report)
     report.check()
     return config
+
+
+def load_written(use: str, written: dict[str, Any], config: Config) -> StageSpec:
+    """A stage of an earlier configuration, by its own keys as the file had them. ConfigError: it can't be any more."""
+    report = Report(f"{use}, as the state has it", {})
+    tables = _expand({"stages": [{"use": use, **written}]}, os.environ, report)
+    entries = load_chain(tables["stages"], str(config.directory), report)
+    report.check()
+    spec = entries[0].spec
+    assert spec is not None, "what is wrong is in the report"
+    return spec
 
 
 def _read(name: str) -> bytes:

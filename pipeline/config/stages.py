@@ -14,7 +14,8 @@ from tailrace.pipeline.config.declared import text
 from tailrace.pipeline.config.locate import KeyPath
 from tailrace.pipeline.config.paths import absolute_template, check_path, near_placeholder
 from tailrace.pipeline.config.problems import Report, show
-from tailrace.pipeline.config.stage_keys import read_common, read_own
+from tailrace.pipeline.config.environment import as_written
+from tailrace.pipeline.config.stage_keys import RESERVED, read_common, read_own
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import StageSpec
 
@@ -104,6 +105,7 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
         label = common.pop("name", entry.use if repeat == 1 else f"{entry.use}#{repeat}")
         if entry.role == "write":
             common.setdefault("id", f"{entry.use}:{entry.template}" if entry.template else entry.use)
+            common["written"] = {key: as_written(value) for key, value in table.items() if key not in RESERVED}
         entry.spec = StageSpec(entry.use, label, entry.role, own.values, **common)
 
 

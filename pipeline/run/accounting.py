@@ -1,31 +1,46 @@
-"""What a worker's result adds to the books: counters, dead letters, and what the log says of them."""
+"""What a worker's result adds up to: counters, dead letters, and what the log says of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from time import monotonic, time
 from typing import Any
 
+from tailrace.pipeline.chain.outcome import DeadLine
+from tailrace.pipeline.sinks.sender import Refused
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.dispatch import Task
-from tailrace.pipeline.work.layout import DeadLine, Result
+from tailrace.pipeline.work.layout import Result
 
 
-class Books:
-    """Counts and tells; what it makes of a result becomes durable with the next commit."""
+Original = Callable[[int, int, int], bytes | None]
+"""The original bytes of a record by stream, offset and length, if the source can still read them."""
+
+
+class Accounting:
+    """What it makes of a result becomes durable with the next commit."""
 
     def __init__(self, counters: Counters, log: Any) -> None:
         self._counters, self._log = counters, log
 
     def enter(self, task: Task, result: Result) -> list[DeadLetter]:
-        """Book what ``task`` came to; the dead letters among it."""
+        """Count what ``task`` came to; the dead letters among it."""
         wall = time()
         letters = [_letter(dead, task, wall) for dead in result.dead]
         self._count(result)
         if letters:
-            self._tell_dead(letters)
+            self._say_dead(letters)
         if self._log.is_enabled_for("debug"):
-            self._tell_batch(task, result)
+            self._log_batch(task, result)
+        return letters
+
+    def refuse(self, sink: str, stage: str, refused: Sequence[Refused], original: Original) -> list[DeadLetter]:
+        """The dead letters of records that a sink has refused."""
+        wall = time()
+        letters = [_refused_letter(one, sink, stage, wall, original) for one in refused]
+        if letters:
+            self._say_dead(letters)
         return letters
 
     def _count(self, result: Result) -> None:
@@ -45,7 +60,7 @@ class Books:
             add("dead_letters", stage=dead.stage, error=dead.error)
         add("batches")
 
-    def _tell_dead(self, letters: list[DeadLetter]) -> None:
+    def _say_dead(self, letters: list[DeadLetter]) -> None:
         """One warning for each stage and error of the batch, about its first line; the log counts repetitions."""
         kinds: dict[tuple[str, str], list[DeadLetter]] = {}
         for letter in letters:
@@ -58,7 +73,7 @@ class Books:
                 lines=len(some), **trace,
             )  # fmt: skip
 
-    def _tell_batch(self, task: Task, result: Result) -> None:
+    def _log_batch(self, task: Task, result: Result) -> None:
         seconds: dict[str, float] = {}
         for tally in result.tallies:
             for stage, value in tally.seconds.items():
@@ -86,5 +101,18 @@ def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     chunk = task.chunk
     length = dead.length if chunk.oversize is None else chunk.oversize
     raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
-    where = (chunk.stream, chunk.name, chunk.path, chunk.start + dead.offset, length)
-    return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace)
+    return DeadLetter(
+        wall, dead.stage, dead.error, dead.why, chunk.stream, chunk.key, chunk.name, chunk.path,
+        chunk.start + dead.offset, length, raw, dead.event, dead.trace, chunk.clock, chunk.year_bound,
+    )  # fmt: skip
+
+
+def _refused_letter(refused: Refused, sink: str, stage: str, wall: float, original: Original) -> DeadLetter:
+    place = refused.place
+    chunk = place.chunk
+    offset = chunk.start + place.offset
+    return DeadLetter(
+        wall, stage, refused.code, refused.why, chunk.stream, chunk.key, chunk.name, chunk.path, offset, place.length,
+        original(chunk.stream, offset, place.length) or b"", None, None, chunk.clock, chunk.year_bound, sink,
+        refused.payload,
+    )  # fmt: skip

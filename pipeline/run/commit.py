@@ -1,23 +1,27 @@
 """The barrier commit: when a cut is made, what it waits for, and what one commit writes.
 
-The steps, in order: the cut is fixed (positions, dead letters and counters of everything released so far); a barrier
-is put behind it in every sink's queue; each sink makes its data durable and answers with its marks; all of it is
-written in one transaction; only then are the source's positions committed. Nothing else commits.
+The steps, in order: the cut is fixed (the source's cursors, dead letters, counters and what stages remember, of
+everything released so far); a barrier is put behind it in every sink's queue; each sink makes its data durable and
+answers with its marks and the records it refused; all of it is written in one transaction; only then are the source's
+cursors committed, and the sinks told to publish. Nothing else commits.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from tailrace.pipeline.batch import Position
-from tailrace.pipeline.sinks.thread import SinkThread
+from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.source import Source
-from tailrace.pipeline.stage import Mark
+from tailrace.pipeline.stage import Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLettersFullError
 from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters, Key
+
+Memory = Mapping[str, Mapping[str, bytes | None]]
+"""What stages changed in their memories: by stage and key, JSON, or None for what was deleted."""
 
 DEAD_BYTES = 8 << 20  # of dead letters, with what their objects cost, that may wait for one commit
 LETTER_COST = 1200  # bytes of memory a dead letter costs beside its texts
@@ -32,12 +36,14 @@ def most_uncommitted(commit_bytes: int, output_bytes: int) -> int:
 
 
 class Store(Protocol):
-    """Where commits go: the state, or nowhere in a replay."""
+    """Where commits go: the state, or nowhere in a replay. Cursors, marks and what stages remember are JSON values
+    that only their owners look into."""
 
-    def register(self, positions: Sequence[Position]) -> Sequence[int]: ...
-    def announce(self, sink: str, marks: Sequence[Mark]) -> None: ...
+    def register(self, cursors: Sequence[Any]) -> Sequence[int]: ...
+    def announce(self, sink: str, marks: Marks) -> None: ...
     def commit(self, commit: Commit) -> None: ...
-    def marks(self) -> Mapping[str, Sequence[Mark]]: ...
+    def marks(self) -> Mapping[str, Marks]: ...
+    def memory(self) -> Mapping[str, Mapping[str, bytes]]: ...
     def close(self) -> None: ...
 
 
@@ -46,11 +52,13 @@ class Cut:
     """What one commit will write, and the sinks that have not answered yet."""
 
     number: int
-    positions: list[Position]
+    cursors: Mapping[int, Any]
     letters: list[DeadLetter]
     counters: dict[Key, float]
+    memory: Memory
+    files: Counter[str]  # path: bytes of it that are in this cut
     missing: set[int]
-    marks: dict[str, Sequence[Mark]] = field(default_factory=dict)
+    marks: dict[str, Marks] = field(default_factory=dict)
     try_again: float = 0.0  # when the dead letters were full
 
 
@@ -61,31 +69,39 @@ class Committer:
         self,
         store: Store,
         source: Source,
-        sinks: Sequence[SinkThread],
+        crew: Crew,
         counters: Counters,
         durable: Mapping[Key, float],
         interval: float,
         commit_bytes: int,
     ) -> None:
-        self._store, self._source, self._sinks, self._counters = store, source, sinks, counters
+        self._store, self._source, self._crew, self._counters = store, source, crew, counters
+        self._sinks = crew.threads
         self._durable = durable  # what earlier runs counted
         self._interval, self._commit_bytes = interval, commit_bytes
         self._numbers = 0
         self._last = float("-inf")
         self._bytes = self._dead_bytes = 0  # released since the cut
-        self._given = [0 for _ in sinks]  # to each sink, up to the cut
+        self._given = [0 for _ in self._sinks]  # to each sink, up to the cut
         self._letters: list[DeadLetter] = []
+        self._memory: dict[str, dict[str, bytes | None]] = {}
+        self._files: Counter[str] = Counter()  # path: bytes released since the cut
         self._retired: list[int] = []  # rows that go with the next commit that succeeds
         self._dirty = False
         self.cut: Cut | None = None
         self.committed: dict[Key, float] = {}  # the counters of this run as of the last commit
         self.full: DeadLettersFullError | None = None
 
-    def released(self, size: int, letters: Sequence[DeadLetter]) -> None:
-        """This much input was handed to the sinks, and these lines will never be."""
+    def released(self, path: str, size: int, letters: Sequence[DeadLetter], memory: Sequence[Memory] = ()) -> None:
+        """So many bytes of this file were handed to the sinks, and these lines will never be; stages have changed this
+        in their memories."""
         self._dirty = True
         self._bytes += size
+        self._files[path] += size
         self._letters += letters
+        for changes in memory:
+            for stage, values in changes.items():
+                self._memory.setdefault(stage, {}).update(values)
         self._dead_bytes += sum(letter.size + LETTER_COST for letter in letters)
 
     def may_release(self) -> bool:
@@ -118,7 +134,10 @@ class Committer:
         self._numbers += 1
         self._retired += self._source.retired()
         missing = {sink.number for sink in self._sinks}
-        self.cut = Cut(self._numbers, self._source.cut(), self._letters, dict(self._counters.values), missing)
+        counters = dict(self._counters.values)
+        self.cut = Cut(
+            self._numbers, self._source.cut(), self._letters, counters, self._memory, self._files, missing
+        )
         self._begin()
         self._last = now
         for sink in self._sinks:
@@ -129,20 +148,31 @@ class Committer:
     def _begin(self) -> None:
         """Nothing is released since the cut."""
         self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
+        self._memory, self._files = {}, Counter()
         self._given = [sink.given for sink in self._sinks]
 
-    def met(self, sink: SinkThread, barrier: int, marks: Sequence[Mark]) -> None:
-        """A sink has everything before the barrier on its disk."""
-        if self.cut is None or self.cut.number != barrier:
+    def met(self, number: int, barrier: int, marks: Marks, letters: Sequence[DeadLetter]) -> None:
+        """A sink has everything before the barrier on its disk, but for the records of these letters."""
+        cut = self.cut
+        if cut is None or cut.number != barrier:
             return
+        name = self._sinks[number].name
         if marks:
-            self.cut.marks[sink.name] = marks
-        self.cut.missing.discard(sink.number)
+            cut.marks[name] = marks
+        cut.letters += letters
+        for letter in letters:
+            for key, amount in (
+                (("events_written", (("sink", name),)), -1),
+                (("dead_letters", (("error", letter.error), ("stage", letter.stage))), 1),
+            ):
+                cut.counters[key] = cut.counters.get(key, 0) + amount
+                self._counters.values[key] += amount
+        cut.missing.discard(number)
 
     def _write(self, cut: Cut, now: float) -> None:
         totals = {key: self._durable.get(key, 0) + value for key, value in cut.counters.items()}
         try:
-            self._store.commit(Commit(cut.positions, cut.marks, cut.letters, totals, self._retired))
+            self._store.commit(Commit(cut.cursors, cut.marks, cut.letters, totals, self._retired, cut.memory))
         except DeadLettersFullError as error:
             self.full = error
             cut.try_again = now + FULL_RETRY
@@ -151,7 +181,8 @@ class Committer:
         self.cut = None
         self._retired = []
         self.committed = cut.counters
-        self._source.committed(cut.positions)
+        self._source.committed(cut.cursors)
+        self._crew.committed(cut.marks)
         self._counters.add("commits")
 
     def forget(self) -> None:
@@ -162,3 +193,7 @@ class Committer:
         self._counters.values.clear()
         self._counters.values.update(self.committed)
         self._counters.values.update(unread)
+
+    def pending(self) -> Counter[str]:
+        """Bytes of each file that were handed to the sinks and are not committed."""
+        return self._files + self.cut.files if self.cut is not None else self._files.copy()

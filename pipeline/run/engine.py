@@ -5,75 +5,36 @@ It sleeps in one place, on the workers' sockets and on a descriptor that hints, 
 
 from __future__ import annotations
 
-import errno
-import os
 import select
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.run.accounting import Books, dead_bytes
+from tailrace.pipeline.run.accounting import Accounting, dead_bytes
 from tailrace.pipeline.run.commit import Committer, Store
-from tailrace.pipeline.sinks.thread import (
-    Announced,
-    Answer,
-    Closed,
-    Delivered,
-    Failed,
-    Met,
-    Recovered,
-    Retried,
-    SinkThread,
-)
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.run.rewind import Rewinds
+from tailrace.pipeline.run.waker import Waker
+from tailrace.pipeline.sinks.crew import Crew
+from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
+from tailrace.pipeline.source import Balances, Exhausts, Rereads, Source, Whole
 from tailrace.pipeline.source.tail.ledger import Balance
-from tailrace.pipeline.stage import Write
+from tailrace.pipeline.stage import HasPaths
 from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch, Task
 from tailrace.pipeline.work.layout import Result
-from tailrace.pipeline.work.process import Worker
-from tailrace.pipeline.work.ring import Ring
 
-LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace
-FIRST_REWIND, LONGEST_REWIND = 0.5, 30.0  # seconds between rewinds that follow one another
-STEADY = 60.0  # seconds without a rewind after which the next one is the first of a new row and waits little again
-MOST_REWINDS = 10  # in a row, without a line that was committed between them, after which it stops: two minutes
-MOST_REWINDS_TO_THE_END = 5  # of a run that is to end: 7 seconds
-STUCK_AFTER = 60.0  # seconds of retries after which it is said louder that a sink is stuck
-HOPELESS = {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL,
-}  # fmt: skip
-"""What keeps a sink from writing until somebody changes something: said louder at once."""
-
-
-class Waker:
-    """Ends the engine's sleep; may be called from any thread and from a signal handler."""
-
-    def __init__(self) -> None:
-        self.fd, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def __call__(self) -> None:
-        try:
-            os.write(self._write, b"!")
-        except BlockingIOError:
-            return  # there are thousands of calls in it already
-
-    def clear(self) -> None:
-        try:
-            os.read(self.fd, 65536)
-        except BlockingIOError:
-            return
+LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace, and that of snapshots
 
 
 @dataclass(slots=True)
 class Settings:
     """What the loop itself needs of the configuration."""
 
-    workers: int
-    task_timeout: float
     commit_interval: float
     commit_bytes: int
     shutdown_timeout: float
@@ -89,7 +50,7 @@ class Outcome:
     counters: Counters  # of this run; `lines_pending` is what was read and not committed
     seconds: float
     closed: bool = False  # the reader of standard output went away: no failure of ours
-    books: Sequence[Balance] = ()  # of each file's bytes, over its whole life
+    balances: Sequence[Balance] = field(default=())  # of each file's bytes, over its whole life
 
 
 class Engine:
@@ -100,77 +61,79 @@ class Engine:
         settings: Settings,
         source: Source,
         store: Store,
-        writes: Sequence[tuple[str, Write]],  # (sink id, sink) in the order of the chain's sink numbers
-        ring: Ring,
-        hire: Callable[[], Worker],
+        crew: Crew,
+        dispatch: Dispatch,
+        remembered: Remembered,
         counters: Counters,
         durable: dict[Key, float],
         log: Any,
         waker: Waker,
         on_turn: Callable[[float], None],
+        outputs: set[str],
     ) -> None:
         self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
-        self._counters, self._on_turn = counters, on_turn
-        self._books = Books(counters, log)
-        self._answers: SimpleQueue[Answer] = SimpleQueue()
-        self._sinks = [SinkThread(n, name, write, self._answers, waker) for n, (name, write) in enumerate(writes)]
+        self._crew, self._dispatch, self._remembered = crew, dispatch, remembered
+        self._counters, self._on_turn, self._outputs = counters, on_turn, outputs
+        self._accounting = Accounting(counters, log)
         self._commit = Committer(
-            store, source, self._sinks, counters, durable, settings.commit_interval, settings.commit_bytes
+            store, source, crew, counters, durable, settings.commit_interval, settings.commit_bytes
         )
-        self._dispatch = Dispatch(
-            ring, max(settings.workers, 1), hire, settings.task_timeout, self._release, counters, log
-        )
+        dispatch.on_release = self._release
         self._recovering: set[int] = set()
         self._recover_at: float | None = None  # when the sinks are asked to go back to their marks
-        self._why = ""  # the cause of the last rewind
-        self._rewinds = 0  # in a row
-        self._lines = 0.0  # committed when the last of them came
-        self._backoff = FIRST_REWIND
-        self._rewound = float("-inf")
+        self._rewinds = Rewinds()
         self._stopping: float | None = None  # the deadline
         self._stop_asked = False
         self._gone: str | None = None  # the sink whose reader went away
-        self._failing: dict[int, float] = {}  # sinks that are retrying, and since when
-        self._errors: dict[int, str] = {}  # what each met last
-        self._stuck: set[int] = set()  # those of which it was said louder
+        self._watched = float("-inf")  # when the sinks were looked at, and the snapshot was made
+        self.snapshot = Snapshot(Counters())
 
     def stop(self) -> None:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
         self._stop_asked = True
         self._waker()
 
-    def progress(self) -> tuple[int, int | None]:
-        """Bytes worked off by this run, and all there are to do, where that is known."""
-        return self._source.progress()
-
     def run(self, open_source: Callable[[], None]) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads."""
         started = monotonic()
         try:
             self._dispatch.start()
-            for sink in self._sinks:
-                sink.start()
-            self._recover()
+            self._crew.start()
             open_source()
+            self._recover(may_cut=self._whole())
             message = self._loop()
         finally:
             self._close()
         return self._outcome(message, monotonic() - started)
+
+    def _whole(self) -> bool:
+        """Whether everything behind the sinks' marks can be made again."""
+        missing = self._source.missing if isinstance(self._source, Whole) else ()
+        if missing and any(self._store.marks().values()):
+            self._log.error(
+                "streams.missing", files=list(missing),
+                notice="what outputs hold behind the last commit may have come from these and cannot be made again: "
+                "nothing is cut off, it is set aside",
+            )  # fmt: skip
+        return not missing
 
     def _loop(self) -> str:
         """Turn after turn; the reason why not everything was committed, or "" when it was."""
         while True:
             now = monotonic()
             if self._stop_asked and self._stopping is None:
-                self._stopping = now + self._settings.shutdown_timeout
-                self._log.info("pipeline.stopping", pending_bytes=self._dispatch.pending_bytes())
+                self._begin_stop(now)
             try:
                 progress, wait = self._turn(now)
-            except (TailraceError, BrokenPipeError):
+            except TailraceError:
                 raise
             except OSError as error:  # the state's disk, a failed registration: go back to what is durable
                 self._rewind(f"{type(error).__name__}: {error}", now)
                 progress, wait = True, 0.0
+            if now - self._watched >= LONGEST_WAIT:
+                self._watched = now
+                self._crew.watch(now)
+                self.snapshot = self._look()
             self._on_turn(now)
             if self._finished():
                 return ""
@@ -178,19 +141,27 @@ class Engine:
                 return f"the reader of {self._gone} went away"
             if self._commit.full and (self._settings.until_eof or self._stopping is not None):  # nothing will change
                 return str(self._commit.full)
-            if self._rewinds >= (MOST_REWINDS_TO_THE_END if self._settings.until_eof else MOST_REWINDS):
-                return self._what_fails()
+            if why := self._rewinds.too_many(self._settings.until_eof):
+                return why
             if self._stopping is not None and now > self._stopping:
                 return self._what_hangs()
             if not progress:
                 self._sleep(wait)
+
+    def _begin_stop(self, now: float) -> None:
+        timeout = self._settings.shutdown_timeout
+        self._stopping = now + timeout
+        look = self.snapshot = self._look()
+        stuck = {name: state.why for name, state in look.sinks.items()}
+        more = {"stuck": stuck, "notice": f"waiting for them for up to {timeout:g} s"} if stuck else {}
+        self._log.info("pipeline.stopping", pending=look.lines_pending, pending_bytes=look.bytes_pending, **more)
 
     def _turn(self, now: float) -> tuple[bool, float]:
         """Give each part its step: (something moved, seconds until something is due)."""
         progress = self._hear(now)
         if self._recover_at is not None:
             if now >= self._recover_at:
-                self._recover()
+                self._recover(may_cut=True)
             return progress, self._recover_at - now if self._recover_at is not None else LONGEST_WAIT
         if self._recovering:
             return progress, LONGEST_WAIT
@@ -202,20 +173,23 @@ class Engine:
             progress |= self._dispatch.fill(self._source, now)
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
-        final = self._dispatch.idle and (not reading or self._source.exhausted)
+        final = self._dispatch.idle and (not reading or self._exhausted)
         if final and self._commit.cut is None:
             self._source.leave()
         self._commit.tick(now, final=final)
         if self._commit.full:
-            self._log.warning(
-                "dead_letters.full", notice=str(self._commit.full).partition(" (")[0], why=str(self._commit.full)
-            )
+            why = str(self._commit.full)
+            self._log.error("dead_letters.full", notice=why.partition(" (")[0], why=why)
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)
         return progress, wait
 
+    @property
+    def _exhausted(self) -> bool:
+        return isinstance(self._source, Exhausts) and self._source.exhausted
+
     def _finished(self) -> bool:
-        ending = self._stopping is not None or self._source.exhausted
+        ending = self._stopping is not None or self._exhausted
         quiet = not self._recovering and self._recover_at is None
         return ending and quiet and self._dispatch.idle and self._commit.settled
 
@@ -234,127 +208,89 @@ class Engine:
         poll.poll(max(1, round(wait * 1000)))
         self._waker.clear()
 
-    # Results go out.
+    # Results go out, and sinks answer.
 
     def _release(self, task: Task, result: Result) -> None:
-        """A worker's result, in its file's order: payloads go to the sinks, the rest into the next commit."""
-        self._source.release(task.chunk, task.done, task.slot.input, dead_bytes(task, result))
-        letters = self._books.enter(task, result)
-        by_sink: dict[int, list[tuple[str, memoryview]]] = {}
-        for number, destination, payload in result.payloads:
-            by_sink.setdefault(number, []).append((destination, payload))
-        task.sinks = len(by_sink)
-        for number, payloads in by_sink.items():
-            self._sinks[number].deliver(task, payloads)
-        self._commit.released(task.done - task.begin, letters)
-
-    # Sinks answer.
+        """A worker's result, in its stream's order: payloads go to the sinks, the rest into the next commit."""
+        self._source.released(task.chunk, task.done, task.slot.input, dead_bytes(task, result))
+        letters = self._accounting.enter(task, result)
+        self._crew.deliver(task, result.payloads)
+        self._commit.released(task.chunk.path, task.done - task.begin, letters, task.take_memory())
 
     def _hear(self, now: float) -> bool:
         heard = False
-        while True:
-            try:
-                answer = self._answers.get_nowait()
-            except Empty:
-                return heard
+        for answer in self._crew.answers(now):
             heard = True
-            sink = self._sinks[answer.sink]
+            sink = self._crew.threads[answer.sink]
             recovering = answer.sink in self._recovering or self._recover_at is not None
             match answer:
-                case Retried(_, error, failures):
-                    self._counters.add("output_retries", sink=sink.name)
-                    self._log.warning("sink.retry", sink=sink.name, error=str(error), failures=failures)
-                    self._tell_stuck(sink, error, now)
                 case Recovered():
-                    self._tell_notices(sink)
                     self._recovering.discard(answer.sink)
-                case Failed(_, error, fatal=True):
-                    if isinstance(error, TailraceError):
-                        raise error
-                    self._log.error("sink.fault", sink=sink.name, exc_info=error)
-                    raise SinkError(f"{sink.name}: a fault in the sink: {type(error).__name__}: {error}") from error
-                case Failed(_, error):
+                case Fatal(_, error):
+                    raise error
+                case Lost(_, error):
                     self._rewind(f"{sink.name}: {error}", now)
                 case Closed():
                     self._gone = sink.name
                 case _ if recovering:
                     continue  # about something that was dropped
                 case Delivered(_, task):
-                    if self._failing.pop(answer.sink, None) is not None:
-                        self._stuck.discard(answer.sink)
-                        self._log.info("sink.recovered", sink=sink.name)
                     task.sinks -= 1
                     if task.sinks == 0:
                         self._dispatch.settle(task)
                 case Announced(_, marks):
+                    if isinstance(sink.write, HasPaths):
+                        self._outputs.update(sink.write.paths(marks))
                     self._store.announce(sink.name, marks)
                     sink.go_on()
-                case Met(_, barrier, marks):
-                    self._tell_notices(sink)
-                    self._commit.met(sink, barrier, marks)
+                case Met(number, barrier, marks, refused):
+                    label = self._crew.labels[number]
+                    letters = self._accounting.refuse(sink.name, label, refused, self._original)
+                    self._commit.met(number, barrier, marks, letters)
+        return heard
 
-    def _tell_stuck(self, sink: SinkThread, error: BaseException, now: float) -> None:
-        """Once, as long as the trouble lasts: when it has lasted for long, or will until somebody helps."""
-        since = self._failing.setdefault(sink.number, now)
-        self._errors[sink.number] = str(error)
-        hopeless = isinstance(error, OSError) and error.errno in HOPELESS
-        if sink.number in self._stuck or not (hopeless or now - since >= STUCK_AFTER):
-            return
-        self._stuck.add(sink.number)
-        self._log.error(
-            "sink.stuck", sink=sink.name, error=str(error), seconds=round(now - since),
-            notice="nothing is lost, but nothing more is read until this output can be written: put right what the "
-            "error names and it goes on by itself; or stop, change the stage in the configuration, and start again",
-        )  # fmt: skip
-
-    def _tell_notices(self, sink: SinkThread) -> None:
-        """What a sink has to say of its files (replaced, cut back); it fills the list only before it answers."""
-        notices: list[str] = getattr(sink.write, "notices", [])
-        for notice in notices:
-            self._log.warning("sink.notice", sink=sink.name, notice=notice)
-        notices.clear()
+    def _original(self, stream: int, offset: int, length: int) -> bytes | None:
+        return self._source.original(stream, offset, length) if isinstance(self._source, Rereads) else None
 
     # Going back to what is durable.
 
     def _rewind(self, why: str, now: float) -> None:
         """Drop the ring and go back to the last commit; the sinks follow after a backoff."""
-        steady = now - self._rewound > STEADY
-        if steady:
-            self._backoff = FIRST_REWIND
-        lines = self._commit.committed.get(("lines_read", ()), 0)
-        self._rewinds = 1 if steady or lines > self._lines else self._rewinds + 1
-        self._lines = lines
-        self._log.error("pipeline.rewind", why=why, seconds=self._backoff, failures=self._rewinds)
-        self._why = why
-        self._rewound = now
-        self._recover_at = now + self._backoff
-        self._backoff = min(self._backoff * 2, LONGEST_REWIND)
+        seconds = self._rewinds.another(why, now, self._commit.committed.get(("lines_read", ()), 0))
+        self._log.error("pipeline.rewind", why=why, seconds=seconds, failures=self._rewinds.count)
+        self._recover_at = now + seconds
+        self._remembered.restore(self._store.memory())
         self._dispatch.drop()
         self._source.rewind()
         self._commit.forget()
         self._counters.add("rewinds")
 
-    def _recover(self) -> None:
+    def _recover(self, *, may_cut: bool) -> None:
         """Send every sink back to its marks; those that no sink of the chain has belong to sinks that are gone."""
-        marks = self._store.marks()
         self._recover_at = None
-        self._recovering = {sink.number for sink in self._sinks}
-        for sink in self._sinks:
-            sink.recover(marks.get(sink.name, ()))
+        self._recovering = {sink.number for sink in self._crew.threads}
+        self._crew.recover(self._store.marks(), may_cut)
 
-    # The end.
+    # What is so.
 
-    def _what_fails(self) -> str:
-        return (
-            f"{self._rewinds} commits in a row have failed, the last one: {self._why}; nothing is lost, but see "
-            "to the disk (room, permissions, errors in the system's log): the next start goes on from the last commit"
+    def _look(self) -> Snapshot:
+        """What is committed, and what is not."""
+        files: Counter[str] = self._commit.pending()
+        oldest = self._dispatch.pending(files)
+        now = monotonic()
+        committed = Counters()
+        committed.values.update(self._commit.committed)
+        lines = int(self._counters.total("lines_read") - committed.total("lines_read"))
+        sinks = {name: SinkState(now - one.since, one.why) for name, one in self._crew.troubles().items()}
+        return Snapshot(
+            committed, lines, sum(files.values()), now - (oldest if oldest is not None else now), dict(+files), sinks
         )
 
     def _what_hangs(self) -> str:
-        stuck = sorted(f"{self._sinks[number].name} ({self._errors[number]})" for number in self._failing)
+        stuck = sorted(f"{name} ({trouble.why})" for name, trouble in self._crew.troubles().items())
         about = f"; stuck: {', '.join(stuck)}" if stuck else ""
         if self._recover_at is not None:
-            about += f"; the last commit failed: {self._why}"
+            about += f"; the last commit failed: {self._rewinds.why}"
         if self._commit.full:
             about += f"; {self._commit.full}"
         return (
@@ -363,19 +299,15 @@ class Engine:
 
     def _close(self) -> None:
         self._dispatch.close()
-        for sink in self._sinks:
-            sink.close(timeout=1.0)
+        self._crew.close()
         self._source.close()
         self._store.close()
 
     def _outcome(self, message: str, seconds: float) -> Outcome:
+        look = self._look()
         counters = Counters()
-        counters.values.update(self._commit.committed)
-        pending = self._counters.total("lines_read") - counters.total("lines_read")
-        counters.add("lines_read", pending)
-        counters.add("lines_pending", pending)
-        return Outcome(not message, message, counters, seconds, self._gone is not None)
-
-
-class SinkError(TailraceError):
-    """A sink raised something that is neither trouble with its output nor a wish to be asked again: a fault in it."""
+        counters.values.update(look.counters.values)
+        counters.add("lines_read", look.lines_pending)
+        counters.add("lines_pending", look.lines_pending)
+        balances = self._source.balances() if isinstance(self._source, Balances) else ()
+        return Outcome(not message, message, counters, seconds, self._gone is not None, balances)

@@ -1,4 +1,4 @@
-"""A sink at work: its own thread with a queue, in which payloads, barriers and recoveries are done one by one.
+"""A sink at work: its own thread with a queue, in which deliveries, barriers and recoveries are done one by one.
 
 The queue needs no bound of its own: what is in it lies in slots. Answers go back through one queue that all sinks
 share; the engine's thread takes them from there.
@@ -6,30 +6,36 @@ share; the engine's thread takes them from there.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
 
-from tailrace.pipeline.errors import Retry
-from tailrace.pipeline.stage import Mark, Write
+from tailrace.pipeline.chain.outcome import Encoded
+from tailrace.pipeline.delivery import Batch, Request, RetryPolicy
+from tailrace.pipeline.errors import ReaderGone, TailraceError
+from tailrace.pipeline.outgoing import About, Outgoing
+from tailrace.pipeline.sinks.batching import Batching
+from tailrace.pipeline.sinks.breaker import AbandonError, Breaker
+from tailrace.pipeline.sinks.sender import Refused, Sender, Senders
+from tailrace.pipeline.stage import Announces, Closes, Commits, Connects, Cut, Flushes, Marks, Recovers, Syncs, Write
 from tailrace.pipeline.work.dispatch import Task
-
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0  # seconds
-Payloads = list[tuple[str, memoryview]]
 
 
 @dataclass(slots=True, frozen=True)
 class Delivered:
+    """The sink has taken all of this task: its slot is not needed any more."""
+
     sink: int
     task: Task
 
 
 @dataclass(slots=True, frozen=True)
-class Retried:
-    """A delivery or announcement that failed, for the ``failures``-th time in a row; it will be made again."""
+class Failed:
+    """A call that failed, for the ``failures``-th time in a row; it will be made again."""
 
     sink: int
     error: BaseException
@@ -37,30 +43,44 @@ class Retried:
 
 
 @dataclass(slots=True, frozen=True)
+class Succeeded:
+    """A call got through that had failed before."""
+
+    sink: int
+
+
+@dataclass(slots=True, frozen=True)
 class Announced:
     """New destinations: their marks must be durable before the sink goes on (``SinkThread.go_on``)."""
 
     sink: int
-    marks: list[Mark]
+    marks: Marks
 
 
 @dataclass(slots=True, frozen=True)
 class Met:
-    """A barrier: everything before it is durable; these marks changed."""
+    """A barrier: everything before it is durable; these marks changed, and these records were refused."""
 
     sink: int
     barrier: int
-    marks: list[Mark]
+    marks: Marks
+    refused: Sequence[Refused]
 
 
 @dataclass(slots=True, frozen=True)
-class Failed:
-    """A barrier or announcement that failed: the engine rewinds. For ``recover`` and for programming errors the
-    pipeline stops instead (``fatal``)."""
+class Lost:
+    """What was delivered cannot be made durable: the engine goes back to the last commit."""
 
     sink: int
     error: BaseException
-    fatal: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Fatal:
+    """Only the user can put it right: the run ends."""
+
+    sink: int
+    error: TailraceError
 
 
 @dataclass(slots=True, frozen=True)
@@ -70,20 +90,24 @@ class Recovered:
 
 @dataclass(slots=True, frozen=True)
 class Closed:
-    """The reader of the output is gone for good (a closed pipe)."""
+    """The reader of the output is gone for good."""
 
     sink: int
 
 
-Answer = Delivered | Retried | Announced | Met | Failed | Recovered | Closed
+@dataclass(slots=True, frozen=True)
+class Said:
+    """A notice of the sink's own for the log."""
+
+    sink: int
+    notice: str
 
 
-class AbandonError(Exception):
-    """The engine gave up what is in the queue."""
+Answer = Delivered | Failed | Succeeded | Announced | Met | Lost | Fatal | Recovered | Closed | Said
 
 
 class SinkThread:
-    """``write`` is only ever called from this thread (except ``encode``, which is the workers')."""
+    """``write`` is only ever called from this thread and its senders (except ``encode``, which is the workers')."""
 
     def __init__(
         self,
@@ -92,33 +116,61 @@ class SinkThread:
         write: Write,
         answers: SimpleQueue[Answer],
         wake: Callable[[], None],
+        most_uncommitted: int | None = None,
     ) -> None:
         self.number, self.name, self.write = number, name, write
         self._answers, self._wake = answers, wake
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self.given = 0  # bytes to be delivered, since the start
         self._announced: set[str] = set()
+        self._refused: list[Refused] = []
         self._may_go_on = threading.Event()
-        self._abandon = threading.Event()
+        about = About(name, most_uncommitted, lambda notice: self._answer(Said(number, notice)))
+        connect = partial(write.connect, about) if isinstance(write, Connects) else None
+        policy: RetryPolicy | None = getattr(write, "retry", None)
+        self.breaker = Breaker(
+            policy,
+            connect,
+            lambda error, failures: self._answer(Failed(number, error, failures)),
+            lambda: self._answer(Succeeded(number)),
+        )
+        self._batching: Batching | None = None
+        request: Request | None = getattr(write, "request", None)
+        sender = Sender(write, self.breaker, policy or RetryPolicy(), self._refused.append)
+        self._senders = Senders(
+            request.concurrency if request else 1,
+            sender.send,
+            lambda error: self._answer(Fatal(number, error)),
+            f"sink {name}",
+        )
+        settings: Batch | None = getattr(write, "batch", None)
+        if settings is not None:
+            self._batching = Batching(settings, self._senders.put)
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+        self._senders.start()
 
     # What the engine asks for, in order.
 
-    def deliver(self, task: Task, payloads: Payloads) -> None:
-        self.given += sum(len(payload) for _, payload in payloads)
+    def deliver(self, task: Task, payloads: list[Encoded]) -> None:
+        self.given += sum(len(payload.data) for payload in payloads)
         self._queue.put(lambda: self._deliver(task, payloads))
 
     def barrier(self, number: int) -> None:
         self._queue.put(lambda: self._barrier(number))
 
-    def recover(self, marks: Sequence[Mark]) -> None:
+    def committed(self, marks: Marks) -> None:
+        write = self.write
+        if isinstance(write, Commits):
+            self._queue.put(lambda: self.breaker.call("committed", partial(write.committed, marks)))
+
+    def recover(self, marks: Marks, may_cut: bool) -> None:
         """Abandon what is in the queue and go back to these marks; answered by Recovered, after everything else."""
-        self._abandon.set()
+        self.breaker.abandon()
         self._may_go_on.set()
-        self._queue.put(lambda: self._recover(marks))
+        self._queue.put(lambda: self._recover(marks, may_cut))
 
     def go_on(self) -> None:
         self._may_go_on.set()
@@ -127,7 +179,7 @@ class SinkThread:
         """Let the thread end; False when it hangs in its sink (it is a daemon thread and ends with the process)."""
         if self._thread.ident is None:
             return True  # never started
-        self._abandon.set()
+        self.breaker.abandon()
         self._may_go_on.set()
         self._queue.put(None)
         self._thread.join(timeout)
@@ -140,82 +192,110 @@ class SinkThread:
     # In the thread.
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while True:
             try:
+                job = self._next()
+                if job is None:
+                    break
                 job()
             except AbandonError:
                 continue
-            except BrokenPipeError:
+            except ReaderGone:
                 self._answer(Closed(self.number))
-            except Exception as error:  # told to the engine, which stops the pipeline
-                self._answer(Failed(self.number, error, fatal=True))
-        self.write.close()
+            except TailraceError as error:
+                self._answer(Fatal(self.number, error))
+            except Exception as error:  # a fault of ours: what was to be done is not done
+                self._answer(Lost(self.number, error))
+        self._senders.close()
+        if isinstance(self.write, Closes):
+            self.write.close()
+
+    def _next(self) -> Callable[[], None] | None:
+        """The next thing to do; meanwhile batches that are old enough are sent."""
+        while True:
+            wait = self._batching.due(monotonic()) if self._batching is not None else None
+            try:
+                return self._queue.get(timeout=wait)
+            except Empty:
+                assert self._batching is not None
+                self._batching.tick(monotonic())
 
     def _answer(self, answer: Answer) -> None:
         self._answers.put(answer)
         self._wake()
 
-    def _deliver(self, task: Task, payloads: Payloads) -> None:
-        self._check()
-        new = [to for to in dict.fromkeys(to for to, _ in payloads) if to not in self._announced]
+    def _deliver(self, task: Task, payloads: list[Encoded]) -> None:
+        self.breaker.check()
+        new = [to for to in dict.fromkeys(payload.destination for payload in payloads) if to not in self._announced]
         if new:
             self._announce(new)
-        for destination, payload in payloads:
-            self._persist(partial(self.write.deliver, destination, payload))
+        for payload in payloads:
+            if self._batching is not None:
+                self._batching.add(payload, task.chunk)
+            else:
+                self._pass_on(Outgoing(payload.destination, payload.data))
         self._answer(Delivered(self.number, task))
 
+    def _pass_on(self, outgoing: Outgoing) -> None:
+        def whole() -> None:
+            if self.write.deliver(outgoing) is not None:
+                raise TypeError("only a sink with a field `batch` knows its records apart, and may refuse some")
+
+        self.breaker.call("deliver", whole)
+
     def _announce(self, destinations: list[str]) -> None:
-        marks: list[Mark] = []
-        self._persist(lambda: marks.extend(self.write.announce(destinations)))
-        self._may_go_on.clear()
-        self._check()  # only now: a recovery that came before the clear must not be missed
-        self._answer(Announced(self.number, marks))
-        self._may_go_on.wait()
-        self._check()
+        write = self.write
+        if isinstance(write, Announces):
+            marks = self.breaker.call("announce", partial(write.announce, destinations))
+            self._may_go_on.clear()
+            self.breaker.check()  # only now: a recovery that came before the clear must not be missed
+            self._answer(Announced(self.number, marks))
+            self._may_go_on.wait()
+            self.breaker.check()
         self._announced.update(destinations)
 
-    def _persist(self, attempt: Callable[[], None]) -> None:
-        """Try until it works, with exponential backoff and full jitter."""
-        failures = 0
-        while True:
-            self._check()
-            try:
-                return attempt()
-            except BrokenPipeError:
-                raise
-            except (OSError, Retry) as error:
-                if isinstance(error, Retry) and error.expected:
-                    self._abandon.wait(error.delay)
-                    continue
-                failures += 1
-                self._answer(Retried(self.number, error, failures))
-                longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 16))
-                delay = random.uniform(FIRST_BACKOFF / 2, longest)  # noqa: S311  (jitter, no secret)
-                if isinstance(error, Retry) and error.delay is not None:
-                    delay = error.delay
-                self._abandon.wait(delay)
-
-    def _check(self) -> None:
-        if self._abandon.is_set():
-            raise AbandonError
-
     def _barrier(self, number: int) -> None:
-        self._check()
-        try:
-            marks = self.write.barrier()
-        except BrokenPipeError:
-            raise
-        except (OSError, Retry) as error:  # never retried: after a failed fsync nobody knows what is on the disk
-            self._answer(Failed(self.number, error, fatal=False))
-        else:
-            self._answer(Met(self.number, number, marks))
+        self.breaker.check()
+        write = self.write
+        if self._batching is not None:
+            self._batching.flush()
+            self._senders.wait()
+            self.breaker.check()
+        if isinstance(write, Flushes):
+            self.breaker.call("flush", write.flush)
+        marks: Marks = {}
+        if isinstance(write, Syncs):
+            try:
+                with self.breaker.busy_with("sync"):
+                    marks = write.sync(Cut(number))
+            except (TailraceError, ReaderGone):
+                raise
+            except BaseException as error:  # never retried: after a failed fsync nobody knows what is on the disk
+                self._answer(Lost(self.number, error))
+                return
+        refused, self._refused[:] = self._refused.copy(), []
+        self._answer(Met(self.number, number, marks, refused))
 
-    def _recover(self, marks: Sequence[Mark]) -> None:
-        self._abandon.clear()
+    def _recover(self, marks: Marks, may_cut: bool) -> None:
+        self._senders.wait()
+        self.breaker.resume()
         self._announced.clear()  # what is used again is announced again: its file may be another one now
-        try:
-            self.write.recover(marks)
-        except OSError as error:
-            self._answer(Failed(self.number, error, fatal=False))
-        else:
-            self._answer(Recovered(self.number))
+        self._refused.clear()
+        if self._batching is not None:
+            self._batching.drop()
+        write = self.write
+        if isinstance(write, Recovers):
+            self.breaker.call("recover", partial(write.recover, marks, may_cut))
+        if isinstance(write, Commits):
+            self.breaker.call("committed", partial(write.committed, marks))
+        self.breaker.call("connect", _nothing)
+        self._answer(Recovered(self.number))
+
+
+def _nothing() -> None:
+    """What a call that only needs the connection calls."""
+
+
+def told_apart(write: Any) -> bool:
+    """Whether the sink must know which record is which: it has the engine's batches."""
+    return getattr(write, "batch", None) is not None

@@ -1,4 +1,4 @@
-"""Who works on which slot. Idle workers pull the next filled slot; results are released in order for each file.
+"""Who works on which slot. Idle workers pull the next filled slot; results are released in order for each stream.
 
 A slot's way: free, filled by the source, waiting, given to a worker, through, released to the sinks, free again. A
 result that is only a part (the output was full, or the worker died) is released as far as it goes; the rest stays in
@@ -17,7 +17,9 @@ from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.pipeline.work.layout import DeadLine, Result, Tally, read_result
+from tailrace.pipeline.chain.outcome import DeadLine, Tally
+from tailrace.pipeline.chain.stateful import Remembered
+from tailrace.pipeline.work.layout import Result, read_result
 from tailrace.pipeline.work.process import Died, Worker
 from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Ring, Slot
 from tailrace.pipeline.work.worker import DONE, PIECE
@@ -49,10 +51,21 @@ class Task:
     started: float = 0.0
     word: tuple[int, int] = (0, 0)  # the header's words when last looked at, and since when
     since: float = 0.0
+    read: float = 0.0  # when it was filled
+    memory: list[dict[str, dict[str, bytes | None]]] = field(default_factory=list)  # what stages changed in theirs
+
+    def take_memory(self) -> list[dict[str, dict[str, bytes | None]]]:
+        """What stages have changed in their memories, for the commit."""
+        memory, self.memory = self.memory, []
+        return memory
 
 
 class Dispatch:
-    """Owns the slots and the workers. ``on_release(task, result)`` is told each result in its file's order."""
+    """Owns the slots and the workers. ``on_release(task, result)`` is told each result in its stream's order.
+
+    With ``remembered``, what the stages of the one worker remember depends on the order in which it works: results are
+    released in that order, and a fresh worker begins with what the dead one had finished.
+    """
 
     def __init__(
         self,
@@ -60,14 +73,16 @@ class Dispatch:
         workers: int,
         hire: Callable[[], Worker],
         task_timeout: float,
-        on_release: Callable[[Task, Result], None],
         counters: Counters,
         log: Any,
+        remembered: Remembered | None = None,
     ) -> None:
         self._ring = ring
         self._hire = hire
         self._task_timeout = task_timeout
-        self._on_release = on_release
+        self.on_release: Callable[[Task, Result], None] = lambda _task, _result: None
+        self._remembered = remembered
+        self._worked: deque[Task] = deque()  # with `remembered`: what is through and not released, in that order
         self._counters = counters
         self._log = log
         self._free = list(range(len(ring.slots)))
@@ -75,6 +90,7 @@ class Dispatch:
         self._order: dict[int, deque[Task]] = {}  # file id: its tasks not wholly released, in the order of the file
         self._held: Counter[int] = Counter()  # file id: slots it occupies
         self._working: dict[Worker, Task] = {}
+        self._parts = 0  # tasks that are through in part: their rest comes next
         self._numbers = 0
         self._start_failures = 0
         self._wanted = workers
@@ -96,12 +112,9 @@ class Dispatch:
             heapq.heappop(self._free)
             self._held[chunk.stream] += 1
             self._numbers += 1
-            task = Task(self._numbers, slot, chunk)
+            task = Task(self._numbers, slot, chunk, read=now)
             self._order.setdefault(chunk.stream, deque()).append(task)
-            if chunk.oversize is None:
-                self._waiting.append(task)
-            else:  # nothing to run: the line is condemned as it is
-                task.through, task.done = True, chunk.length
+            self._waiting.append(task)
             self.idle = False
             read = True
         return read
@@ -119,8 +132,13 @@ class Dispatch:
     def assign(self, now: float) -> bool:
         """Give waiting slots to idle workers; True when one was given."""
         given = False
+        while self._waiting and self._waiting[0].chunk.oversize is not None and not self._has_part:
+            task = self._waiting.popleft()  # nothing to run: the line is condemned as it is
+            task.done = task.chunk.length
+            self._is_through(task)
+            given = True
         for index, worker in enumerate(self.workers):
-            if not self._waiting:
+            if not self._waiting or self._has_part:
                 break
             if worker in self._working:
                 continue
@@ -131,6 +149,11 @@ class Dispatch:
             self._give(self.workers[index], task, now)
             given = True
         return given
+
+    @property
+    def _has_part(self) -> bool:
+        """With memory, nothing is worked on before the rest of what is through in part."""
+        return self._remembered is not None and self._parts > 0
 
     def _give(self, worker: Worker, task: Task, now: float) -> None:
         task.slot.ask(task.chunk, task.begin, task.careful_until, task.condemned, task.stage, task.cause)
@@ -151,7 +174,8 @@ class Dispatch:
                 self._start_failures = 0
                 task = self._working.pop(worker)
                 task.done = task.chunk.length if answer == DONE else task.slot.progress[0]
-                task.through, task.fresh = True, False
+                task.fresh = False
+                self._is_through(task)
                 progress = True
         return progress
 
@@ -165,11 +189,10 @@ class Dispatch:
             if self._start_failures >= START_FAILURES:
                 raise TailraceError(f"workers die as soon as they start ({cause}); see what they printed above")
         worker.close()
-        self.workers[index] = self._hired()
-        if task is None:
-            return
-        if not worker.ready:  # it never looked at the slot
-            self._waiting.appendleft(task)
+        if task is None or not worker.ready:
+            self.workers[index] = self._hired()
+            if task is not None:  # it never looked at the slot
+                self._waiting.appendleft(task)
             return
         done = task.slot.progress[0]
         at, single = task.slot.at
@@ -184,7 +207,20 @@ class Dispatch:
         if done == task.begin:  # nothing to release
             self._waiting.appendleft(task)
         else:
-            task.done, task.through = done, True
+            task.done = done
+            self._is_through(task)
+        self.workers[index] = self._hired()
+
+    def _is_through(self, task: Task) -> None:
+        task.through = True
+        if task.done < task.chunk.length:
+            self._parts += 1
+        if self._remembered is None:
+            return
+        self._worked.append(task)
+        if task.chunk.oversize is None:
+            for changes in read_result(task.slot.output, task.slot.progress[1]).changes:
+                task.memory.append(self._remembered.apply(changes))
 
     def watch(self, now: float) -> None:
         """Kill workers whose header has not moved for ``task_timeout``; the rest is as for any death."""
@@ -198,21 +234,31 @@ class Dispatch:
                 worker.kill()
 
     def release(self, may: Callable[[], bool]) -> bool:
-        """Hand on, in order for each file, what is through, as long as ``may()``; True when something was."""
+        """Hand on, in order for each stream, what is through, as long as ``may()``; True when something was."""
         released = False
+        while self._worked and may():
+            self._release(self._worked.popleft())
+            released = True
+        if self._remembered is not None:
+            return released
         for stream in list(self._order):
             tasks = self._order[stream]
             while tasks and tasks[0].through and not tasks[0].released and may():
-                task = tasks[0]
-                task.released = released = True
-                if task.done == task.chunk.length:
-                    tasks.popleft()  # its slot stays with the sinks, but the file's next chunk may go
-                self._on_release(task, self._result(task))
-                if task.sinks == 0:
-                    self.settle(task)
-            if not tasks:
-                del self._order[stream]
+                self._release(tasks[0])
+                released = True
         return released
+
+    def _release(self, task: Task) -> None:
+        """The first of its stream."""
+        task.released = True
+        tasks = self._order[task.chunk.stream]
+        if task.done == task.chunk.length:
+            tasks.popleft()  # its slot stays with the sinks, but the stream's next chunk may go
+            if not tasks:
+                del self._order[task.chunk.stream]
+        self.on_release(task, self._result(task))
+        if task.sinks == 0:
+            self.settle(task)
 
     def _result(self, task: Task) -> Result:
         chunk = task.chunk
@@ -227,6 +273,7 @@ class Dispatch:
         if task.done < task.chunk.length:
             task.begin, task.through, task.released = task.done, False, False
             self._waiting.appendleft(task)
+            self._parts -= 1
             return
         heapq.heappush(self._free, task.slot.index)
         self._held[task.chunk.stream] -= 1
@@ -239,19 +286,26 @@ class Dispatch:
         """No slot is free."""
         return not self._free
 
-    def pending_bytes(self) -> int:
-        """Input read and not yet released."""
-        return sum(task.chunk.length - task.begin for tasks in self._order.values() for task in tasks)
+    def pending(self, files: Counter[str]) -> float | None:
+        """Add to each file's count the input read and not yet released; when the oldest of it was read."""
+        oldest: float | None = None
+        for tasks in self._order.values():
+            for task in tasks:
+                files[task.chunk.path] += task.chunk.length - (task.done if task.released else task.begin)
+                oldest = task.read if oldest is None else min(oldest, task.read)
+        return oldest
 
     def drop(self) -> None:
         """Forget every slot, for a rewind; workers at work are let finish or are replaced by fresh ones."""
         for index, worker in enumerate(self.workers):
-            if worker in self._working:
+            if worker in self._working or self._remembered is not None:
                 self._dismiss(worker)
                 self.workers[index] = self._hired()
         self._working.clear()
+        self._worked.clear()
         self._waiting.clear()
         self._order.clear()
+        self._parts = 0
         self._held.clear()
         self._free = list(range(len(self._ring.slots)))
         self.idle = True

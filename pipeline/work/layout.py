@@ -7,67 +7,20 @@ and records of one piece are taken together or not at all: the worker's progress
 
 from __future__ import annotations
 
-import json
 import struct
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import orjson
-from tailrace.pipeline.batch import Event
+from tailrace.pipeline.chain.outcome import Changes, DeadLine, Encoded, Made, Tally
 
 FOOTER = struct.Struct("=I")
-PAYLOAD = struct.Struct("=BHII")  # kind, sink, offset, length; then the destination
+PAYLOAD = struct.Struct("=BHIIH")  # kind, sink, offset, length, length of the destination; then that and the columns
 DEAD = struct.Struct("=BII")  # kind, input offset of the line, its length; then JSON
-KIND_PAYLOAD, KIND_DEAD, KIND_TALLY = 0, 1, 2
+KIND_PAYLOAD, KIND_DEAD, KIND_TALLY, KIND_CHANGES = 0, 1, 2, 3
 OUTPUT_A_RECORD = 256  # bytes of output there are for each payload and dead line: reading them back costs more
 FEWEST_RECORDS = 4096  # that are taken however small the output is
-
-
-@dataclass(slots=True)
-class Payload:
-    sink: int
-    destination: str
-    data: bytes
-
-
-@dataclass(slots=True)
-class DeadLine:
-    """A line that failed in a stage. ``offset`` and ``length`` are within the slot's input, without the newline."""
-
-    offset: int
-    length: int
-    stage: str
-    error: str
-    why: str
-    trace: str | None = None
-    event: str | None = None  # the fields at the time, as JSON
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened to the lines of one piece, by stage. ``seconds`` is processor and waiting time together."""
-
-    lines: int = 0
-    written: dict[str, int] = field(default_factory=dict)  # sink: events
-    made: dict[str, int] = field(default_factory=dict)  # stage: events it added
-    filtered: dict[str, int] = field(default_factory=dict)  # "stage\0reason": events
-    seconds: dict[str, float] = field(default_factory=dict)  # stage: seconds
-
-    def to_json(self) -> bytes:
-        return orjson.dumps((self.lines, self.written, self.made, self.filtered, self.seconds))
-
-    @classmethod
-    def from_json(cls, data: memoryview) -> Tally:
-        return cls(*orjson.loads(data))
-
-
-@dataclass(slots=True)
-class Made:
-    """The outcome of a piece."""
-
-    payloads: list[Payload] = field(default_factory=list)
-    dead: list[DeadLine] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
 
 
 def most_records(output_bytes: int) -> int:
@@ -105,17 +58,20 @@ class ResultWriter:
     def _put_all(self, made: Made) -> bool:
         for payload in made.payloads:
             size = len(payload.data)
-            record = PAYLOAD.pack(KIND_PAYLOAD, payload.sink, self._front, size) + payload.destination.encode(
-                "utf-8", "surrogatepass"
-            )
-            if self._front + size > self._back or not self._record(record, size):
+            destination = payload.destination.encode("utf-8", "surrogatepass")
+            about = PAYLOAD.pack(KIND_PAYLOAD, payload.sink, self._front, size, len(destination)) + destination
+            if payload.columns is not None:
+                about += payload.columns.tobytes()
+            if self._front + size > self._back or not self._record(about, size):
                 return False
             self._output[self._front : self._front + size] = payload.data
             self._front += size
         for dead in made.dead:
-            about = (dead.stage, dead.error, dead.why, dead.trace, dead.event)
-            if not self._record(DEAD.pack(KIND_DEAD, dead.offset, dead.length) + orjson.dumps(about)):
+            why = (dead.stage, dead.error, dead.why, dead.trace, dead.event)
+            if not self._record(DEAD.pack(KIND_DEAD, dead.offset, dead.length) + orjson.dumps(why)):
                 return False
+        if made.changes and not self._record(bytes((KIND_CHANGES,)) + orjson.dumps(made.changes)):
+            return False
         return self._record(bytes((KIND_TALLY,)) + made.tally.to_json())
 
     def _record(self, body: bytes, payload: int = 0) -> bool:
@@ -129,48 +85,45 @@ class ResultWriter:
         return True
 
 
-def fields_text(event: Event) -> str:
-    """The fields at the time as JSON text; what JSON cannot hold is told by its repr."""
-    try:
-        return str(orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS), "utf-8")
-    except (TypeError, ValueError):  # surrogates, integers beyond 64 bits, nesting: whatever made it fail
-        return json.dumps(repr(event))
-
-
-def clean(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 @dataclass(slots=True)
 class Result:
-    """A worker's output read back. ``payloads`` are (sink, destination, data), neighbours of one destination joined."""
+    """A worker's output read back; neighbours of one destination are joined where records are not told apart."""
 
-    payloads: list[tuple[int, str, memoryview]] = field(default_factory=list)
+    payloads: list[Encoded] = field(default_factory=list)  # their data are views of the output
     dead: list[DeadLine] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
+    changes: list[Changes] = field(default_factory=list)  # in the order in which they were made
 
 
 def read_result(output: memoryview, record_bytes: int) -> Result:
     """Everything the progress word vouches for; the views are valid as long as the slot is not given away."""
     result = Result()
-    runs: list[tuple[int, str, int, int]] = []  # sink, destination, from, to
+    last: tuple[int, str, int, int] | None = None  # sink, destination, from, to: what a neighbour may be joined to
     for body in _records(output, record_bytes):
         kind = body[0]
         if kind == KIND_PAYLOAD:
-            _, sink, offset, size = PAYLOAD.unpack_from(body)
-            destination = str(body[PAYLOAD.size :], "utf-8", "surrogatepass")
-            if runs and runs[-1][:2] == (sink, destination) and runs[-1][3] == offset:
-                runs[-1] = (sink, destination, runs[-1][2], offset + size)
+            _, sink, offset, size, length = PAYLOAD.unpack_from(body)
+            destination = str(body[PAYLOAD.size : PAYLOAD.size + length], "utf-8", "surrogatepass")
+            about = body[PAYLOAD.size + length :]
+            columns: array[int] | None = None
+            if about:
+                columns, last = array("I"), None
+                columns.frombytes(about)
+            elif last is not None and last[:2] == (sink, destination) and last[3] == offset:
+                last = (sink, destination, last[2], offset + size)
+                result.payloads[-1].data = output[last[2] : last[3]]
+                continue
             else:
-                runs.append((sink, destination, offset, offset + size))
+                last = (sink, destination, offset, offset + size)
+            result.payloads.append(Encoded(sink, destination, output[offset : offset + size], columns))
         elif kind == KIND_DEAD:
             _, offset, size = DEAD.unpack_from(body)
             stage, error, why, trace, event = orjson.loads(body[DEAD.size :])
             result.dead.append(DeadLine(offset, size, stage, error, why, trace, event))
+        elif kind == KIND_CHANGES:
+            result.changes.append(orjson.loads(body[1:]))
         else:
             result.tallies.append(Tally.from_json(body[1:]))
-    result.payloads = [(sink, destination, output[start:end]) for sink, destination, start, end in runs]
     return result
 
 

@@ -9,12 +9,13 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 from tailrace.pipeline.work.ring import Ring
@@ -90,25 +91,34 @@ class Inline:
 class Process:
     """A child process with a socket to it. Must be made in the main thread: the child dies with its maker thread."""
 
-    def __init__(self, module: str, ring: Ring, config: bytes, line_timeout: float, worker_memory: int) -> None:
+    def __init__(
+        self,
+        module: str,
+        ring: Ring,
+        config: bytes,
+        line_timeout: float,
+        worker_memory: int,
+        remembered: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        set_up = {
+            "config": config.decode(),
+            "ring": ring.shape.to_dict(),
+            "line_timeout": line_timeout,
+            "worker_memory": worker_memory,
+            "remembered": remembered,
+        }
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            fds = (ring.fd, theirs.fileno())
+        # A file, not the socket: nobody waits for a child that hangs before it has read all.
+        with theirs, tempfile.TemporaryFile() as file:
+            file.write(orjson.dumps(set_up))
+            file.seek(0)
+            fds = (ring.fd, theirs.fileno(), file.fileno())
             command = [sys.executable, "-P", "-m", module, *map(str, fds), str(os.getpid())]
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)  # inherited until the child ignores them
             try:
                 self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=fds)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        set_up = {
-            "config": config.decode(),
-            "ring": ring.shape.to_dict(),
-            "line_timeout": line_timeout,
-            "worker_memory": worker_memory,
-        }
-        data = orjson.dumps(set_up)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is dead already: poll() tells
-            ours.sendall(struct.pack("=I", len(data)) + data)
         self._channel = ours
         self.pid = self._child.pid
         self.tasks = 0

@@ -1,7 +1,7 @@
 """What a worker does: take a slot, run its lines through the chain, leave the results in the slot.
 
 ``Work`` is that as a step object, used inside the process when ``workers = 0``; ``main`` is the worker process around
-it (``python -P -m tailrace.pipeline.work.worker RING SOCKET PARENT``), which gets slot numbers over a socket and
+it (``python -P -m tailrace.pipeline.work.worker RING SOCKET SET-UP PARENT``), which gets slot numbers over a socket and
 answers with them.
 """
 
@@ -14,17 +14,19 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
 import orjson
 from tailrace.pipeline.batch import Origin
-from tailrace.pipeline.chain.attempt import LostTrackError
+from tailrace.pipeline.chain.lineage import LostTrackError
+from tailrace.pipeline.chain.outcome import Made
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.step import Step
+from tailrace.pipeline.chain.steps import memories
 from tailrace.pipeline.errors import TimeBudget
-from tailrace.pipeline.work.layout import Made, ResultWriter
+from tailrace.pipeline.work.layout import ResultWriter
 from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
 
 PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
@@ -87,9 +89,15 @@ class Work:
 
     def __init__(self, steps: Sequence[Step], line_timeout: float) -> None:
         self._steps = steps
+        self._memories = memories(steps)
         self._chains: dict[str, Chain] = {}
         self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
+
+    def restore(self, remembered: Mapping[str, Mapping[str, Any]]) -> None:
+        """What the stages remembered when the work was last taken."""
+        for label, memory in self._memories.items():
+            memory.restore(remembered.get(label, {}))
 
     def begin(self, slot: Slot) -> None:
         self._slot = slot
@@ -206,6 +214,11 @@ class Work:
     def _take(self, made: Made, done: int) -> bool:
         if not self._writer.put(made):
             return False
+        for memory in self._memories.values():
+            if made.changes:
+                memory.keep()
+            else:
+                memory.roll_back()  # of a line that was given up
         self._done = done
         self._slot.words[PROGRESS] = done << 32 | self._writer.record_bytes
         return True
@@ -268,17 +281,19 @@ def serve(channel: socket.socket, ring: Ring, work: Work) -> None:
 
 def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
     """The worker process. ``build_steps`` makes the chain from the configuration's JSON."""
-    ring_fd, socket_fd, parent = map(int, sys.argv[1:4])
+    ring_fd, socket_fd, set_up_fd, parent = map(int, sys.argv[1:5])
     for signum in NOT_FOR_WORKERS:
         signal.signal(signum, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, NOT_FOR_WORKERS)
     _die_with_parent(parent)
     os.dup2(2, 1)  # a user's print must not enter the data
     channel = socket.socket(fileno=socket_fd)
-    set_up = orjson.loads(_receive(channel))
+    with open(set_up_fd, "rb") as file:
+        set_up = orjson.loads(file.read())
     steps = build_steps(set_up["config"].encode())
     ring = Ring(ring_fd, Geometry(**set_up["ring"]))
     work = Work(steps, set_up["line_timeout"])
+    work.restore(set_up["remembered"])
     settle_memory()
     _limit_memory(set_up["worker_memory"])
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone; so are we
@@ -286,13 +301,7 @@ def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
         serve(channel, ring, work)
 
 
-def _receive(channel: socket.socket) -> bytes:
-    """The set-up: its length in four bytes, then JSON."""
-    (size,) = struct.unpack("=I", channel.recv(4, socket.MSG_WAITALL))
-    return channel.recv(size, socket.MSG_WAITALL)
-
-
 if __name__ == "__main__":
-    from tailrace.pipeline.chain.steps import steps_from_json  # the one look upwards: here the process is put together
+    from tailrace.pipeline.chain.steps import steps_from_json
 
     main(steps_from_json)

@@ -14,8 +14,8 @@ from tailrace.pipeline.batch import Event
 class Origin:
     """Add the line's place. Each key names the field that takes the value; an empty name leaves it out.
 
-    ``event_id`` is ``<file id>:<offset>``: the same for the same line after every restart and rename, another one after
-    a truncation. ``file``, ``path``, ``offset`` and ``event_id`` replace what a line may claim about itself; ``host``,
+    ``event_id`` is ``<state>-<stream>:<offset>``: the same for the same line after every restart and rename, another one
+    after a truncation and on another host. Further events of one line have ``.1``, ``.2`` ... behind it. ``file``, ``path``, ``offset`` and ``event_id`` replace what a line may claim about itself; ``host``,
     this machine's name, is only set where the line has named none. Bytes of a name that are no UTF-8 are written
     ``\\xff``.
     """
@@ -33,6 +33,7 @@ class Origin:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"several values for one field: {', '.join(twice)}")
         self._hostname = platform.node()
+        self.id_field = self.event_id
         self._origin: batch.Origin | None = None
 
     def locate(self, origin: batch.Origin) -> None:

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.outgoing import Outgoing, Payload
 from tailrace.stages.outputs.ndjson import to_lines
 from tailrace.stages.write.stdout import Stdout
 
@@ -36,19 +37,19 @@ class PacedStdout(Stdout):
         super().__post_init__()
         self._start: tuple[float, float] | None = None  # the first event's time, and ours then
 
-    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+    def encode(self, events: list[Event]) -> Iterable[Payload]:
         """The destination is the second since the epoch, as text; empty where there is no time."""
-        return [(second, to_lines(list(together))) for second, together in groupby(events, _second)]
+        return [Payload(second, to_lines(list(together))) for second, together in groupby(events, _second)]
 
-    def deliver(self, destination: str, payload: memoryview) -> None:
-        if destination:
-            second, now = float(destination), self.clock()
+    def deliver(self, batch: Outgoing) -> None:
+        if batch.destination:
+            second, now = float(batch.destination), self.clock()
             if self._start is None:
                 self._start = second, now
             early = (second - self._start[0]) / self.factor - (now - self._start[1])
             if early > 0:
                 raise Retry("its time has not come", min(early, LONGEST_WAIT), expected=True)
-        super().deliver(destination, payload)
+        super().deliver(batch)
 
 
 def _second(event: Event) -> str:

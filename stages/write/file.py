@@ -10,14 +10,15 @@ import shlex
 import stat
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Event, Origin
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.stage import Guarantee, Mark
+from tailrace.pipeline.outgoing import About, Outgoing, Payload
+from tailrace.pipeline.stage import Cut, Guarantee, Marks
 from tailrace.stages.outputs.ndjson import to_lines
 from tailrace.stages.outputs.template import Template
 
@@ -38,8 +39,21 @@ class Output:
     tail: bytes  # the last up to TAIL_BYTES before `length`
     ours: bool
 
-    def mark(self) -> Mark:
-        return Mark(self.destination, self.path, self.device, self.inode, self.length, _digest(self.tail), self.ours)
+    def mark(self) -> dict[str, Any]:
+        """For the state, see ``Mark``."""
+        return asdict(Mark(self.path, self.device, self.inode, self.length, _digest(self.tail), self.ours))
+
+
+@dataclass(slots=True, frozen=True)
+class Mark:
+    """How far one output is durable: what the state keeps of it, as JSON."""
+
+    path: str  # absolute, resolved
+    device: int
+    inode: int
+    length: int  # bytes that are durable
+    tail: str  # hex digest of the last bytes before `length`
+    ours: bool  # the file was made by us (else it stood there before the first event)
 
 
 @dataclass
@@ -51,8 +65,7 @@ class File:
     ``/``), as is one that JSON cannot hold (``rejected``: an integer beyond 64 bits, a lone surrogate); NaN and
     infinities are written as null.
 
-    An output that was moved away by others is noticed at the next barrier and a new one begun; what the engine should
-    log about such things stands in ``notices``. A destination is known from ``announce`` on, or from ``recover``,
+    An output that was moved away by others is noticed at the next barrier and a new one begun. A destination is known from ``announce`` on, or from ``recover``,
     unless its file was not there any more: then it must be announced again, for the new file has no durable mark.
     """
 
@@ -75,8 +88,7 @@ class File:
         if problems:
             raise ValueError("\n".join(problems))
         self._source = ""  # of the batch that is encoded; all else belongs to the sink's thread
-        self.notices: list[str] = []  # for the engine to log and clear
-        self.most_uncommitted: int | None = None  # bytes we may leave behind a mark, told by who builds the pipeline
+        self._about = About(self.path, None, lambda notice: None)
         self._directory: str | None = None  # the literal directory, resolved once
         self._outputs: dict[str, Output] = {}  # by destination: those whose mark the engine knows
         self._descriptors: OrderedDict[str, int] = OrderedDict()  # by destination, the one used last at the end
@@ -89,28 +101,35 @@ class File:
     def locate(self, origin: Origin) -> None:
         self._source = origin.name
 
-    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+    def encode(self, events: list[Event]) -> Iterable[Payload]:
         if not events:
             return []
         paths = self._template.paths(events, self._source)
         if isinstance(paths, str):
-            return [(paths, to_lines(events))]
+            return [Payload(paths, to_lines(events))]
         if paths.count(paths[0]) == len(paths):
-            return [(paths[0], to_lines(events))]
+            return [Payload(paths[0], to_lines(events))]
         groups: defaultdict[str, list[Event]] = defaultdict(list)
         for path, event in zip(paths, events, strict=True):
             groups[path].append(event)
-        return [(path, to_lines(group)) for path, group in groups.items()]
+        return [Payload(path, to_lines(group)) for path, group in groups.items()]
 
     # In the sink's thread.
 
-    def announce(self, destinations: Sequence[str]) -> list[Mark]:
+    def connect(self, about: About) -> None:
+        self._about = about
+
+    def paths(self, marks: Marks) -> list[str]:
+        return [mark["path"] for mark in marks.values()]
+
+    def announce(self, destinations: Sequence[str]) -> Marks:
         for destination in destinations:
             if destination not in self._outputs:
                 self._outputs[destination] = self._begin(destination)
-        return [self._outputs[destination].mark() for destination in destinations]
+        return {destination: self._outputs[destination].mark() for destination in destinations}
 
-    def deliver(self, destination: str, payload: memoryview) -> None:
+    def deliver(self, batch: Outgoing) -> None:
+        destination, payload = batch.destination, memoryview(batch.data)
         output = self._outputs.get(destination)
         if output is None:
             raise RuntimeError(f"{destination} was not announced: its mark must be durable before it is written to")
@@ -132,7 +151,7 @@ class File:
         output.length += written
         output.tail = (output.tail + bytes(payload[-TAIL_BYTES:]))[-TAIL_BYTES:]
 
-    def barrier(self) -> list[Mark]:
+    def sync(self, cut: Cut) -> Marks:  # noqa: ARG002  every cut is alike
         if self._lost is not None:
             raise self._lost
         for output in list(self._dirty.values()):
@@ -145,19 +164,19 @@ class File:
             if descriptor is not None:
                 disk.sync(descriptor, output.path)
             if moved:
-                self.notices.append(f"{output.path}: was moved away by somebody else; a new file is begun")
+                self._about.say(f"{output.path}: was moved away by somebody else; a new file is begun")
                 self._close(output.destination)
                 self._dirty[output.destination] = self._outputs[output.destination] = self._begin(output.destination)
         for directory in sorted(self._new_entries):
             disk.sync_directory(directory)
-        marks = [output.mark() for output in self._dirty.values()]
+        marks = {destination: output.mark() for destination, output in self._dirty.items()}
         self._new_entries.clear()
         self._dirty.clear()
         return marks
 
-    def recover(self, marks: Sequence[Mark]) -> None:
-        """Cut every file to its mark. StateError, before anything is changed, if one has lost what was committed, or
-        holds more behind its mark than we can have left there: what others wrote in earnest is not cut off."""
+    def recover(self, marks: Marks, may_cut: bool) -> None:
+        """Cut every file to its mark; what was not ours to write, or cannot be made again, is set aside beside it.
+        StateError, before anything is changed, if one has lost what was committed."""
         self.close()
         self._outputs.clear()
         self._dirty.clear()
@@ -166,25 +185,23 @@ class File:
         self._resolve()
         problems = []
         known = []
-        for mark in marks:
+        kept = {destination: Mark(**mark) for destination, mark in marks.items()}
+        for destination, mark in kept.items():
             try:
-                output = self._recognise(mark)
+                output = self._recognise(destination, mark)
             except _Damaged as damaged:
                 problems.append(str(damaged))
                 continue
             if output is not None:
                 known.append(output)
             elif mark.length or not mark.ours:
-                self.notices.append(f"{mark.path}: the file written so far is not there any more; a new one is begun")
+                self._about.say(f"{mark.path}: the file written so far is not there any more; a new one is begun")
         if problems:
             raise StateError("\n".join(problems))
         for output in known:
             behind = disk.status(output.path).st_size - output.length
             if behind:
-                self.notices.append(
-                    f"{output.path}: {behind} bytes behind the last commit, at byte {output.length}, are cut off; what "
-                    "we wrote of them comes again"
-                )
+                self._take_back(output, behind, may_cut)
             if output.ours and output.length == 0:
                 disk.unlink(output.path)
                 continue
@@ -195,9 +212,26 @@ class File:
             if behind:
                 disk.truncate(descriptor, output.length, output.path)
         # Before their marks go: what was removed, now or by a process killed since, must not come back with lines.
-        for directory in sorted({os.path.dirname(mark.path) for mark in marks if mark.ours and mark.length == 0}):
+        for directory in sorted({os.path.dirname(mark.path) for mark in kept.values() if mark.ours and not mark.length}):
             if os.path.isdir(directory):
                 disk.sync_directory(directory)
+
+    def discard(self, marks: Marks, may_cut: bool) -> None:
+        self.recover(marks, may_cut)
+
+    def _take_back(self, output: Output, behind: int, may_cut: bool) -> None:
+        """Before a file is cut: say so, and keep a copy of what does not come again."""
+        most = self._about.most_uncommitted
+        about = f"{output.path}: {behind:,} bytes behind the last commit, at byte {output.length:,},"
+        if most is not None and behind > most:
+            why = f"are more than the {most:,} that a crash can leave, so somebody else has written there"
+        elif not may_cut:
+            why = "may have come from files that are gone and cannot be read again"
+        else:
+            self._about.say(f"{about} are cut off; what we wrote of them comes again")
+            return
+        aside = disk.set_aside(output.path, output.length)
+        self._about.say(f"{about} {why}: they are kept in {aside}, and cut off here")
 
     def close(self) -> None:
         for destination in list(self._descriptors):
@@ -218,7 +252,7 @@ class File:
         status = os.fstat(descriptor)
         tail = _tail(descriptor, status.st_size)
         if tail and not tail.endswith(b"\n"):
-            self.notices.append(f"{path}: was there before and does not end with a newline; appended to as it is")
+            self._about.say(f"{path}: was there before and does not end with a newline; appended to as it is")
         return Output(destination, path, status.st_dev, status.st_ino, status.st_size, tail, made)
 
     def _descriptor(self, output: Output) -> int:
@@ -261,14 +295,14 @@ class File:
         if status.st_nlink == 0:
             raise _Lost(errno.ESTALE, GONE, output.path)
         if status.st_size < output.length:
-            self.notices.append(
+            self._about.say(
                 f"{output.path}: was shortened by somebody else from {output.length} to {status.st_size} bytes; "
                 "going on at its end"
             )
             output.length = status.st_size
             output.tail = _tail(descriptor, status.st_size)
 
-    def _recognise(self, mark: Mark) -> Output | None:
+    def _recognise(self, destination: str, mark: Mark) -> Output | None:
         """The output of a mark, if its file is still there; _Damaged if it is not as we can have left it."""
         try:
             status = disk.status(mark.path)
@@ -285,15 +319,8 @@ class File:
             problem = f"holds {status.st_size} bytes, but {mark.length} were written and committed"
         elif _digest(tail) != mark.tail:
             problem = f"holds other bytes before byte {mark.length} than were written and committed"
-        elif self.most_uncommitted is not None and status.st_size - mark.length > self.most_uncommitted:
-            raise _Damaged(
-                f"the output {mark.path} holds {status.st_size - mark.length} bytes behind byte {mark.length}, where "
-                f"the last commit was: a crash leaves at most {self.most_uncommitted}, so somebody else has written to "
-                f"it. To have them cut off: truncate --size={mark.length} {shlex.quote(mark.path)}; to keep them, move "
-                "the file away: then a new one is begun, with the lines that come next"
-            )
         else:
-            return Output(mark.destination, mark.path, status.st_dev, status.st_ino, mark.length, tail, mark.ours)
+            return Output(destination, mark.path, status.st_dev, status.st_ino, mark.length, tail, mark.ours)
         if status.st_dev != mark.device:
             return None  # another file system, and the inode's number is chance
         raise _Damaged(

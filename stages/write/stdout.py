@@ -7,13 +7,14 @@ import os
 import select
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from tailrace.pipeline.batch import Event
-from tailrace.pipeline.errors import Retry, TailraceError
-from tailrace.pipeline.stage import Guarantee, Mark
+from tailrace.pipeline.errors import ReaderGone, Retry, TailraceError
+from tailrace.pipeline.outgoing import Outgoing, Payload
+from tailrace.pipeline.stage import Guarantee, Marks
 from tailrace.stages.outputs.ndjson import to_lines
 
 DESTINATION = "-"
@@ -29,7 +30,8 @@ class Stdout:
     """Write events as NDJSON to standard output. A crash repeats at most what lay between two commits.
 
     Standard output stays in blocking mode, since other processes may share it; so a pipe is written in portions and
-    only when it has room. When the reader is gone for good, ``deliver`` raises BrokenPipeError.
+    only when it has room. When the reader is gone for good, ``deliver`` raises ReaderGone, and the
+    run ends.
     """
 
     guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
@@ -39,15 +41,13 @@ class Stdout:
         self._midline = False  # the last byte that is out is no newline
         self._torn = False  # the payload that it belongs to was given up
 
-    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
-        return [(DESTINATION, to_lines(events))] if events else []
+    def encode(self, events: list[Event]) -> Iterable[Payload]:
+        return [Payload(DESTINATION, to_lines(events))] if events else []
 
-    def announce(self, destinations: Sequence[str]) -> list[Mark]:  # noqa: ARG002  nothing is to be marked
-        return []
-
-    def deliver(self, destination: str, payload: memoryview) -> None:  # noqa: ARG002  there is only one
+    def deliver(self, batch: Outgoing) -> None:
         """``Retry`` when nobody reads. What is out by then stays out: the same payload again goes on from there, so the
         contract's "nothing of this call counts" holds for the engine, not for the reader."""
+        payload = memoryview(batch.data)
         whole = stat.S_ISREG(os.fstat(STANDARD_OUTPUT).st_mode)
         room = select.poll()
         room.register(STANDARD_OUTPUT, select.POLLOUT)
@@ -63,6 +63,8 @@ class Stdout:
                 count = os.write(STANDARD_OUTPUT, portion)
             except BlockingIOError:  # somebody else has set it to non-blocking mode, and was faster than we
                 continue
+            except BrokenPipeError as error:
+                raise ReaderGone("the reader of standard output went away") from error
             except OSError as error:
                 if error.errno == errno.EBADF:
                     raise TailraceError(
@@ -76,13 +78,7 @@ class Stdout:
             self._midline = portion[count - 1] != NEWLINE[0]
         self._written = 0
 
-    def barrier(self) -> list[Mark]:
-        return []
-
-    def recover(self, marks: Sequence[Mark]) -> None:  # noqa: ARG002  there are none
+    def recover(self, marks: Marks, may_cut: bool) -> None:  # noqa: ARG002  there are none
         """What is out cannot be taken back; but a line that was left unfinished is ended before anything follows."""
         self._written = 0
         self._torn = self._midline
-
-    def close(self) -> None:
-        pass

@@ -1,0 +1,93 @@
+"""The outcome of a piece: what goes to the sinks, the records that failed, and what is counted."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from tailrace.pipeline.batch import Event
+
+COLUMNS = 4  # of numbers kept for each record: where it ends, where its line is in the slot, the line's length, number
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Bytes for one destination of one sink. Of a sink that is told records apart, ``columns`` holds for each record
+    where it ends in ``data``; then for each the offset of its line in the slot's input; the line's length; and the
+    record's number among those of its line. Else it is empty.
+    """
+
+    sink: int
+    destination: str
+    data: bytes | memoryview
+    columns: array[int] | None = None
+
+
+@dataclass(slots=True)
+class DeadLine:
+    """A line that failed in a stage. ``offset`` and ``length`` are within the slot's input, without the newline."""
+
+    offset: int
+    length: int
+    stage: str
+    error: str
+    why: str
+    trace: str | None = None
+    event: str | None = None  # the fields at the time, as JSON
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened to the lines of one piece, by stage. ``seconds`` is processor and waiting time together."""
+
+    lines: int = 0
+    written: dict[str, int] = field(default_factory=dict)  # sink: events
+    made: dict[str, int] = field(default_factory=dict)  # stage: events it added
+    filtered: dict[str, int] = field(default_factory=dict)  # "stage\0reason": events
+    seconds: dict[str, float] = field(default_factory=dict)  # stage: seconds
+
+    def to_json(self) -> bytes:
+        return orjson.dumps((self.lines, self.written, self.made, self.filtered, self.seconds))
+
+    @classmethod
+    def from_json(cls, data: memoryview) -> Tally:
+        return cls(*orjson.loads(data))
+
+
+Changes = Mapping[str, tuple[Mapping[str, Any], Sequence[str]]]
+"""What stages changed in their memories, by stage: the new values by key, and the keys that were deleted."""
+
+
+@dataclass(slots=True)
+class Made:
+    """The outcome of a piece."""
+
+    payloads: list[Encoded] = field(default_factory=list)
+    dead: list[DeadLine] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    changes: Changes = field(default_factory=dict)
+
+
+def columns(ends: Sequence[int], offsets: Sequence[int], lengths: Sequence[int], numbers: Sequence[int]) -> array[int]:
+    """As ``Encoded.columns`` has them."""
+    made = array("I", ends)
+    for column in (offsets, lengths, numbers):
+        made.extend(column)
+    return made
+
+
+def fields_text(event: Event) -> str:
+    """The fields at the time as JSON text; what JSON cannot hold is told by its repr."""
+    try:
+        return str(orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS), "utf-8")
+    except (TypeError, ValueError):  # surrogates, integers beyond 64 bits, nesting: whatever made it fail
+        return json.dumps(repr(event))
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,65 @@
+"""The memory ceiling: what the processes of a configuration can take together at most, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tailrace.pipeline.delivery import Batch, Request
+from tailrace.pipeline.run.commit import DEAD_BYTES, LETTER_COST
+from tailrace.pipeline.settings import Config
+from tailrace.pipeline.sinks.batching import OPEN
+from tailrace.pipeline.work.layout import most_records
+from tailrace.pipeline.work.ring import Geometry, geometry
+from tailrace.pipeline.work.worker import PIECE
+
+WORKER_BASE = 24 << 20  # bytes: interpreter, stages and one piece's events
+MAIN_BASE = 32 << 20  # bytes: interpreter, configuration, watcher, the database's cache
+FILE_COST = 8 << 10  # bytes: what is kept of a file that is followed, and of an output
+FEWEST_FILES = 1000
+RECORD_COST = 400  # bytes: a payload that waits for its sink
+LINE_COST = 64  # bytes that the stages that come with tailrace make at most of one byte (parse.logfmt of `a=b c=d`)
+TEXT_COST = 4  # bytes that a byte of UTF-8 takes at most as text
+BATCH_COST = 8  # times a batch's bytes: the batch, its halves, and what a sink makes of it (compressed, decoded)
+EVENT_COST = 600  # bytes: where a record in a batch comes from, and its id
+MEMORY_COST = 10  # times a byte of JSON that stages remember, in the worker and in the main process
+
+
+def shape_of(config: Config, workers: int) -> Geometry:
+    sinks = sum(spec.role == "write" for spec in config.stages)
+    return geometry(config.pipeline.chunk_bytes, config.source.max_line_bytes, workers, sinks)
+
+
+def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: int = 0) -> list[tuple[str, int]]:
+    """(part, bytes) each. ``stages`` are those of the configuration, built; ``files``: how many there are to follow."""
+    settings = config.pipeline
+    shape = shape_of(config, workers)
+    records = most_records(shape.output_bytes)
+    # A release is made while less than DEAD_BYTES wait; two cuts can have letters, the outstanding one and the next.
+    release = records * LETTER_COST + TEXT_COST * shape.output_bytes + shape.input_bytes
+    count = max(files, FEWEST_FILES)
+    parts = [
+        (f"ring: {shape.slots} slots", shape.total),
+        ("results that wait for their sinks", shape.slots * records * RECORD_COST),
+        ("main process", MAIN_BASE),
+        (f"{count:,} files and their outputs, {FILE_COST >> 10} KiB each", count * FILE_COST),
+        ("dead letters that wait for a commit", 2 * (DEAD_BYTES + release)),
+    ]
+    batches = [(batch, getattr(stage, "request", None)) for stage in stages if (batch := getattr(stage, "batch", None))]
+    if batches:
+        parts.append(("batches of sinks", sum(_batches(batch, request) for batch, request in batches)))
+    if any(hasattr(stage, "memory") for stage in stages):
+        parts.append(("what stages remember (pipeline.stage_memory)", MEMORY_COST * settings.stage_memory))
+    if workers:
+        parts.append((f"{workers} workers: interpreter and stages", workers * WORKER_BASE))
+        parts.append((f"{workers} workers: their own data (pipeline.worker_memory)", workers * settings.worker_memory))
+    else:
+        longest = max(PIECE, config.source.max_line_bytes)
+        parts.append((f"stages: {LINE_COST} times the longest line (source.max_line_bytes)", LINE_COST * longest))
+    return parts
+
+
+def _batches(batch: Batch, request: Request | None) -> int:
+    """Open ones, and those that are being sent."""
+    at_work = OPEN + (request.concurrency if request else 1)
+    return at_work * (BATCH_COST * batch.max_bytes + EVENT_COST * batch.max_events)

@@ -1,0 +1,159 @@
+"""All sinks of a run: passes on what the engine asks, hears what they answer, and says once which of them are stuck."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
+
+from tailrace.pipeline.chain.outcome import Encoded
+from tailrace.pipeline.errors import Park, Retry
+from tailrace.pipeline.sinks.thread import Answer, Failed, Said, SinkThread, Succeeded
+from tailrace.pipeline.stage import Marks, Write
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.work.dispatch import Task
+
+STUCK_AFTER = 60.0  # seconds of retries, or in one call, after which it is said louder that a sink is stuck
+HOPELESS = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL,
+}  # fmt: skip
+"""What keeps a sink from writing until somebody changes something: said louder at once."""
+
+
+@dataclass(slots=True, frozen=True)
+class Sink:
+    """One write stage of the chain, in the order of their numbers."""
+
+    id: str
+    label: str  # names it in dead letters
+    write: Write
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What keeps a sink from writing."""
+
+    since: float  # monotonic seconds
+    why: str
+    said: bool = False  # as `sink.stuck`
+
+
+class Crew:
+    """Called from the engine's thread only."""
+
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        most_uncommitted: int | None,
+        counters: Counters,
+        log: Any,
+        wake: Callable[[], None],
+    ) -> None:
+        self._counters, self._log = counters, log
+        self._answers: SimpleQueue[Answer] = SimpleQueue()
+        self.labels = [sink.label for sink in sinks]
+        self.threads = [
+            SinkThread(number, sink.id, sink.write, self._answers, wake, most_uncommitted)
+            for number, sink in enumerate(sinks)
+        ]
+        self._troubles: dict[int, Trouble] = {}
+
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
+
+    def deliver(self, task: Task, payloads: Sequence[Encoded]) -> None:
+        """Give each sink what is for it; the task's slot is free when all of them have taken it."""
+        by_sink: dict[int, list[Encoded]] = {}
+        for payload in payloads:
+            by_sink.setdefault(payload.sink, []).append(payload)
+        task.sinks = len(by_sink)
+        for number, some in by_sink.items():
+            self.threads[number].deliver(task, some)
+
+    def recover(self, marks: Mapping[str, Marks], may_cut: bool) -> None:
+        for thread in self.threads:
+            thread.recover(marks.get(thread.name, {}), may_cut)
+
+    def committed(self, marks: Mapping[str, Marks]) -> None:
+        for thread in self.threads:
+            if thread.name in marks:
+                thread.committed(marks[thread.name])
+
+    def answers(self, now: float) -> Iterator[Answer]:
+        """What the sinks have said since the last time; troubles and notices are dealt with here."""
+        while True:
+            try:
+                answer = self._answers.get_nowait()
+            except Empty:
+                return
+            name = self.threads[answer.sink].name
+            match answer:
+                case Failed(number, error, failures):
+                    self._counters.add("output_retries", sink=name)
+                    self._fail(number, error, failures, now)
+                case Succeeded(number):
+                    trouble = self._troubles.pop(number, None)
+                    if trouble is not None:
+                        self._log.info("sink.recovered", sink=name, seconds=round(now - trouble.since, 1))
+                case Said(_, notice):
+                    self._log.warning("sink.notice", sink=name, notice=notice)
+            yield answer
+
+    def watch(self, now: float) -> None:
+        """Say of a sink that hangs in a call what is said of one that fails."""
+        for thread in self.threads:
+            call = thread.breaker.busy()
+            if call is None or now - call[1] < STUCK_AFTER:
+                continue
+            what, since = call
+            trouble = self._troubles.get(thread.number)
+            if trouble is None or not trouble.said:
+                why = f"hangs in {what} since {now - since:.0f} s"
+                self._troubles[thread.number] = Trouble(since, why, said=True)
+                self._say_stuck(thread, why, now - since)
+
+    def _fail(self, number: int, error: BaseException, failures: int, now: float) -> None:
+        thread = self.threads[number]
+        why = describe(error)
+        trouble = self._troubles.setdefault(number, Trouble(now, why))
+        trouble.why = why
+        unexpected = not isinstance(error, (OSError, Retry, Park))
+        self._log.warning(
+            "sink.retry", sink=thread.name, error=why, failures=failures,
+            **({"exc_info": error} if unexpected and failures == 1 else {}),
+        )  # fmt: skip
+        hopeless = isinstance(error, Park) or (isinstance(error, OSError) and error.errno in HOPELESS)
+        if not trouble.said and (hopeless or now - trouble.since >= STUCK_AFTER):
+            trouble.said = True
+            self._say_stuck(thread, why, now - trouble.since)
+
+    def _say_stuck(self, thread: SinkThread, why: str, seconds: float) -> None:
+        self._log.error(
+            "sink.stuck", sink=thread.name, error=why, seconds=round(seconds),
+            notice="Reading is paused; nothing is lost. Fix the error and it resumes.",
+        )  # fmt: skip
+
+    def troubles(self) -> dict[str, Trouble]:
+        """By sink id: what each of those that cannot write now is kept by; also a call that takes long."""
+        now = monotonic()
+        found = {self.threads[number].name: trouble for number, trouble in self._troubles.items()}
+        for thread in self.threads:
+            call = thread.breaker.busy()
+            if call is not None and thread.name not in found and now - call[1] >= 1.0:
+                found[thread.name] = Trouble(call[1], f"in {call[0]} for {now - call[1]:.0f} s")
+        return found
+
+    def close(self) -> None:
+        for thread in self.threads:
+            thread.close(timeout=1.0)
+
+
+def describe(error: BaseException) -> str:
+    """An error in words: those of its own where they say enough."""
+    if isinstance(error, (OSError, Retry, Park)):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"

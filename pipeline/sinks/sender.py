@@ -1,0 +1,125 @@
+"""Sends batches and acts on what the sink says of them; several at a time where the sink has no order to keep."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+
+from tailrace.pipeline.delivery import RetryPolicy
+from tailrace.pipeline.errors import Retry, Split, TailraceError
+from tailrace.pipeline.sinks.batching import Place, Records
+from tailrace.pipeline.sinks.breaker import AbandonError, Breaker, GivenUpError
+from tailrace.pipeline.stage import Write
+
+
+@dataclass(slots=True, frozen=True)
+class Refused:
+    """A record that the sink will never take."""
+
+    place: Place
+    payload: bytes  # as it was sent
+    code: str
+    why: str
+
+
+class Sender:
+    """Delivers one batch after the other, each until every record in it is delivered or refused."""
+
+    def __init__(self, write: Write, breaker: Breaker, policy: RetryPolicy, refused: Callable[[Refused], None]) -> None:
+        self._write, self._breaker, self._refused = write, breaker, refused
+        self._attempts = policy.attempts
+
+    def send(self, batch: Records) -> None:
+        """AbandonError: it was given up half-way."""
+        waiting = [batch]
+        failures = 0
+        while waiting:
+            batch = waiting.pop()
+            try:
+                deliver = partial(self._write.deliver, batch.outgoing())
+                verdicts = self._breaker.call("deliver", deliver, attempts=self._attempts)
+            except Split as split:
+                if len(batch) == 1:
+                    self._refuse(batch, 0, split.code, str(split))
+                else:
+                    middle = len(batch) // 2
+                    waiting += [batch.pick(range(middle, len(batch))), batch.pick(range(middle))]
+                continue
+            except GivenUpError as error:
+                for index in range(len(batch)):
+                    self._refuse(batch, index, "retries", f"not delivered in {self._attempts} tries: {error.__cause__}")
+                continue
+            if verdicts is None:
+                failures = 0
+                continue
+            for index, code, why in verdicts.refused:
+                self._refuse(batch, index, code, why)
+            if verdicts.again:
+                failures += 1
+                again = batch.pick(sorted(verdicts.again))
+                why = verdicts.why or f"{len(again)} of {len(batch)} records were not taken"
+                if self._attempts and failures >= self._attempts:
+                    for index in range(len(again)):
+                        self._refuse(again, index, "retries", f"not delivered in {failures} tries: {why}")
+                    continue
+                self._breaker.told(Retry(why), failures)
+                self._breaker.wait(verdicts.delay, failures)
+                waiting.append(again)
+
+    def _refuse(self, batch: Records, index: int, code: str, why: str) -> None:
+        self._refused(Refused(batch.places[index], batch.record(index), code, why))
+
+
+class Senders:
+    """``concurrency`` threads that send; with one, the caller's own."""
+
+    def __init__(
+        self, concurrency: int, send: Callable[[Records], None], failed: Callable[[TailraceError], None], name: str
+    ) -> None:
+        self._send, self._failed = send, failed
+        self._queue: SimpleQueue[Records | None] = SimpleQueue()
+        self._state = threading.Condition()
+        self._under_way = 0
+        self._threads = [
+            threading.Thread(target=self._run, name=f"{name} {number}", daemon=True)
+            for number in range(concurrency if concurrency > 1 else 0)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, batch: Records) -> None:
+        """Returns when the batch is sent, or a thread has taken it: never more wait than there are threads."""
+        if not self._threads:
+            self._send(batch)
+            return
+        with self._state:
+            self._state.wait_for(lambda: self._under_way < len(self._threads))
+            self._under_way += 1
+        self._queue.put(batch)
+
+    def wait(self) -> None:
+        """Until everything that was put is sent or given up."""
+        with self._state:
+            self._state.wait_for(lambda: not self._under_way)
+
+    def close(self) -> None:
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def _run(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            try:
+                self._send(batch)
+            except AbandonError:
+                pass  # the thread that owns the sink is told likewise
+            except TailraceError as error:
+                self._failed(error)
+            finally:
+                with self._state:
+                    self._under_way -= 1
+                    self._state.notify_all()
