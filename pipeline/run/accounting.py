@@ -86,5 +86,6 @@ def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     chunk = task.chunk
     length = dead.length if chunk.oversize is None else chunk.oversize
     raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
-    where = (chunk.stream, chunk.name, chunk.path, chunk.start + dead.offset, length)
-    return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace)
+    where = (chunk.stream, chunk.key, chunk.name, chunk.path, chunk.start + dead.offset, length)
+    times = (chunk.clock, chunk.year_bound)
+    return DeadLetter(wall, dead.stage, dead.error, dead.why, *where, raw, dead.event, dead.trace, *times)

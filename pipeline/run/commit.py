@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tailrace.pipeline.batch import Position
+from tailrace.pipeline.run.bridge import Commit
 from tailrace.pipeline.sinks.thread import SinkThread
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Mark
 from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLettersFullError
-from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters, Key
 
 DEAD_BYTES = 8 << 20  # of dead letters, with what their objects cost, that may wait for one commit

@@ -11,12 +11,14 @@ from typing import Any, cast
 from tailrace.pipeline.batch import Position
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
+from tailrace.pipeline.run.bridge import Bridge, Commit
 from tailrace.pipeline.run.commit import DEAD_BYTES, LETTER_COST, Store, most_uncommitted
 from tailrace.pipeline.run.engine import Engine, Outcome, Settings, Waker
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Mark, Write
-from tailrace.pipeline.state.store import Commit, State
+from tailrace.pipeline.state.schema import SCHEMA_VERSION
+from tailrace.pipeline.state.store import State
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.work.layout import most_records
 from tailrace.pipeline.work.process import Inline, Process, Worker
@@ -109,13 +111,16 @@ def run_daemon(
     )
     state.open()
     try:
+        if state.upgraded_from is not None:
+            log.info("state.upgraded", file=str(state.path), schema=SCHEMA_VERSION, was=state.upgraded_from)
+        store = Bridge(state)
         steps = build_steps(config)
-        _let_go_of_old_outputs(config, state, steps, log)
+        _let_go_of_old_outputs(config, store, steps, log)
         waker = Waker()
         hints = None if until_eof else Hints(watched(config.tail), waker, log)
         source = Tail(
             config.tail,
-            state.register,
+            store.register,
             ours=_ours(config, state),
             log=log,
             counters=counters,
@@ -130,13 +135,13 @@ def run_daemon(
     def start() -> None:
         if hints is not None:
             hints.start()
-        source.open(state.positions(), time.monotonic())
+        source.open(store.positions(), time.monotonic())
 
     outcome = _run(
         config,
         steps,
         source,
-        state,
+        store,
         counters,
         durable,
         settings.workers,
@@ -260,13 +265,13 @@ def _ours(config: Config, state: State) -> Callable[[bytes], bool]:
     return ours
 
 
-def _let_go_of_old_outputs(config: Config, state: State, steps: Sequence[Step], log: Any) -> None:
+def _let_go_of_old_outputs(config: Config, store: Bridge, steps: Sequence[Step], log: Any) -> None:
     """Outputs of sinks that the configuration no longer has are cut back to their marks a last time."""
     from tailrace.stages.write.file import File
 
     present = {step.sink_id for step in steps if step.role == "write"}
     most = most_uncommitted(config.pipeline.commit_bytes, shape_of(config, config.pipeline.workers).output_bytes)
-    for sink, marks in state.marks().items():
+    for sink, marks in store.marks().items():
         if sink not in present:
             old = File(path=marks[0].path)
             old.most_uncommitted = most
@@ -274,7 +279,7 @@ def _let_go_of_old_outputs(config: Config, state: State, steps: Sequence[Step], 
             old.close()
             for notice in old.notices:
                 log.warning("sink.notice", sink=sink, notice=notice)
-            state.forget(sink)
+            store.state.forget(sink)
 
 
 def _raise_file_limit() -> None:
