@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -137,3 +138,22 @@ class Position:
     size: int  # the largest size seen: bytes known to exist; of an ended one, what may yet be accounted for
     ended: bool = False  # truncated, replaced or finished: nothing more is read under this id
     ledger: str = ""  # what became of its bytes, as JSON; see pipeline/source/tail/ledger.py
+
+    def to_json(self) -> dict[str, Any]:
+        """As the state keeps it, beside ``file_id``. A path that is not UTF-8 is there as text and in hexadecimal."""
+        values = {name: getattr(self, name) for name in self.__slots__[1:]}
+        try:
+            values["path"] = self.path.decode()
+        except UnicodeDecodeError:
+            values |= {"path": self.path.decode(errors="backslashreplace"), "path_hex": self.path.hex()}
+        return values | {"ledger": json.loads(self.ledger) if self.ledger else {}}
+
+    @classmethod
+    def from_json(cls, file_id: int, values: dict[str, Any]) -> Position:
+        """KeyError, TypeError, ValueError: it is not one of ours."""
+        values = dict(values)
+        path, path_hex = values.pop("path"), values.pop("path_hex", None)
+        path = path.encode() if path_hex is None else bytes.fromhex(path_hex)
+        ledger = values.pop("ledger")
+        ledger = json.dumps(ledger, separators=(",", ":")) if ledger else ""
+        return cls(file_id, path=path, ledger=ledger, **values)

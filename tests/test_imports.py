@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # imports from its own layer and from lower ones.
 LAYERS = [
     ["", "errors", "escape", "batch", "stage", "disk", "keys", "construct", "delivery"],
-    ["settings", "state.dead_letters", "work.layout"],
+    ["settings", "work.layout"],
     ["telemetry"],
     ["chain"],
     ["config", "source", "state", "work.ring"],

@@ -138,12 +138,14 @@ def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
 
 def _places(config: Config) -> Iterator[tuple[str, str]]:
     """Whether what is written to can be written to; each directory once."""
-    from tailrace.pipeline.cli.writable import fault, fixed_part, state_fault
-    from tailrace.pipeline.state.store import holder
+    from tailrace.pipeline.cli.writable import fault, fixed_part, state_fault, state_upgrade
+    from tailrace.pipeline.state.lock import holder
 
     state = config.pipeline.state_dir
     why = state_fault(state)
     yield (_NO, f"state: {why}") if why else (_YES, f"state: {state} {_can(state)}")
+    if not why and (upgrade := state_upgrade(state)):
+        yield _HINT, f"state: {upgrade}"
     if process := holder(state):
         yield _HINT, f"state: a tailrace is running with it, process {process}; a second one would be refused"
     for spec in config.stages:

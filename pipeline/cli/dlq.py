@@ -18,8 +18,8 @@ from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape, json_line
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.cli.letters import Filter, Letter, Letters
     from tailrace.pipeline.settings import Config, DeadLetterSettings
+    from tailrace.pipeline.state.dead_letters import Filter, Letter, Letters
 
 _LISTED = 50  # letters `list` shows unless told otherwise
 _WHY_SHOWN = 150  # characters: two lines of a terminal
@@ -57,7 +57,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.cli.letters import rfc3339
+    from tailrace.pipeline.state.dead_letters import rfc3339
 
     letters, wanted = _open(arguments), _filter(arguments)
     count = letters.count(wanted)
@@ -86,7 +86,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _stats(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.cli.letters import rfc3339
+    from tailrace.pipeline.state.dead_letters import rfc3339
 
     config = load_config(arguments.config)
     letters = _letters(config)
@@ -140,7 +140,7 @@ def _described(letter: Letter) -> Iterator[str]:
     size = f"{letter.length:,} bytes" + (f", the first {len(letter.raw):,} were kept" if letter.cut else "")
     facts = {
         "id": letter.id, "time": letter.when, "stage": letter.stage, "error": letter.error, "why": letter.why,
-        "attempts": letter.attempts, "file": letter.file, "path": letter.path, "file id": letter.file_id,
+        "attempts": letter.attempts, "file": letter.file, "path": letter.path, "file id": letter.stream,
         "offset": letter.offset, "length": size, "event id": letter.event_id, "sink's words": letter.sink,
         "config": letter.config,
     }  # fmt: skip
@@ -176,7 +176,7 @@ def _exported(letter: Letter) -> dict[str, Any]:
     raw = {"raw": text} if text is not None else {"raw_base64": base64.b64encode(letter.raw).decode()}
     return {
         "id": letter.id, "time": letter.when, "stage": letter.stage, "error": letter.error, "why": letter.why,
-        "attempts": letter.attempts, "file": letter.file, "path": letter.path, "file_id": letter.file_id,
+        "attempts": letter.attempts, "file": letter.file, "path": letter.path, "file_id": letter.stream,
         "offset": letter.offset, "length": letter.length, "event_id": letter.event_id, **raw, "cut": letter.cut,
         "event": None if letter.event is None else _parsed(letter.event), "trace": letter.trace, "sink": letter.sink,
         "config": letter.config,
@@ -196,13 +196,13 @@ def _open(arguments: argparse.Namespace) -> Letters:
 
 
 def _letters(config: Config) -> Letters:
-    from tailrace.pipeline.cli.letters import Letters
+    from tailrace.pipeline.state.dead_letters import Letters
 
     return Letters(config.pipeline.state_dir)
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:
-    from tailrace.pipeline.cli.letters import Filter
+    from tailrace.pipeline.state.dead_letters import Filter
 
     since = None if arguments.since is None else parse_since(arguments.since, time.time())
     return Filter(arguments.stage, arguments.error, since)
@@ -226,7 +226,7 @@ def _number(text: str) -> int:
 
 def _tell_none(letters: Letters) -> None:
     """That there are none, or none that are wanted."""
-    from tailrace.pipeline.cli.letters import Filter
+    from tailrace.pipeline.state.dead_letters import Filter
 
     count = letters.count(Filter())
     fitting = f"none of the {count:,} dead letters; `tailrace dlq stats` shows which there are"

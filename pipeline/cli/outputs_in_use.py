@@ -13,9 +13,8 @@ from tailrace.pipeline.config.overlap import can_match
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Mark
 from tailrace.pipeline.state.file import FILE_NAME, check_version, connect, read_marks, refusing
-from tailrace.pipeline.state.store import held, holder
+from tailrace.pipeline.state.lock import held, holder
 
 _WAY_OUT = (
     "Leave out --keep-sinks, then events go to standard output and nothing is touched; or use a copy of the "
@@ -51,13 +50,13 @@ def _outputs(config: Config) -> list[str]:
     if not os.path.lexists(path):
         return []
     with refusing(path), closing(connect(path)) as db:
-        check_version(path, db)
-        marks = read_marks(db)
+        marks = read_marks(db, check_version(path, db))
+        paths = [(sink, str(mark["path"])) for sink in marks for mark in marks[sink].values()]
     sinks = [spec for spec in config.stages if spec.role == "write"]
-    return [mark.path for sink in marks for mark in marks[sink] if any(_writes(spec, sink, mark) for spec in sinks)]
+    return [written for sink, written in paths if any(_writes(spec, sink, written) for spec in sinks)]
 
 
-def _writes(spec: StageSpec, sink: str, mark: Mark) -> bool:
+def _writes(spec: StageSpec, sink: str, path: str) -> bool:
     template = spec.options.get("path")
     if not isinstance(template, str):
         return spec.id == sink
@@ -65,4 +64,4 @@ def _writes(spec: StageSpec, sink: str, mark: Mark) -> bool:
     literal = base[: base.rfind("/") + 1]
     resolved = os.path.join(os.path.realpath(literal), "")
     rest = template[len(literal.replace("{", "{{").replace("}", "}}")) :]
-    return can_match(glob.escape(mark.path), resolved.replace("{", "{{").replace("}", "}}") + rest)
+    return can_match(glob.escape(path), resolved.replace("{", "{{").replace("}", "}}") + rest)

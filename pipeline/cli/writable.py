@@ -11,16 +11,18 @@ from pathlib import Path
 from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.state.file import (
     FILE_NAME,
-    LOCK_NAME,
     check_absence,
+    check_version,
     connect,
     inspect,
     read_counters,
+    read_cursors,
     read_marks,
-    read_positions,
     refusing,
     unwritable,
 )
+from tailrace.pipeline.state.lock import LOCK_NAME
+from tailrace.pipeline.state.schema import SCHEMA_VERSION
 
 _LITERAL = re.compile(r"(?:\{\{|\}\}|[^{}])*")
 
@@ -63,14 +65,29 @@ def state_fault(directory: str) -> str:
             if not os.path.lexists(path):
                 check_absence(path)
                 return ""
-            inspect(path)
+            version = inspect(path)
             with closing(connect(path)) as db:
-                read_positions(db), read_marks(db), read_counters(db)
+                read_cursors(db, version), read_marks(db, version), read_counters(db)
             if not os.access(real, os.W_OK) or not os.access(path, os.W_OK):
                 raise OSError("attempt to write a readonly database")  # as SQLite would say
     except StateError as error:
         return str(error)
     return ""
+
+
+def state_upgrade(directory: str) -> str:
+    """What `run` would do first to a state that it can use; empty: nothing."""
+    path = Path(os.path.realpath(directory)) / FILE_NAME
+    if not path.exists():
+        return ""
+    with refusing(path), closing(connect(path)) as db:
+        version = check_version(path, db)
+    if version == SCHEMA_VERSION:
+        return ""
+    return (
+        f"the state file is of schema {version}, of an older tailrace; the next `tailrace run` upgrades it to schema "
+        f"{SCHEMA_VERSION}, which the older one cannot read any more"
+    )
 
 
 def _unwritable(directory: Path) -> str:

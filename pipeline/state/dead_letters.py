@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
 
 from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.escape import escape
+from tailrace.pipeline.state.file import FILE_NAME, check_version, connect
 
-TABLE = """
-CREATE TABLE dead_letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, stage TEXT NOT NULL, error TEXT NOT NULL,
-    why TEXT NOT NULL, attempts INTEGER NOT NULL, file_id INTEGER NOT NULL, file TEXT NOT NULL, path TEXT NOT NULL,
-    offset INTEGER NOT NULL, length INTEGER NOT NULL, event_id TEXT NOT NULL, raw BLOB NOT NULL, event TEXT,
-    trace TEXT, sink TEXT, config TEXT NOT NULL, size INTEGER NOT NULL
-);
-"""
 INSERT = (
-    "INSERT INTO dead_letters (time, stage, error, why, attempts, file_id, file, path, offset, length, event_id, raw, "
-    "event, trace, sink, config, size) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
+    "INSERT INTO dead_letters (time, stage, error, why, attempts, stream, file, path, offset, length, event_id, raw, "
+    "event, trace, sink, clock, year_bound, payload, config, size) "
+    "VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 ROW_COST = 200  # bytes a dead letter takes beside its texts
 
@@ -36,7 +36,8 @@ class DeadLetter:
     stage: str
     error: str
     why: str
-    file_id: int
+    stream: int
+    key: str  # of the stream, see Origin: with the offset behind it, the event's id
     file: str
     path: str
     offset: int
@@ -44,12 +45,16 @@ class DeadLetter:
     raw: bytes  # its bytes; fewer than `length` where it was cut
     event: str | None = None
     trace: str | None = None
+    clock: float = 0.0  # see Origin: with these two, the line comes to the same result again
+    year_bound: float = 0.0
+    sink: str | None = None  # of one that a sink could not deliver: the server's own words,
+    payload: bytes | None = None  # and what was sent
 
     @property
     def size(self) -> int:
         """Bytes it counts for against ``dead_letters.max_bytes``."""
         texts = (self.why, self.file, self.path, self.event or "", self.trace or "")
-        return ROW_COST + len(self.raw) + sum(map(len, texts))
+        return ROW_COST + len(self.raw) + len(self.payload or b"") + sum(map(len, texts))
 
 
 class DeadLetters:
@@ -95,6 +100,11 @@ class DeadLetters:
         self._after = self._bytes + new - freed
         return dropped
 
+    def drop(self, ids: Sequence[int]) -> None:
+        """Remove these: somebody has seen them, or does not want to."""
+        self._db.executemany("DELETE FROM dead_letters WHERE id = ?", ((number,) for number in ids))
+        self._after = self._measure()
+
     def committed(self) -> None:
         """The transaction that ``write`` was part of is on disk."""
         self._bytes = self._after
@@ -120,6 +130,151 @@ class DeadLetters:
 
 
 def _values(d: DeadLetter) -> tuple[object, ...]:
-    event_id = f"{d.file_id}:{d.offset}"
-    where = (d.file_id, d.file, d.path, d.offset, d.length, event_id)
-    return (d.time, d.stage, d.error, d.why, *where, d.raw, d.event, d.trace)
+    where = (d.stream, d.file, d.path, d.offset, d.length, f"{d.key}:{d.offset}")
+    words = (d.raw, d.event, d.trace, d.sink)
+    return (d.time, d.stage, d.error, d.why, *where, *words, d.clock, d.year_bound, d.payload)
+
+
+# Reading them: safe beside a running daemon, and nothing is made or changed.
+
+_SELECT = """
+SELECT id, time, stage, error, why, attempts, stream, file, path, offset, length, event_id, raw, event, trace, sink,
+    config, clock, year_bound, payload
+FROM dead_letters
+"""
+_SELECT_1 = _SELECT.replace("stream", "file_id").replace("clock, year_bound, payload", "NULL, NULL, NULL")  # schema 1
+_WANTED = (
+    "(:stage IS NULL OR stage = :stage) AND (:error IS NULL OR error = :error) AND (:since IS NULL OR time >= :since) "
+    "AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"
+)
+_COUNT = f"SELECT count(*) FROM dead_letters WHERE {_WANTED}"  # noqa: S608 - only constants are put together
+_IDS = f"SELECT id FROM dead_letters WHERE {_WANTED} ORDER BY id"  # noqa: S608 - only constants are put together
+_NEWEST = f"WHERE {_WANTED} ORDER BY id DESC LIMIT :limit"
+_OLDEST = f"WHERE id > :last AND {_WANTED} ORDER BY id LIMIT :limit"
+_STATS = f"""
+SELECT stage, error, count(*), sum(length(raw)), min(time), max(time) FROM dead_letters WHERE {_WANTED}
+GROUP BY stage, error ORDER BY count(*) DESC, stage, error
+"""  # noqa: S608 - only constants are put together
+_AT_ONCE = 100  # rows of one read: a long read would keep the daemon from shortening its write-ahead log
+
+
+@dataclass(slots=True, frozen=True)
+class Letter:
+    """One row of the table ``dead_letters``."""
+
+    id: int
+    time: float  # seconds since the epoch
+    stage: str
+    error: str
+    why: str
+    attempts: int
+    stream: int
+    file: str
+    path: str
+    offset: int
+    length: int  # of the line in the file, without its newline
+    event_id: str
+    raw: bytes  # the line; less of it where it was cut
+    event: str | None  # JSON: the fields at the time
+    trace: str | None
+    sink: str | None  # the sink's own words
+    config: str
+    clock: float | None  # None: of the first release
+    year_bound: float | None
+    payload: bytes | None  # what was sent
+
+    @property
+    def cut(self) -> bool:
+        return len(self.raw) < self.length
+
+    @property
+    def when(self) -> str:
+        return rfc3339(self.time)
+
+    def text(self) -> str | None:
+        """The line, if it is UTF-8."""
+        try:
+            return self.raw.decode()
+        except UnicodeDecodeError:
+            return None
+
+
+@dataclass(slots=True, frozen=True)
+class Filter:
+    """Which letters are meant; None: all."""
+
+    stage: str | None = None
+    error: str | None = None
+    since: float | None = None  # seconds since the epoch
+    ids: tuple[int, ...] | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What ``_WANTED`` is asked with."""
+        return {**asdict(self), "ids": None if self.ids is None else json.dumps(self.ids)}
+
+
+class Letters:
+    """Those of one state directory. TailraceError says why they cannot be read."""
+
+    def __init__(self, state_dir: str) -> None:
+        self.path = os.path.join(state_dir, FILE_NAME)
+
+    def count(self, wanted: Filter) -> int:
+        ((count,),) = self._select(_COUNT, wanted.values)
+        return int(count)
+
+    def ids(self, wanted: Filter) -> list[int]:
+        return [number for (number,) in self._select(_IDS, wanted.values)]
+
+    def newest(self, wanted: Filter, limit: int | None) -> list[Letter]:
+        values = {**wanted.values, "limit": -1 if limit is None else limit}
+        return [Letter(*row) for row in self._select(_SELECT + _NEWEST, values)]
+
+    def oldest_first(self, wanted: Filter, limit: int | None) -> Iterator[Letter]:
+        """One by one: they may be more than fit into memory."""
+        values = {**wanted.values, "last": 0}
+        left = limit
+        while left is None or left > 0:
+            values["limit"] = _AT_ONCE if left is None else min(left, _AT_ONCE)
+            rows = self._select(_SELECT + _OLDEST, values)
+            if not rows:
+                return
+            for row in rows:
+                yield Letter(*row)
+            values["last"] = rows[-1][0]
+            left = None if left is None else left - len(rows)
+
+    def get(self, number: int) -> Letter | None:
+        rows = self._select(_SELECT + "WHERE id = :id", {"id": number})
+        return Letter(*rows[0]) if rows else None
+
+    def stats(self, wanted: Filter) -> list[tuple[str, str, int, int, float, float]]:
+        """(stage, error, letters, bytes of lines, time of the first, of the last), the most frequent first."""
+        return self._select(_STATS, wanted.values)
+
+    def room(self) -> int:
+        """Bytes that all of them count for against ``dead_letters.max_bytes``."""
+        ((size,),) = self._select("SELECT TOTAL(size) FROM dead_letters", {})
+        return int(size)
+
+    def _select(self, query: str, values: dict[str, Any]) -> list[Any]:
+        if not os.path.exists(self.path):
+            raise TailraceError(
+                f"{escape(self.path)}: there is no state file; nothing was run with this configuration yet, "
+                "or pipeline.state_dir is another place"
+            )
+        try:
+            with closing(connect(Path(self.path))) as database:
+                if check_version(Path(self.path), database) == 1:
+                    query = query.replace(_SELECT, _SELECT_1)
+                return database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise TailraceError(
+                f"{escape(self.path)}: the dead letters cannot be read: {error}. Is this the state file of this "
+                "tailrace, whole, and readable by this user? Nothing was changed"
+            ) from error
+
+
+def rfc3339(seconds: float, precision: str = "milliseconds") -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=precision).replace("+00:00", "Z")

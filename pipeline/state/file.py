@@ -1,5 +1,5 @@
-"""A state file as it lies there: its schema, whether it is ours and whole, and what is in it. Nothing here makes, mends
-or changes anything, whoever has the file open.
+"""A state file as it lies there: whether it is ours and whole, and what is in it. Nothing here makes, mends or changes
+anything, whoever has the file open.
 """
 
 from __future__ import annotations
@@ -9,41 +9,29 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import orjson
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.stage import Mark
-from tailrace.pipeline.state.dead_letters import TABLE
+from tailrace.pipeline.state.migrate import SCHEMA_1, cursors_1, marks_1
+from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION, STATE_ID, from_text, is_state_id
 from tailrace.pipeline.telemetry.counters import Counters
 
-SCHEMA_VERSION = 1
 FILE_NAME = "tailrace.sqlite"
-LOCK_NAME = "lock"  # beside it
 LOG_HEAD = 32  # bytes of a write-ahead log before its first frame (https://www.sqlite.org/fileformat2.html#walformat)
-OF_THE_DISK = "see to its disk (room, permissions, errors in the system's log), then start again"
+CHECK_THE_DISK = "check the disk (space, permissions, kernel log), then start again"
+SCHEMAS = {1: SCHEMA_1, SCHEMA_VERSION: SCHEMA}  # that can be read
 
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (
-    file_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, path BLOB NOT NULL,
-    device INTEGER NOT NULL, inode INTEGER NOT NULL, offset INTEGER NOT NULL,
-    head_length INTEGER NOT NULL, head_hash TEXT NOT NULL, tail_length INTEGER NOT NULL, tail_hash TEXT NOT NULL,
-    size INTEGER NOT NULL, ended INTEGER NOT NULL, ledger TEXT NOT NULL
-);
-CREATE TABLE marks (
-    sink TEXT NOT NULL, destination TEXT NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL,
-    inode INTEGER NOT NULL, length INTEGER NOT NULL, tail TEXT NOT NULL, ours INTEGER NOT NULL,
-    PRIMARY KEY (sink, destination)
-) WITHOUT ROWID;
-CREATE TABLE counters (name TEXT NOT NULL, labels TEXT NOT NULL, value REAL NOT NULL,
-    PRIMARY KEY (name, labels)) WITHOUT ROWID;
-"""
 
-COLUMNS = tuple(field.name for field in fields(Position))
+@dataclass(slots=True, frozen=True)
+class SinkRecord:
+    """What a sink was when it wrote its marks, so that they can be understood once the configuration has it no more."""
+
+    use: str  # its class, as the configuration names it
+    options: dict[str, Any]  # JSON; variables and secrets unexpanded
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -60,43 +48,49 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
 
 
-def inspect(path: Path) -> None:
-    """StateError, unless it is ours and whole. Reads every page."""
+def inspect(path: Path) -> int:
+    """Its schema version. StateError, unless it is ours and whole. Reads every page."""
     found = path.lstat()
     with closing(_connect_to_file(path)) as db:
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise refusal(path, " ".join(verdict.split()))
-        check_version(path, db)
+        version = check_version(path, db)
         (page,) = db.execute("PRAGMA page_size").fetchone()
-        tables = _tables(db)
-    wal = path.with_name(path.name + "-wal")  # with one, the last page may be half written and comes from there
-    if found.st_size % page and not (wal.exists() and wal.stat().st_size):
-        raise refusal(path, f"it is cut short: its {found.st_size} bytes are no whole pages of {page}")
+        wal = path.with_name(path.name + "-wal")  # with one, the last page may be half written and comes from there
+        if found.st_size % page and not (wal.exists() and wal.stat().st_size):
+            raise refusal(path, f"it is cut short: its {found.st_size} bytes are not whole pages of {page}")
+        check_tables(path, db, version)
+    return version
+
+
+def check_tables(path: Path, db: sqlite3.Connection, version: int) -> None:
+    """StateError unless they are those of this version."""
     with closing(sqlite3.connect(":memory:")) as fresh:
-        fresh.executescript(SCHEMA + TABLE)
-        if tables != _tables(fresh):
-            raise refusal(path, f"its tables are not those of schema version {SCHEMA_VERSION}")
+        fresh.executescript(SCHEMAS[version])
+        if _tables(db) != _tables(fresh):
+            raise refusal(path, f"its tables are not those of schema version {version}")
 
 
 def _connect_to_file(path: Path) -> sqlite3.Connection:
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
-        raise refusal(path, "it is no regular file, and no symbolic link is followed here")
+        raise refusal(path, "it is not a regular file, and no symbolic link is followed here")
     if found.st_size == 0:
         raise refusal(path, "the file is empty")
     return connect(path)
 
 
-def check_version(path: Path, db: sqlite3.Connection) -> None:
-    """StateError for a schema that this tailrace does not know."""
+def check_version(path: Path, db: sqlite3.Connection) -> int:
+    """Of its schema; StateError for one that this tailrace does not know."""
     (version,) = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("none",)
-    if version != str(SCHEMA_VERSION):
+    if version not in map(str, SCHEMAS):
         raise refusal(
             path,
-            f"its schema version is {version}, this tailrace knows {SCHEMA_VERSION}",
-            "use the tailrace that made it",
+            f"its schema version is {version}, this tailrace knows {' and '.join(map(str, SCHEMAS))}",
+            "use the tailrace that made it, or a newer one",
         )
+    return int(version)
 
 
 def check_absence(path: Path) -> None:
@@ -108,21 +102,22 @@ def check_absence(path: Path) -> None:
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with the file inside becomes a StateError that names the fault and the way out."""
+    """Whatever goes wrong with the file inside becomes a StateError that names the fault and how to recover."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise refusal(path, str(error), OF_THE_DISK if _is_of_the_disk(error) else "") from error
-    except (ValueError, TypeError) as error:  # its pages may be in order, but not what is written on them
+        raise refusal(path, str(error), CHECK_THE_DISK if _is_of_the_disk(error) else "") from error
+    except (ValueError, TypeError, KeyError) as error:  # its pages may be in order, but not what is written on them
         raise refusal(path, f"something in it cannot be read: {error}") from error
 
 
-def refusal(path: Path, fault: str, way_out: str = "") -> StateError:
-    way_out = way_out or (
-        "restore it from a backup; or, to begin anew, move it away together with its -wal and -shm files: every "
-        "source file is then read again from its beginning and outputs get lines they already have"
+def refusal(path: Path, fault: str, recovery: str = "") -> StateError:
+    recovery = recovery or (
+        'restore a backup of it (first read "Restoring the state from a backup" in the README); or, to start afresh, '
+        "move it away together with its -wal and -shm files: every source file is then read again from its beginning, "
+        "and outputs get lines again that they already have"
     )
-    return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. Way out: {way_out}")
+    return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. To recover: {recovery}")
 
 
 def unwritable(directory: Path, why: str | None) -> StateError:
@@ -132,25 +127,40 @@ def unwritable(directory: Path, why: str | None) -> StateError:
     )
 
 
-def read_positions(db: sqlite3.Connection) -> list[Position]:
-    rows = db.execute(f"SELECT {', '.join(COLUMNS)} FROM files ORDER BY file_id")  # noqa: S608  (our names)
-    found = []
-    for row in rows:
-        values = dict(zip(COLUMNS, row, strict=True))
-        values |= {"device": unsigned(values["device"]), "inode": unsigned(values["inode"])}
-        found.append(Position(**values | {"path": bytes(values["path"]), "ended": bool(values["ended"])}))
+def read_cursors(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[int, Any]:
+    """By stream."""
+    if version == 1:
+        return dict(cursors_1(db))
+    return {
+        stream: from_text(text) for stream, text in db.execute("SELECT stream, cursor FROM streams ORDER BY stream")
+    }
+
+
+def read_marks(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[str, dict[str, Any]]:
+    """By sink id and destination, also those of sinks that the configuration no longer has."""
+    if version == 1:
+        rows = marks_1(db)
+    else:
+        texts = db.execute("SELECT sink, destination, mark FROM marks ORDER BY sink, destination")
+        rows = ((sink, destination, from_text(text)) for sink, destination, text in texts)
+    found: dict[str, dict[str, Any]] = {}
+    for sink, destination, mark in rows:
+        found.setdefault(sink, {})[destination] = mark
     return found
 
 
-def read_marks(db: sqlite3.Connection) -> dict[str, list[Mark]]:
-    """By sink id, also those of sinks that the configuration no longer has."""
-    found: dict[str, list[Mark]] = {}
-    for sink, destination, path, device, inode, length, tail, ours in db.execute(
-        "SELECT sink, destination, path, device, inode, length, tail, ours FROM marks ORDER BY sink, destination"
-    ):
-        mark = Mark(destination, path, unsigned(device), unsigned(inode), length, tail, bool(ours))
-        found.setdefault(sink, []).append(mark)
-    return found
+def read_sinks(db: sqlite3.Connection) -> dict[str, SinkRecord]:
+    """By sink id, also those that the configuration no longer has."""
+    rows = db.execute("SELECT sink, use, options FROM sinks ORDER BY sink")
+    return {sink: SinkRecord(use, from_text(options)) for sink, use, options in rows}
+
+
+def read_id(db: sqlite3.Connection) -> str:
+    """The state's own."""
+    (text,) = db.execute("SELECT value FROM meta WHERE key = ?", (STATE_ID,)).fetchone() or ("",)
+    if not is_state_id(text):
+        raise ValueError(f"the state's id is {text!r}, expected 8 lowercase letters and digits")
+    return str(text)
 
 
 def read_counters(db: sqlite3.Connection) -> Counters:
@@ -161,17 +171,10 @@ def read_counters(db: sqlite3.Connection) -> Counters:
     return counters
 
 
-def signed(number: int) -> int:
-    """SQLite's integers are signed; devices and inodes may use all 64 bits."""
-    return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def unsigned(number: int) -> int:
-    return number + (1 << 64) if number < 0 else number
-
-
 def _tables(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    return db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+    """What made them. Without whitespace: SQLite has its own mind where a column that is added stands in the text."""
+    rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+    return [(kind, name, "".join(sql.split())) for kind, name, sql in rows]
 
 
 def _is_of_the_disk(error: Exception) -> bool:

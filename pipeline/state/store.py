@@ -1,42 +1,42 @@
-"""The state: one SQLite file that says how far every source file, every output and every dead letter is.
+"""The state: one SQLite file that says how far every stream and every output is, with dead letters, counters and what
+stages remember.
 
 Everything a commit changes is written in one transaction. Only one daemon may have a state directory; others may read.
+Cursors belong to the source, marks to their sink: JSON values that are kept here and not looked into.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 from tailrace.pipeline import disk
-from tailrace.pipeline.batch import Position
-from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.stage import Mark
-from tailrace.pipeline.state.dead_letters import TABLE, DeadLetter, DeadLetters
+from tailrace.pipeline.state import remembered
+from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLetters
 from tailrace.pipeline.state.file import (
-    COLUMNS,
     FILE_NAME,
-    LOCK_NAME,
-    OF_THE_DISK,
-    SCHEMA,
-    SCHEMA_VERSION,
+    SinkRecord,
     check_absence,
+    check_tables,
     inspect,
     read_counters,
+    read_cursors,
+    read_id,
     read_marks,
-    read_positions,
+    read_sinks,
     refusal,
     refusing,
-    signed,
     unwritable,
 )
+from tailrace.pipeline.state.lock import LOCK_NAME, take
+from tailrace.pipeline.state.migrate import migrate_1
+from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION, STATE_ID, new_state_id, to_text
 from tailrace.pipeline.telemetry.counters import Counters, Key
 
 WAL_LIMIT = 16 << 20  # bytes the write-ahead log is cut back to
@@ -46,11 +46,12 @@ WAL_LIMIT = 16 << 20  # bytes the write-ahead log is cut back to
 class Commit:
     """All that one commit writes."""
 
-    positions: Sequence[Position]
-    marks: Mapping[str, Sequence[Mark]]  # sink id: marks that changed
+    cursors: Mapping[int, Any]  # stream: cursor; those that changed
+    marks: Mapping[str, Mapping[str, Any]]  # sink id: destination: mark; those that changed
     dead_letters: Sequence[DeadLetter]
     counters: Mapping[Key, float]
-    retired: Sequence[int] = ()  # file ids whose rows may go
+    retired: Sequence[int] = ()  # streams whose rows may go
+    memory: Mapping[str, Mapping[str, bytes | None]] = field(default_factory=dict)  # stage: key: JSON; None: deleted
 
 
 class State:
@@ -61,11 +62,13 @@ class State:
     ) -> None:
         self._directory = Path(directory)
         self._max_bytes, self._when_full, self._config = max_bytes, when_full, config
-        self.outputs: set[str] = set()  # paths that sinks write to: never read as a source
+        self.id = ""  # 8 letters and digits: what makes event ids of several states different
+        self.upgraded_from: int | None = None  # the schema version that the file had, where `open` migrated it
+        self.outputs: set[str] = set()  # paths that sinks write to: never read as a source; filled by the daemon
         self.dropped = 0  # dead letters that made room for newer ones
 
     def open(self) -> None:
-        """Lock the directory and open or create the file; StateError says what is wrong and the way out."""
+        """Lock the directory and open, migrate or create the file; StateError says what is wrong and how to recover."""
         self._directory = Path(os.path.realpath(self._directory))  # below it no symbolic link is followed
         path = self.path
         with ExitStack() as undo:
@@ -75,15 +78,17 @@ class State:
                     self._create(path)
                 for directory in sorted(disk.directories(os.fspath(path))):  # who made them may have been killed
                     disk.sync_directory(directory)
-                inspect(path)
+                version = inspect(path)
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
                 undo.callback(self._db.close)
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._db.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
-                self.outputs = {mark.path for marks in self.marks().values() for mark in marks}
+                if version < SCHEMA_VERSION:
+                    self._migrate(version)
+                self.id = read_id(self._db)
                 self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
-                self.positions(), self.counters()  # so that what cannot be read is told now,
+                self.cursors(), self.marks(), self.sinks(), self.memory(), self.counters()  # what is unreadable: now,
                 self._db.execute("DELETE FROM meta WHERE key = ''")  # and that it cannot be written
             undo.pop_all()
 
@@ -119,8 +124,9 @@ class State:
         try:
             with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
                 db.execute("PRAGMA journal_mode=WAL")
-                db.executescript("BEGIN;" + SCHEMA + TABLE)
-                db.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+                db.executescript("BEGIN;" + SCHEMA)
+                meta = (("schema_version", str(SCHEMA_VERSION)), (STATE_ID, new_state_id()))
+                db.executemany("INSERT INTO meta VALUES (?, ?)", meta)
                 disk.commit(db, temporary)
                 disk.close(db, temporary)
             disk.sync(descriptor, temporary)
@@ -128,44 +134,69 @@ class State:
             os.close(descriptor)
         disk.rename(temporary, os.fspath(path))
 
+    def _migrate(self, version: int) -> None:
+        """In one transaction: killed anywhere in it, the file is as it was."""
+        with self._transaction():
+            migrate_1(self._db, new_state_id())
+            check_tables(self.path, self._db, SCHEMA_VERSION)
+        self.upgraded_from = version
+
     # Reading, at start and after a rewind.
 
-    def positions(self) -> list[Position]:
-        return read_positions(self._db)
+    def cursors(self) -> dict[int, Any]:
+        """By stream."""
+        return read_cursors(self._db)
 
-    def marks(self) -> dict[str, list[Mark]]:
-        """By sink id, also those of sinks that the configuration no longer has."""
+    def marks(self) -> dict[str, dict[str, Any]]:
+        """By sink id and destination, also those of sinks that the configuration no longer has."""
         return read_marks(self._db)
+
+    def sinks(self) -> dict[str, SinkRecord]:
+        """By sink id, also those that the configuration no longer has."""
+        return read_sinks(self._db)
+
+    def memory(self) -> dict[str, dict[str, bytes]]:
+        """What stages remember: JSON by stage name and key."""
+        return remembered.read(self._db)
 
     def counters(self) -> Counters:
         return read_counters(self._db)
 
     # Writing.
 
-    def register(self, positions: Sequence[Position]) -> list[int]:
-        """Give new generations their file ids; durable on return."""
+    def register(self, cursors: Sequence[Any]) -> list[int]:
+        """Give new streams their numbers, which are never given again; durable on return."""
         with self._transaction():
-            return [self._insert(position) for position in positions]
+            return [self._insert(cursor) for cursor in cursors]
 
-    def announce(self, sink: str, marks: Sequence[Mark]) -> None:
+    def enter_sinks(self, sinks: Mapping[str, SinkRecord]) -> None:
+        """What these sinks are, beside their marks; durable on return. Before the first mark of each."""
+        known = self.sinks()
+        rows = [(sink, one.use, to_text(one.options)) for sink, one in sinks.items() if known.get(sink) != one]
+        if rows:
+            with self._transaction():
+                self._db.executemany("INSERT OR REPLACE INTO sinks VALUES (?, ?, ?)", rows)
+
+    def announce(self, sink: str, marks: Mapping[str, Any]) -> None:
         """The first marks of new destinations; durable on return."""
         with self._transaction():
             self._write_marks(sink, marks)
 
     def forget(self, sink: str) -> None:
-        """Drop the marks of a sink that the configuration no longer has."""
+        """Drop the marks of a sink that the configuration no longer has, and what it was."""
         with self._transaction():
             self._db.execute("DELETE FROM marks WHERE sink = ?", (sink,))
+            self._db.execute("DELETE FROM sinks WHERE sink = ?", (sink,))
 
     def commit(self, commit: Commit) -> None:
-        """Positions, marks, dead letters and counters, all or nothing. OSError: the disk did not take it."""
+        """All of it or nothing. OSError: the disk did not take it."""
         with self._transaction():
-            changes = ", ".join(f"{name} = :{name}" for name in COLUMNS[1:])
-            update = f"UPDATE files SET {changes} WHERE file_id = :file_id"  # noqa: S608  (our own column names)
-            self._db.executemany(update, map(_row, commit.positions))
-            self._db.executemany("DELETE FROM files WHERE file_id = ?", ((file_id,) for file_id in commit.retired))
+            rows = ((to_text(cursor), stream) for stream, cursor in commit.cursors.items())
+            self._db.executemany("UPDATE streams SET cursor = ? WHERE stream = ?", rows)
+            self._db.executemany("DELETE FROM streams WHERE stream = ?", ((stream,) for stream in commit.retired))
             for sink, marks in commit.marks.items():
                 self._write_marks(sink, marks)
+            remembered.write(self._db, commit.memory)
             dropped = self._letters.write(commit.dead_letters)
             self._db.executemany(
                 "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)",
@@ -173,6 +204,12 @@ class State:
             )
         self._letters.committed()
         self.dropped += dropped
+
+    def drop_letters(self, ids: Sequence[int]) -> None:
+        """Remove these dead letters, all or none; durable on return. OSError: the disk did not take it."""
+        with self._transaction():
+            self._letters.drop(ids)
+        self._letters.committed()
 
     def close(self) -> None:
         disk.close(self._db, os.fspath(self.path))
@@ -196,75 +233,11 @@ class State:
                 raise  # a fault of ours
             raise refusal(self.path, str(error)) from error
 
-    def _insert(self, position: Position) -> int:
-        names = COLUMNS[1:]
-        insert = f"INSERT INTO files ({', '.join(names)}) VALUES ({', '.join(':' + name for name in names)})"  # noqa: S608
-        cursor = self._db.execute(insert, _row(position))
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+    def _insert(self, cursor: Any) -> int:
+        row = self._db.execute("INSERT INTO streams (cursor) VALUES (?)", (to_text(cursor),)).lastrowid
+        assert row is not None
+        return row
 
-    def _write_marks(self, sink: str, marks: Sequence[Mark]) -> None:
-        self.outputs.update(mark.path for mark in marks)
-        self._db.executemany(
-            "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((sink, m.destination, m.path, signed(m.device), signed(m.inode), m.length, m.tail, m.ours) for m in marks),
-        )
-
-
-def _row(position: Position) -> dict[str, object]:
-    return asdict(position) | {"device": signed(position.device), "inode": signed(position.inode)}
-
-
-def take(lock: int, path: str) -> None:
-    """Lock a state directory until the descriptor of its lock is closed; StateError if another process has it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StateError(
-            f"{os.path.dirname(path)}: another tailrace (process {read_holder(lock)}) uses this state directory; "
-            "stop it first, or give this one its own pipeline.state_dir"
-        ) from error
-    try:  # our process id, for the message of whoever comes second; it need not outlive a crash
-        disk.truncate(lock, 0, path)
-        disk.write(lock, memoryview(f"{os.getpid()}\n".encode()), 0, path)
-    except OSError as error:
-        raise StateError(f"{path}: cannot be written: {error.strerror}; {OF_THE_DISK}") from error
-
-
-def read_holder(lock: int) -> str:
-    """The process that wrote itself into the lock, for people."""
-    return os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-
-
-def holder(directory: str) -> str | None:
-    """The process of the daemon that has this state directory now, as it wrote it down. Touches nothing."""
-    try:
-        lock = os.open(os.path.join(directory, LOCK_NAME), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return read_holder(lock)
-    finally:
-        os.close(lock)
-    return None
-
-
-@contextmanager
-def held(directory: str) -> Iterator[None]:
-    """No daemon can start on this state directory meanwhile. One that was never used is not made, and cannot be held.
-
-    StateError: a daemon has it, or it may not be written.
-    """
-    path = os.path.join(os.path.realpath(directory), LOCK_NAME)
-    with ExitStack() as undo:
-        try:
-            lock = disk.open_file(path)
-            undo.callback(os.close, lock)
-            take(lock, path)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
-        except OSError as error:
-            raise unwritable(Path(path).parent, error.strerror) from error
-        yield
+    def _write_marks(self, sink: str, marks: Mapping[str, Any]) -> None:
+        rows = ((sink, destination, to_text(mark)) for destination, mark in marks.items())
+        self._db.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", rows)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.cli.main import main
-from tailrace.pipeline.state.dead_letters import TABLE
-from tailrace.pipeline.state.file import SCHEMA, SCHEMA_VERSION
+from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION
 
 CONFIG = """
 [pipeline]
@@ -42,8 +41,8 @@ def state(config: Path) -> sqlite3.Connection:
     (config.parent / "state").mkdir()
     database = sqlite3.connect(config.parent / "state" / "tailrace.sqlite", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
-    database.executescript(SCHEMA + TABLE)
-    database.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+    database.executescript(SCHEMA)
+    database.execute("INSERT INTO meta VALUES ('schema_version', ?), ('state', 'abcd1234')", (str(SCHEMA_VERSION),))
     return database
 
 
@@ -57,7 +56,7 @@ def put(state: sqlite3.Connection) -> Put:
     def put(**columns: Any) -> None:
         letter: dict[str, Any] = {
             "time": 1_600_000_000.5, "stage": "parse.combined", "error": "no_match", "why": "does not fit",
-            "attempts": 1, "file_id": 3, "file": "access.log", "path": "/var/log/access.log", "offset": 1234,
+            "attempts": 1, "stream": 3, "file": "access.log", "path": "/var/log/access.log", "offset": 1234,
             "length": 9, "event_id": "3:1234", "raw": b"some line",
             "event": None, "trace": None, "sink": None, "config": "abc",
             "size": 300, **columns,

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.state.file import FILE_NAME
 from tailrace.pipeline.state.store import State
 
@@ -27,7 +26,7 @@ def opened(directory: Path) -> State:
 
 def filled(directory: Path) -> State:
     state = opened(directory)
-    state.register([Position(0, "a.log", b"/a.log", 1, 2, 100, 10, "abc", 5, "def", 100) for _ in range(200)])
+    state.register([{"path": "/a.log", "offset": 100} for _ in range(200)])
     return state
 
 
@@ -71,7 +70,7 @@ def test_case_044_a_state_that_a_start_would_refuse_fails_in_the_same_words(
     assert contents(directory) == before
     assert code == 1
     (line,) = [line for line in out.splitlines() if line.startswith("✗ ")]
-    assert "Way out: " in line
+    assert "To recover: " in line
     assert tailrace("run", "-qq", "--until-eof")[2] == f"tailrace: {line.removeprefix('✗ state: ')}\n"
 
 
@@ -103,7 +102,7 @@ def test_case_048_a_running_daemon_is_told_with_its_process_and_is_no_fault(conf
     assert f"! state: a tailrace is running with it, process {os.getpid()}; a second one would be refused" in out
     assert before.keys() == after.keys()
     assert all(after[name] == before[name] for name in before if not name.endswith("-shm"))
-    state.register([Position(0, "b.log", b"/b.log", 1, 3, 0, 0, "", 0, "", 0)])
+    state.register([{"path": "/b.log", "offset": 0}])
     state.close()
     assert "is running" not in tailrace("check")[1]
 

@@ -12,7 +12,8 @@ import pytest
 from tailrace.pipeline.cli.outputs_in_use import unclaimed
 from tailrace.pipeline.config.load import load
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.state.store import State, holder
+from tailrace.pipeline.state.lock import holder
+from tailrace.pipeline.state.store import State
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from tailrace.pipeline.cli.dlq import parse_since
 from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.state import dead_letters as letters
 
 from ..inside import adjust
 from ..permissions import bound_by_permissions
@@ -110,11 +111,11 @@ def test_case_044_a_state_of_a_newer_tailrace_is_refused(
     state: sqlite3.Connection, put: Put, tailrace: Run, verb: list[str]
 ) -> None:
     put()
-    state.execute("UPDATE meta SET value = '2'")
+    state.execute("UPDATE meta SET value = '3' WHERE key = 'schema_version'")
     state.execute("DELETE FROM dead_letters")  # a newer one may keep them elsewhere
     code, out, err = tailrace("dlq", *verb)
     assert (code, out) == (1, "")
-    assert "its schema version is 2, this tailrace knows 1" in err
+    assert "its schema version is 3, this tailrace knows 1 and 2" in err
     assert "use the tailrace that made it" in err
 
 

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tailrace.pipeline import disk
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.state.file import FILE_NAME
 from tailrace.pipeline.state.store import Commit, State
 
@@ -27,8 +27,8 @@ def opened(directory: Path) -> State:
     return state
 
 
-def position(offset: int, file_id: int = 0) -> Position:
-    return Position(file_id, "a.log", b"/a.log", 1, 2, offset, 0, "", 0, "", offset)
+def cursor(offset: int) -> dict[str, Any]:
+    return {"path": "/a.log", "offset": offset}
 
 
 @pytest.fixture
@@ -60,10 +60,11 @@ def test_case_050_a_creation_killed_at_any_operation_is_made_good_at_the_next_st
             if state is not None:  # killed in close(): the system lets go of what it held
                 state.close()
         state = opened(directory)
-        (file_id,) = state.register([position(0)])
+        (stream,) = state.register([cursor(0)])
         state.close()
         again = opened(directory)
-        assert [row.file_id for row in again.positions()] == [file_id], f"killed at {done}"
+        assert again.cursors() == {stream: cursor(0)}, f"killed at {done}"
+        assert again.id == state.id
         again.close()
         assert sorted(path.name for path in directory.iterdir()) == ["lock", FILE_NAME]
     assert at > 12
@@ -79,7 +80,7 @@ def test_case_051_a_name_lost_in_a_power_cut_is_no_half_made_state(
     hook(lambda operation, path: order.append((operation, Path(path).name)))
     state = opened(tmp_path / "state")
     begun = len(order)
-    state.register([position(0)])
+    state.register([cursor(0)])
     state.close()
     assert order.index(("sync", FILE_NAME + ".new")) < order.index(("rename", FILE_NAME))
     synced = {name for operation, name in order[order.index(("rename", FILE_NAME)) : begun] if operation == "sync"}
@@ -92,10 +93,10 @@ def test_case_051_a_name_lost_in_a_power_cut_is_no_half_made_state(
 def test_case_051_a_torn_or_zeroed_log_is_the_commit_before_or_the_whole_one(tmp_path: Path) -> None:
     chance = random.Random(4)  # noqa: S311  (no secret)
     state = opened(tmp_path / "state")
-    (file_id,) = state.register([position(0)])
+    (stream,) = state.register([cursor(0)])
     path, log = state.path, Path(f"{state.path}-wal")
     old = log.read_bytes()
-    state.commit(Commit([position(77, file_id)], {}, [], {}))
+    state.commit(Commit({stream: cursor(77)}, {}, [], {}))
     new, content = log.read_bytes(), path.read_bytes()
     state.close()
     assert len(new) > len(old) > 0
@@ -108,13 +109,13 @@ def test_case_051_a_torn_or_zeroed_log_is_the_commit_before_or_the_whole_one(tmp
             (directory / FILE_NAME).write_bytes(content)
             (directory / (FILE_NAME + "-wal")).write_bytes(new[:cut] + tail)
             torn = opened(directory)
-            (row,) = torn.positions()
-            assert row.offset == 77 or (row.offset == 0 and cut < len(new))
-            seen.add(row.offset)
-            torn.commit(Commit([position(99, file_id)], {}, [], {}))
+            offset = torn.cursors()[stream]["offset"]
+            assert offset == 77 or (offset == 0 and cut < len(new))
+            seen.add(offset)
+            torn.commit(Commit({stream: cursor(99)}, {}, [], {}))
             torn.close()
             again = opened(directory)
-            assert [row.offset for row in again.positions()] == [99], "what follows a torn log is kept"
+            assert again.cursors() == {stream: cursor(99)}, "what follows a torn log is kept"
             again.close()
             shutil.rmtree(directory)
     assert seen == {0, 77}

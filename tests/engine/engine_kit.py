@@ -13,11 +13,11 @@ from tailrace.pipeline.chain.attempt import LostTrackError
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
+from tailrace.pipeline.run.bridge import Commit
 from tailrace.pipeline.run.engine import Engine, Outcome, Settings, Waker
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.stage import Guarantee, Mark
 from tailrace.pipeline.state.dead_letters import DeadLetter
-from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.testing.doubles import MemorySink, origin
 from tailrace.pipeline.work.layout import DeadLine, Made

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from tailrace.pipeline.state.dead_letters import ROW_COST, TABLE, DeadLetter, DeadLetters, DeadLettersFullError
+from tailrace.pipeline.state.dead_letters import ROW_COST, DeadLetter, DeadLetters, DeadLettersFullError
+from tailrace.pipeline.state.schema import DEAD_LETTERS
 
 SIZE = ROW_COST + 100 + len("why") + len("a.log") + len("/a.log")
 
@@ -15,14 +16,14 @@ SIZE = ROW_COST + 100 + len("why") + len("a.log") + len("/a.log")
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(TABLE)
+    connection.execute(DEAD_LETTERS)
     yield connection
     connection.close()
 
 
 def letters(count: int, first: int = 0) -> list[DeadLetter]:
     return [
-        DeadLetter(0.0, "s", "e", "why", 1, "a.log", "/a.log", number, 100, b"x" * 100)
+        DeadLetter(0.0, "s", "e", "why", 1, "1", "a.log", "/a.log", number, 100, b"x" * 100)
         for number in range(first, first + count)
     ]
 

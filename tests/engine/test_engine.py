@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tailrace.pipeline.batch import Fail
 from tailrace.pipeline.errors import Retry, TailraceError
+from tailrace.pipeline.run.bridge import Bridge
 from tailrace.pipeline.run.engine import SinkError
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Write
@@ -274,15 +275,16 @@ def real_state(directory: Path, **options: Any) -> State:
 
 def over(state: State, source: ListSource, *stages: Any, **options: Any) -> Pipeline:
     """A pipeline over an open state, as a daemon builds it."""
-    source._register = state.register
-    pipeline = Pipeline(source, *stages, store=state, durable=dict(state.counters().values), **options)
-    pipeline.run = lambda: _run(pipeline, state)  # type: ignore[method-assign]
+    store = Bridge(state)
+    source._register = store.register
+    pipeline = Pipeline(source, *stages, store=store, durable=dict(state.counters().values), **options)
+    pipeline.run = lambda: _run(pipeline, store)  # type: ignore[method-assign]
     return pipeline
 
 
-def _run(pipeline: Pipeline, state: State) -> Any:
+def _run(pipeline: Pipeline, store: Bridge) -> Any:
     try:
-        return pipeline.engine.run(lambda: pipeline.source.open(state.positions(), 0.0))
+        return pipeline.engine.run(lambda: pipeline.source.open(store.positions(), 0.0))
     finally:
         pipeline.ring.close()
 
@@ -367,7 +369,7 @@ def test_case_078_full_dead_letters_end_a_run_to_the_end_of_files_with_the_reaso
     assert outcome.counters.total("lines_pending") > 0
     again = real_state(tmp_path / "state", max_bytes=5000)
     assert 0 < letters_in(again) < 5000
-    assert again.positions()[0].offset == source.offsets()["a.log"] > 0
+    assert again.cursors()[1]["offset"] == source.offsets()["a.log"] > 0
     again.close()
 
 

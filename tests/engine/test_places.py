@@ -71,7 +71,7 @@ def committer(store: MemoryStore, commit_bytes: int = 1 << 20) -> Committer:
 def test_what_waited_for_a_commit_is_forgotten_by_a_rewind() -> None:
     store = MemoryStore()
     commit = committer(store)
-    letter: Callable[[int], DeadLetter] = lambda at: DeadLetter(0.0, "s", "e", "w", 1, "a", "/a", at, 1, b"x")  # noqa: E731  short
+    letter: Callable[[int], DeadLetter] = lambda at: DeadLetter(0.0, "s", "e", "w", 1, "1", "a", "/a", at, 1, b"x")  # noqa: E731  short
     commit.released(10, [letter(0)])
     commit.forget()
     assert commit.settled

@@ -10,20 +10,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.stage import Mark
 from tailrace.pipeline.state.dead_letters import DeadLetter
-from tailrace.pipeline.state.file import FILE_NAME
+from tailrace.pipeline.state.file import FILE_NAME, SinkRecord
 from tailrace.pipeline.state.store import Commit, State
 
-U64 = st.integers(0, (1 << 64) - 1)
+ANY = st.characters(exclude_categories=())  # lone surrogates, too: a file's name may hold any byte
 
 
 def state(directory: Path, **options: Any) -> State:
@@ -54,61 +53,114 @@ def reopened(directory: Path) -> State:
     return one
 
 
-def position(file_id: int = 0, offset: int = 0, **options: Any) -> Position:
-    values = {"device": 1, "inode": 2, "head_hash": "", "tail_hash": "", "size": offset, **options}
-    return Position(file_id, "a.log", b"/logs/a\xff.log", offset=offset, head_length=0, tail_length=0, **values)
+def letter(raw: bytes = b"raw \x00\xff", offset: int = 0, **more: Any) -> DeadLetter:
+    where = (1, "abcd1234-1", "a.log", "/logs/a.log", offset, len(raw))
+    return DeadLetter(1.5, "parse.x", "no_match", "why", *where, raw, **more)
 
 
-def letter(raw: bytes = b"raw \x00\xff", offset: int = 0) -> DeadLetter:
-    return DeadLetter(1.5, "parse.x", "no_match", "why", 1, "a.log", "/logs/a.log", offset, len(raw), raw)
+def rows(one: State, query: str) -> list[tuple[Any, ...]]:
+    """As anybody else reads them."""
+    with closing(sqlite3.connect(one.path)) as db:
+        return db.execute(query).fetchall()
 
 
 # What is written is read back.
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(ANY),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(ANY, max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
 
-@settings(max_examples=15)
-@given(device=U64, inode=U64, offset=st.integers(0, 1 << 62), path=st.binary(max_size=30), ended=st.booleans())
-def test_positions_survive_with_all_64_bits(device: int, inode: int, offset: int, path: bytes, ended: bool) -> None:
+
+@settings(max_examples=25)
+@given(first=JSON, second=JSON, mark=JSON, destination=st.text(max_size=9))
+def test_cursors_and_marks_are_any_json_and_come_back_as_they_were(
+    first: Any, second: Any, mark: Any, destination: str
+) -> None:
     with tempfile.TemporaryDirectory() as directory:
         one = reopened(Path(directory))
-        row = Position(0, "ü\n.log", path, device, inode, 0, 7, "head", 8, "tail", 0)
-        (row.file_id,) = one.register([row])
-        row.offset, row.size, row.ended = offset, offset, ended
-        one.commit(Commit([row], {}, [], {}))
+        (stream,) = one.register([first])
+        assert one.cursors() == {stream: first}
+        one.commit(Commit({stream: second}, {"sink": {destination: mark}}, [], {}))
         one.close()
         again = reopened(Path(directory))
-        assert again.positions() == [row]
+        assert (again.cursors(), again.marks()) == ({stream: second}, {"sink": {destination: mark}})
         again.close()
 
 
-def test_registered_generations_get_ids_that_are_never_used_again(opened: Callable[..., State]) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", {1j: 2}])
+def test_what_is_no_json_is_a_fault_of_its_owner_and_leaves_the_state_as_it_was(
+    opened: Callable[..., State], value: Any
+) -> None:
     one = opened()
-    first, second = one.register([position(), position()])
-    one.commit(Commit([], {}, [], {}, retired=[second]))
-    (third,) = one.register([position()])
+    (stream,) = one.register([1])
+    with pytest.raises((TypeError, ValueError)):
+        one.commit(Commit({stream: {"offset": value}}, {}, [], {}))
+    assert one.cursors() == {stream: 1}
+
+
+def test_registered_streams_get_numbers_that_are_never_used_again(opened: Callable[..., State]) -> None:
+    one = opened()
+    first, second = one.register(["a", "b"])
+    one.commit(Commit({}, {}, [], {}, retired=[second]))
+    (third,) = one.register(["c"])
     assert len({first, second, third}) == 3
-    assert [row.file_id for row in one.positions()] == [first, third]
+    assert one.cursors() == {first: "a", third: "c"}
+
+
+def test_a_view_shows_the_files_among_the_streams(opened: Callable[..., State]) -> None:
+    one = opened()
+    cursor = {"name": "a", "path": "/a", "inode": 5, "offset": 3, "size": 4, "ended": False, "ledger": {"seen": 4}}
+    one.register([cursor])
+    assert rows(one, "SELECT path, offset, ledger FROM files") == [("/a", 3, '{"seen":4}')]
+    assert rows(one, "SELECT file_id, name, inode, size, ended FROM files") == [(1, "a", 5, 4, 0)]
 
 
 def test_marks_are_announced_replaced_and_forgotten(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     one = reopened(directory)
-    big = Mark("a", "/out/a", (1 << 64) - 1, 1 << 63, 10, "ab", ours=True)
-    one.announce("sink", [big, Mark("b", "/out/b", 1, 2, 3, "", ours=False)])
-    one.announce("gone", [Mark("c", "/out/c", 1, 2, 3, "", ours=True)])
-    longer = Mark("a", "/out/a", 5, 6, 99, "cd", ours=True)
-    one.commit(Commit([], {"sink": [longer]}, [], {}))
+    file, gone = SinkRecord("write.file", {"path": "out/${DIR}"}), SinkRecord("my:Sink", {})
+    one.enter_sinks({"sink": file, "gone": SinkRecord("write.file", {})})
+    one.enter_sinks({"sink": file, "gone": gone})
+    one.announce("sink", {"a": {"length": 10}, "b": 3})
+    one.announce("gone", {"c": None})
+    assert (one.sinks(), one.marks()["gone"]) == ({"sink": file, "gone": gone}, {"c": None})
+    one.commit(Commit({}, {"sink": {"a": {"length": 99}}}, [], {}))
     one.forget("gone")
     one.close()
     again = reopened(directory)
-    assert again.marks() == {"sink": [longer, Mark("b", "/out/b", 1, 2, 3, "", ours=False)]}
+    assert again.marks() == {"sink": {"a": {"length": 99}, "b": 3}}
+    assert again.sinks() == {"sink": file}
     again.close()
+
+
+def test_what_stages_remember_is_replaced_and_deleted(tmp_path: Path) -> None:
+    one = reopened(tmp_path)
+    one.commit(
+        Commit({}, {}, [], {}, memory={"count": {"ann": b'{"n":1}', "\0\n": b"2"}, "other": {"": '"ü"'.encode()}})
+    )
+    one.commit(Commit({}, {}, [], {}, memory={"count": {"ann": b"3", "\0\n": None, "never": None}}))
+    one.close()
+    again = reopened(tmp_path)
+    assert again.memory() == {"count": {"ann": b"3"}, "other": {"": '"ü"'.encode()}}
+    again.close()
+
+
+def test_a_state_has_an_id_of_its_own_that_stays(tmp_path: Path) -> None:
+    ids = []
+    for name in ("one", "one", "two"):
+        some = reopened(tmp_path / name)
+        ids.append(some.id)
+        some.close()
+    assert ids[0] == ids[1] != ids[2]
+    assert all(re.fullmatch("[a-z0-9]{8}", text) for text in ids)
 
 
 def test_counters_keep_their_labels_and_whole_numbers(opened: Callable[..., State]) -> None:
     values: dict[Any, float] = {("lines_read", ()): 1 << 52, ("seconds", (("stage", "ü\n"), ("x", "y"))): 1.25}
     one = opened()
-    one.commit(Commit([], {}, [], values))
+    one.commit(Commit({}, {}, [], values))
     found = one.counters().values
     assert found == values
     assert isinstance(found["lines_read", ()], int)
@@ -116,25 +168,28 @@ def test_counters_keep_their_labels_and_whole_numbers(opened: Callable[..., Stat
 
 def test_dead_letters_are_kept_with_their_bytes(opened: Callable[..., State]) -> None:
     one = opened()
-    one.commit(Commit([], {}, [letter(offset=77)], {}))
-    with sqlite3.connect(one.path) as db:
-        row = db.execute("SELECT raw, event_id, offset, stage, attempts, config FROM dead_letters").fetchone()
-    db.close()
-    assert row == (b"raw \x00\xff", "1:77", 77, "parse.x", 1, "digest")
+    more: dict[str, Any] = {"clock": 7.5, "year_bound": 8.5, "sink": "out", "payload": b"sent \xff"}
+    one.commit(Commit({}, {}, [letter(offset=77), letter(b"x", **more)], {}))
+    columns = "raw, event_id, offset, stage, attempts, config, stream, clock, year_bound, sink, payload"
+    assert rows(one, f"SELECT {columns} FROM dead_letters") == [  # noqa: S608
+        (b"raw \x00\xff", "abcd1234-1:77", 77, "parse.x", 1, "digest", 1, 0.0, 0.0, None, None),
+        (b"x", "abcd1234-1:0", 0, "parse.x", 1, "digest", 1, *more.values()),
+    ]
 
 
 def test_case_046_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     one = reopened(directory)
-    (file_id,) = one.register([position()])
+    (stream,) = one.register([0])
     broken = letter()
     broken.why = None  # type: ignore[assignment]  # the table refuses it, as the last thing but one
     with pytest.raises(Exception, match=r"NOT NULL|NoneType"):
-        one.commit(Commit([position(file_id, 50)], {"s": [Mark("a", "/a", 1, 1, 1, "", True)]}, [broken], {}))
-    one.commit(Commit([], {}, [], {("x", ()): 1}))  # the connection is as usable as before
+        one.commit(Commit({stream: 50}, {"s": {"a": 1}}, [broken], {}, memory={"s": {"k": b"1"}}))
+    one.commit(Commit({}, {}, [], {("x", ()): 1}))  # the connection is as usable as before
     one.close()
     again = reopened(directory)
-    assert (again.positions()[0].offset, again.marks(), again.counters().values) == (0, {}, {("x", ()): 1})
+    assert (again.cursors(), again.marks(), again.memory()) == ({stream: 0}, {}, {})
+    assert again.counters().values == {("x", ()): 1}
     again.close()
 
 
@@ -146,11 +201,11 @@ def test_case_046_what_sqlite_cannot_write_is_an_oserror_for_the_engine_to_go_ba
     with sqlite3.connect(one.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OSError, match=rf"{FILE_NAME}.*locked") as caught:
-            one.commit(Commit([], {}, [letter()], {}))
+            one.commit(Commit({}, {}, [letter()], {}))
         assert caught.value.filename is None or FILE_NAME in caught.value.filename
         other.execute("ROLLBACK")
     other.close()
-    one.commit(Commit([], {}, [letter()], {}))
+    one.commit(Commit({}, {}, [letter()], {}))
 
 
 # One holder.
@@ -185,7 +240,7 @@ def test_case_048_a_second_daemon_is_refused_with_the_first_ones_pid_until_that_
 def damaged(directory: Path, how: str) -> None:
     """A state that was used, and then damaged."""
     one = reopened(directory)
-    one.register([position() for _ in range(200)])
+    one.register(range(200))
     path = directory / FILE_NAME
     if how in ("newer with wal", "truncated with wal", "only wal"):  # as a killed process leaves it
         wal, shm = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
@@ -237,8 +292,8 @@ FAULTS = {
     "newer": "schema version is 99",
     "newer with wal": "schema version is 99",
     "only wal": "-wal is there but tailrace.sqlite is gone",
-    "a directory": "no regular file",
-    "a symbolic link": "no regular file.*symbolic link",
+    "a directory": "not a regular file",
+    "a symbolic link": "not a regular file.*symbolic link",
 }
 
 
@@ -260,7 +315,7 @@ def test_case_044_a_state_that_cannot_be_used_is_refused_each_time_and_left_as_i
         message = str(caught.value)
         assert message.startswith(f"{directory / FILE_NAME}: ")
         assert re.search(FAULTS[how], message), message
-        assert "Nothing was changed. Way out: " in message
+        assert "Nothing was changed. To recover: " in message
         after = contents(tmp_path)
         assert {name: data for name, data in after.items() if data} == before or after == before
 
@@ -269,10 +324,10 @@ def test_case_044_a_state_left_by_a_killed_process_is_taken_up_with_its_log(tmp_
     directory = tmp_path / "state"
     damaged(directory, "newer with wal")
     with sqlite3.connect(directory / FILE_NAME) as db:  # the log is read: it holds the 99
-        db.execute("UPDATE meta SET value = value - 98 WHERE key = 'schema_version'")
+        db.execute("UPDATE meta SET value = value - 97 WHERE key = 'schema_version'")
     db.close()
     again = reopened(directory)
-    assert len(again.positions()) == 200
+    assert len(again.cursors()) == 200
     again.close()
 
 
@@ -281,7 +336,7 @@ def test_case_044_a_creation_that_was_cut_short_is_begun_anew(tmp_path: Path) ->
     directory.mkdir()
     (directory / f"{FILE_NAME}.new").write_bytes(b"half")
     one = reopened(directory)
-    assert one.positions() == []
+    assert one.cursors() == {}
     one.close()
     assert not (directory / f"{FILE_NAME}.new").exists()
 
@@ -323,7 +378,7 @@ def test_case_087_only_the_owner_may_read_the_state_under_any_umask(tmp_path: Pa
     old = os.umask(umask)
     try:
         one = reopened(directory)
-        one.register([position()])
+        one.register([0])
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
         one.close()
     finally:

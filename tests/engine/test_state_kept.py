@@ -28,7 +28,7 @@ def test_a_dead_letter_keeps_every_byte_of_its_line(tmp_path: Path, size: int) -
     raw = bytes(range(256)) * (size // 256 + 1)
     raw = raw[:size]
     state = opened(tmp_path)
-    state.commit(Commit([], {}, [DeadLetter(0.0, "s", "e", "why", 1, "a", "/a", 5, size, raw)], {}))
+    state.commit(Commit({}, {}, [DeadLetter(0.0, "s", "e", "why", 1, "1", "a", "/a", 5, size, raw)], {}))
     state.close()
     again = opened(tmp_path)
     assert again._db.execute("SELECT raw, offset, length FROM dead_letters").fetchall() == [(raw, 5, size)]

@@ -39,5 +39,5 @@ def test_case_044_a_log_cut_short_by_a_kill_is_no_reason_to_refuse(tmp_path: Pat
     inspect(path)
     state = opened(tmp_path)
     assert time.monotonic() - before < 5
-    assert state.positions() == []
+    assert state.cursors() == {}
     state.close()

@@ -62,13 +62,15 @@ class Durable:
             "SELECT file_id, inode, offset, size, ended, ledger FROM files ORDER BY file_id"
         ):
             self.rows.append(Row(file_id, inode, offset, size, bool(ended), json.loads(ledger)))
-        for where in db.execute("SELECT file_id, offset, length, raw FROM dead_letters ORDER BY id"):
+        for where in db.execute("SELECT stream, offset, length, raw FROM dead_letters ORDER BY id"):
             self.letters.append(Letter(*where))
         for name, labels, value in db.execute("SELECT name, labels, value FROM counters"):
             of = dict(json.loads(labels))
             key = f"{name} {of.get('sink') or of.get('stage') or ''}".strip()
             self.counters[key] = self.counters.get(key, 0) + int(value)
-        for sink, path, length in db.execute("SELECT sink, path, length FROM marks ORDER BY path"):
+        for sink, path, length in db.execute(
+            "SELECT sink, json_extract(mark, '$.path') AS path, json_extract(mark, '$.length') FROM marks ORDER BY path"
+        ):
             data = Path(path).read_bytes() if length else b""
             assert len(data) >= length, f"{path} has {len(data)} bytes and a mark at {length}"
             assert data[:length].endswith(b"\n") or not length, f"{path}: a torn line before the mark"

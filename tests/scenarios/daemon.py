@@ -246,12 +246,12 @@ class Daemon:
         """Every byte of every file is accounted for, in the state as it stands."""
         letters = dict(
             self.query(
-                "SELECT file_id, SUM(length) FROM (SELECT DISTINCT file_id, offset, length FROM dead_letters) "
-                "GROUP BY file_id"
+                "SELECT stream, SUM(length) FROM (SELECT DISTINCT stream, offset, length FROM dead_letters) "
+                "GROUP BY stream"
             )
         )
         for file_id, size, offset, text in self.query(
-            "SELECT file_id, size, offset, ledger FROM files WHERE path != x''"
+            "SELECT file_id, size, offset, ledger FROM files WHERE path != ''"
         ):
             books = json.loads(text)
             skipped, lost = sum(books["skipped"].values()), sum(books["lost"].values())

@@ -196,7 +196,7 @@ class Story:
     def _known_and_gone(self) -> int:
         """Bytes that the state knows of, that are not committed, and whose files are not there any more."""
         there = {path.stat().st_ino for path in self.daemon.logs.iterdir()}
-        rows = self.daemon.query("SELECT inode, size - offset FROM files WHERE path != x''")
+        rows = self.daemon.query("SELECT inode, size - offset FROM files WHERE path != ''")
         return sum(pending for inode, pending in rows if inode not in there)
 
     # What must be there.
@@ -261,7 +261,8 @@ class Story:
     def _check_what_is_committed(self) -> None:
         """The daemon is dead and stays so: what it committed is there, each line once and in order."""
         self.daemon.check_books()
-        lengths = {Path(path).name: length for path, length in self.daemon.query("SELECT path, length FROM marks")}
+        marks = [json.loads(mark) for (mark,) in self.daemon.query("SELECT mark FROM marks")]
+        lengths = {Path(mark["path"]).name: mark["length"] for mark in marks}
         written = 0
         for name, text in self._expected().items():
             committed = self._found(name)[: lengths.get(name, 0)]
@@ -269,6 +270,6 @@ class Story:
             assert text.startswith(committed)
             written += len(committed)
         dead = sum(len(raw) + 1 for _, _, raw in self.daemon.dead_letters())
-        books = [json.loads(text) for (text,) in self.daemon.query("SELECT ledger FROM files WHERE path != x''")]
+        books = [json.loads(text) for (text,) in self.daemon.query("SELECT ledger FROM files WHERE path != ''")]
         assert written == sum(book["acknowledged"] for book in books) > BEFORE * 100, "what is done is written"
         assert dead == sum(book["dead_lettered"] for book in books)
