@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 class Payload:
     """What ``encode`` makes of events for one destination.
 
-    ``ends`` says where each record ends in ``data``, and ``events`` which of the events given to ``encode`` it is (None:
-    one record each, in order). A sink that has no batches and never refuses a record may leave both out.
+    ``ends`` says where each record ends in ``data``, and ``events`` which of the events given to ``encode`` it is
+    (None: one record each, in order). A sink that has no batches and never refuses a record may leave both out.
     """
 
     destination: str

@@ -9,7 +9,7 @@ declares ``memory``. What a sink's server answers is told by the exceptions of `
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -75,13 +75,6 @@ class Memory:
     not at all, and becomes durable with the same commit. Beyond ``pipeline.stage_memory`` an assignment raises
     ``MemoryFull``. Such a chain runs in one worker.
     """
-
-
-@runtime_checkable
-class Remembers(Protocol):
-    """A parse or enrich stage with memory."""
-
-    memory: ClassVar[Memory] | MutableMapping[str, Any]
 
 
 @runtime_checkable

@@ -16,8 +16,8 @@ from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, clean, colu
 from tailrace.pipeline.chain.records import Records
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Step, guarded
-from tailrace.pipeline.outgoing import Payload
 from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.outgoing import Payload
 
 FIELDS_LIMIT = 65_536  # characters kept in a dead letter
 CODE_LIMIT = 64
@@ -222,7 +222,7 @@ class Attempt:
 
     def _encoded(self, step: Step, events: Sequence[Event], payloads: list[Payload]) -> list[Encoded]:
         if not step.told_apart:
-            return [Encoded(step.sink, payload.destination, payload.data) for payload in payloads]
+            return _joined(step.sink, payloads)
         lines = self.lineage.lines(events, self.marker[0])
         numbers = self.lineage.numbers(events)
         encoded = []
@@ -294,6 +294,15 @@ class Attempt:
     def _filtered(self, label: str, reason: str, count: int) -> None:
         key = f"{label}\0{reason}"
         self.made.tally.filtered[key] = self.made.tally.filtered.get(key, 0) + count
+
+
+def _joined(sink: int, payloads: list[Payload]) -> list[Encoded]:
+    """With the neighbours of one destination put together."""
+    joined = []
+    for destination, run in groupby(payloads, lambda payload: payload.destination):
+        datas = [payload.data for payload in run]
+        joined.append(Encoded(sink, destination, datas[0] if len(datas) == 1 else b"".join(datas)))
+    return joined
 
 
 def _check_entries(step: Step, entries: list[Any]) -> None:

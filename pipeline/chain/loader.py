@@ -100,7 +100,7 @@ def build(spec: StageSpec, directory: str | os.PathLike[str]) -> Any:
     thing = resolve(spec.use, directory)
     if not isinstance(thing, type):
         return Lifted(thing)
-    stage = construct(thing, spec.options)
+    stage: Any = construct(thing, spec.options)
     simple = spec.role == "write" and not hasattr(stage, "encode")
     return SimpleSink(stage) if simple else stage
 

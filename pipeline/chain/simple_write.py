@@ -38,7 +38,7 @@ class SimpleSink:
         return [Payload(DESTINATION, b"".join(records), ends)]
 
     def deliver(self, batch: Outgoing) -> Verdicts | None:
-        """Halves where ``write`` raises, until the events that fail alone are known; if none passes, the first error."""
+        """Halves where ``write`` raises, until the events that fail alone are known; the first error if none passes."""
         failed: list[tuple[int, Exception]] = []
         halves = [(0, len(batch))]
         while halves:

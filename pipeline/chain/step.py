@@ -13,8 +13,8 @@ from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.chain.lineage import unshared
 from tailrace.pipeline.chain.outcome import clean
 from tailrace.pipeline.chain.stateful import StageMemory
-from tailrace.pipeline.outgoing import Payload
 from tailrace.pipeline.errors import MemoryFull, Reject, TimeBudget
+from tailrace.pipeline.outgoing import Payload
 from tailrace.pipeline.stage import Enrich, Parse, Write
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Step:
         payloads = list(cast(Write, self.stage).encode(events))
         for one in payloads:
             if not isinstance(one, Payload) or not isinstance(one.destination, str) or not isinstance(one.data, bytes):
-                raise TypeError(f"{self.label} encoded to {one!r}; it must give Payload(destination, bytes)"[:WHY_LIMIT])
+                raise TypeError(f"{self.label} gave {one!r}"[:WHY_LIMIT] + "; expected Payload(destination, bytes)")
         return payloads
 
     def savepoint(self) -> int:

@@ -161,9 +161,11 @@ def _can(directory: str) -> str:
 
 
 def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
-    from tailrace.pipeline.run.daemon import memory_ceiling
+    from tailrace.pipeline.chain.loader import build
+    from tailrace.pipeline.run.memory import memory_ceiling
 
-    parts = memory_ceiling(config, files)
+    stages = [build(spec, config.directory) for spec in config.stages]
+    parts = memory_ceiling(config, stages, config.pipeline.workers, files)
     yield _YES, f"memory ceiling: {_size(sum(size for _, size in parts))}"
     for what, size in parts:
         yield "", f"{_size(size):>12}  {what}"

@@ -64,7 +64,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.cli.outputs_in_use import unclaimed
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
-    from tailrace.pipeline.run.daemon import run_replay
+    from tailrace.pipeline.run.replay import run_replay
     from tailrace.pipeline.source.recorded.recorded import Recorded
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters

@@ -11,10 +11,10 @@ from typing import Any
 from tailrace.pipeline.chain.loader import Role, resolve, role_of
 from tailrace.pipeline.config.building import check_built
 from tailrace.pipeline.config.declared import text
+from tailrace.pipeline.config.environment import as_written
 from tailrace.pipeline.config.locate import KeyPath
 from tailrace.pipeline.config.paths import absolute_template, check_path, near_placeholder
 from tailrace.pipeline.config.problems import Report, show
-from tailrace.pipeline.config.environment import as_written
 from tailrace.pipeline.config.stage_keys import RESERVED, read_common, read_own
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import StageSpec

@@ -13,7 +13,6 @@ from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.dispatch import Task
 from tailrace.pipeline.work.layout import Result
 
-
 Original = Callable[[int, int, int], bytes | None]
 """The original bytes of a record by stream, offset and length, if the source can still read them."""
 

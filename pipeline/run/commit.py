@@ -135,9 +135,7 @@ class Committer:
         self._retired += self._source.retired()
         missing = {sink.number for sink in self._sinks}
         counters = dict(self._counters.values)
-        self.cut = Cut(
-            self._numbers, self._source.cut(), self._letters, counters, self._memory, self._files, missing
-        )
+        self.cut = Cut(self._numbers, self._source.cut(), self._letters, counters, self._memory, self._files, missing)
         self._begin()
         self._last = now
         for sink in self._sinks:

@@ -12,15 +12,16 @@ from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.config.load import load_written
 from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.outgoing import About
 from tailrace.pipeline.run.assembly import Configure, run_engine
 from tailrace.pipeline.run.commit import most_uncommitted
 from tailrace.pipeline.run.engine import Outcome
 from tailrace.pipeline.run.memory import shape_of
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
-from tailrace.pipeline.outgoing import About
 from tailrace.pipeline.stage import Closes, Connects, Discards, HasPaths
-from tailrace.pipeline.state.store import SinkRecord, State
+from tailrace.pipeline.state.file import SinkRecord
+from tailrace.pipeline.state.store import State
 from tailrace.pipeline.telemetry.counters import Counters
 
 
@@ -109,7 +110,7 @@ class GoneSinks:
                 try:
                     self._sinks[name] = build(load_written(record.use, record.options, config), config.directory)
                 except ConfigError as error:
-                    log.error(
+                    log.error(  # noqa: TRY400  (the error says all, and is the user's)
                         "sink.gone", sink=name, why=str(error),
                         notice="it is not in the configuration any more, and what it was cannot be built to let go of "
                         "its outputs: they stay as they are, and their marks in the state",

@@ -44,7 +44,7 @@ class Breaker:
         failed: Callable[[BaseException, int], None],
         succeeded: Callable[[], None],
     ) -> None:
-        self._policy = policy or RetryPolicy(FIRST_BACKOFF, LONGEST_BACKOFF)
+        self._policy = policy
         self._connect = connect
         self._failed, self._succeeded = failed, succeeded
         self._connected = connect is None
@@ -93,8 +93,9 @@ class Breaker:
         """Exponential with full jitter; a server's own wish comes first."""
         if isinstance(error, Retry) and error.delay is not None:
             return error.delay
-        first = self._policy.initial_backoff
-        longest = min(self._policy.max_backoff, first * 2.0 ** min(failures - 1, 32))
+        policy = self._policy
+        first, most = (policy.initial_backoff, policy.max_backoff) if policy else (FIRST_BACKOFF, LONGEST_BACKOFF)
+        longest = min(most, first * 2.0 ** min(failures - 1, 32))
         return random.uniform(first / 2, longest)  # noqa: S311  (jitter, no secret)
 
     def wait(self, seconds: float | None, failures: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.errors import Park, Retry
-from tailrace.pipeline.sinks.thread import Answer, Failed, Said, SinkThread, Succeeded
+from tailrace.pipeline.sinks.thread import Answer, Retried, Said, SinkThread, Succeeded
 from tailrace.pipeline.stage import Marks, Write
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.dispatch import Task
@@ -92,7 +92,7 @@ class Crew:
                 return
             name = self.threads[answer.sink].name
             match answer:
-                case Failed(number, error, failures):
+                case Retried(number, error, failures):
                     self._counters.add("output_retries", sink=name)
                     self._fail(number, error, failures, now)
                 case Succeeded(number):

@@ -34,7 +34,7 @@ class Delivered:
 
 
 @dataclass(slots=True, frozen=True)
-class Failed:
+class Retried:
     """A call that failed, for the ``failures``-th time in a row; it will be made again."""
 
     sink: int
@@ -103,7 +103,7 @@ class Said:
     notice: str
 
 
-Answer = Delivered | Failed | Succeeded | Announced | Met | Lost | Fatal | Recovered | Closed | Said
+Answer = Delivered | Retried | Succeeded | Announced | Met | Lost | Fatal | Recovered | Closed | Said
 
 
 class SinkThread:
@@ -131,7 +131,7 @@ class SinkThread:
         self.breaker = Breaker(
             policy,
             connect,
-            lambda error, failures: self._answer(Failed(number, error, failures)),
+            lambda error, failures: self._answer(Retried(number, error, failures)),
             lambda: self._answer(Succeeded(number)),
         )
         self._batching: Batching | None = None

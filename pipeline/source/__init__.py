@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
-from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.batch import Chunk
 
-Register = Callable[[Sequence[Position]], Sequence[int]]
-"""Gives new generations their file ids. They are durable in the state when it returns; called once for many files."""
+Register = Callable[[Sequence[Any]], Sequence[int]]
+"""Gives new streams, told by their cursors, their numbers. They are durable in the state when it returns; called once
+for many."""
 
 
 class Source(Protocol):
-    """A step object: never blocks, never sleeps; the clock (monotonic seconds) is passed in."""
+    """A step object: never blocks, never sleeps; the clock (monotonic seconds) is passed in.
 
-    def open(self, positions: Sequence[Position], now: float) -> None:
-        """Start: ``positions`` are all rows of the state. Runs the first scan and registers what is new."""
+    A *cursor* is how far it is in a stream: a JSON value that only the source looks into.
+    """
+
+    def open(self, remembered: Mapping[int, Any], now: float) -> None:
+        """Start: the committed cursors of all streams of the state. Finds and registers what is new."""
         ...
 
     def poll(self, now: float) -> float:
@@ -24,35 +28,35 @@ class Source(Protocol):
         ...
 
     def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
-        """Read the next chunk of the file whose turn it is straight into ``buffer``; None: nothing to read now.
-        ``skip(file_id)`` true: this file may not have another slot now."""
+        """Read the next chunk of the stream whose turn it is straight into ``buffer``; None: nothing to read now.
+        ``skip(stream)`` true: this stream may not have another slot now."""
         ...
 
-    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        """The first ``done`` bytes of the chunk (whole lines) are worked off and on their way to the sinks; called in
-        order for each file. ``data`` is the slot's content; ``done == chunk.length`` releases up to ``chunk.end``. Of
-        what this call releases, so many bytes are lines that became dead letters."""
+    def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+        """The first ``done`` bytes of the chunk (whole records) are worked off and on their way to the sinks; called in
+        order for each stream. ``data`` is the slot's content; ``done == chunk.length`` releases up to ``chunk.end``. Of
+        what this call releases, so many bytes are records that became dead letters."""
         ...
 
-    def cut(self) -> list[Position]:
-        """The rows that changed since the last cut, as of everything released so far."""
+    def cut(self) -> Mapping[int, Any]:
+        """The cursors that changed since the last cut, as of everything released so far."""
         ...
 
-    def committed(self, rows: Sequence[Position]) -> None:
-        """These rows of an earlier ``cut`` are durable now."""
+    def committed(self, cursors: Mapping[int, Any]) -> None:
+        """These cursors of an earlier ``cut`` are durable now."""
         ...
 
     @property
     def changed(self) -> bool:
-        """Whether ``cut`` has rows to give: something was released, or came to pass with a file."""
+        """Whether ``cut`` has cursors to give: something was released, or came to pass with a stream."""
         ...
 
     def retired(self) -> list[int]:
-        """File ids that nothing is read under any more, since the last call: their rows may go with the next commit."""
+        """Streams of which nothing is read any more, since the last call: their rows may go with the next commit."""
         ...
 
     def rewind(self) -> None:
-        """Forget everything read after the committed positions; descriptors stay open, so that nothing is lost."""
+        """Forget everything read after the committed cursors; descriptors stay open, so that nothing is lost."""
         ...
 
     def leave(self) -> None:
@@ -60,13 +64,42 @@ class Source(Protocol):
         everything read is released, before the last commit; more than once does no harm."""
         ...
 
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Exhausts(Protocol):
     @property
     def exhausted(self) -> bool:
         """Nothing more will come: every byte there was to read has been read (``--until-eof``, ``replay``)."""
         ...
 
+
+@runtime_checkable
+class Progress(Protocol):
     def progress(self) -> tuple[int, int | None]:
         """Bytes worked off by this run, and all there are to do; None: there is no end, or nobody knows it."""
         ...
 
-    def close(self) -> None: ...
+
+@runtime_checkable
+class Balances(Protocol):
+    def balances(self) -> Sequence[Any]:
+        """What became of the bytes of each file, over its whole life."""
+        ...
+
+
+@runtime_checkable
+class Rereads(Protocol):
+    def original(self, stream: int, offset: int, length: int) -> bytes | None:
+        """The bytes of a record, if they can still be read."""
+        ...
+
+
+@runtime_checkable
+class Whole(Protocol):
+    @property
+    def missing(self) -> Sequence[str]:
+        """After ``open``: the streams of the state that cannot be read on from their cursors, each with the reason.
+        While there are any, what sinks hold behind their marks cannot be made again."""
+        ...

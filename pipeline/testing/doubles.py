@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
-from tailrace.pipeline.batch import Chunk, Event, Lines, Origin, Position
+from tailrace.pipeline.batch import Chunk, Event, Lines, Origin
+from tailrace.pipeline.delivery import Batch, Request, RetryPolicy
+from tailrace.pipeline.outgoing import About, Outgoing, Payload, Verdicts
 from tailrace.pipeline.source import Register
-from tailrace.pipeline.stage import Guarantee, Mark
+from tailrace.pipeline.stage import Cut, Guarantee, Marks
 
 
 def origin(
@@ -54,7 +56,7 @@ class _Feed:
 
     name: str
     data: bytes
-    file_id: int = 0
+    stream: int = 0
     read: int = 0
     released: int = 0
     committed: int = 0
@@ -77,7 +79,7 @@ class ListSource:
         ends: bool = True,
     ) -> None:
         self._feeds = [_Feed(name, data) for name, data in files.items()]
-        self._register = register or (lambda positions: range(1, len(positions) + 1))
+        self._register = register or (lambda cursors: range(1, len(cursors) + 1))
         self._chunk_bytes, self._crash_after, self._ends = chunk_bytes, crash_after, ends
         self._cut: list[_Feed] = []
         self._turn = 0
@@ -97,16 +99,16 @@ class ListSource:
 
     # The Source protocol.
 
-    def open(self, positions: Sequence[Position], now: float) -> None:  # noqa: ARG002  (no clock needed)
-        known = {position.name: position for position in positions}
+    def open(self, remembered: Mapping[int, Any], now: float) -> None:  # noqa: ARG002  (no clock needed)
+        known = {cursor["name"]: (stream, cursor["offset"]) for stream, cursor in remembered.items()}
         new = [feed for feed in self._feeds if feed.name not in known]
-        ids = self._register([self._position(feed) for feed in new]) if new else []
-        for feed, file_id in zip(new, ids, strict=True):
-            feed.file_id = file_id
+        streams = self._register([self._cursor(feed) for feed in new]) if new else []
+        for feed, stream in zip(new, streams, strict=True):
+            feed.stream = stream
         for feed in self._feeds:
             if feed.name in known:
-                feed.file_id = known[feed.name].file_id
-                feed.read = feed.released = feed.committed = known[feed.name].offset
+                feed.stream, feed.committed = known[feed.name]
+                feed.read = feed.released = feed.committed
 
     def poll(self, now: float) -> float:  # noqa: ARG002
         return 0.0 if any(feed.read < len(feed.data) for feed in self._feeds) else 1.0
@@ -115,7 +117,7 @@ class ListSource:
         for _ in self._feeds:
             feed = self._feeds[self._turn % len(self._feeds)]
             self._turn += 1
-            if feed.read < len(feed.data) and not skip(feed.file_id):
+            if feed.read < len(feed.data) and not skip(feed.stream):
                 return self._chunk(feed, buffer, now)
         return None
 
@@ -128,13 +130,13 @@ class ListSource:
         data = feed.data[feed.read : end]
         buffer[: len(data)] = data
         chunk = Chunk(
-            feed.file_id, str(feed.file_id), feed.name, f"/list/{feed.name}", feed.read, len(data), end, now, now
+            feed.stream, f"test-{feed.stream}", feed.name, f"/list/{feed.name}", feed.read, len(data), end, now, now
         )
         feed.read = end
         return chunk
 
-    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        feed = next(feed for feed in self._feeds if feed.file_id == chunk.stream)
+    def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+        feed = next(feed for feed in self._feeds if feed.stream == chunk.stream)
         to = chunk.start + done
         assert chunk.start <= feed.released < to <= feed.read, f"{feed.name}: released {feed.released}, now {to}"
         assert data[: chunk.length] == feed.data[chunk.start : chunk.end], "the slot was given away too early"
@@ -146,20 +148,22 @@ class ListSource:
     def changed(self) -> bool:
         return any(feed.released != feed.committed for feed in self._feeds)
 
-    def cut(self) -> list[Position]:
+    def cut(self) -> dict[int, Any]:
         self._cut = [feed for feed in self._feeds if feed.released != feed.committed]
-        return [self._position(feed) for feed in self._cut]
+        return {feed.stream: self._cursor(feed) for feed in self._cut}
 
-    def _position(self, feed: _Feed) -> Position:
-        where = (feed.file_id, feed.name, b"/list/" + feed.name.encode(), 0, 0, feed.released)
-        return Position(*where, 0, "", 0, "", len(feed.data))
+    def _cursor(self, feed: _Feed) -> dict[str, Any]:
+        return {"name": feed.name, "offset": feed.released}
 
     def retired(self) -> list[int]:
         return []
 
-    def committed(self, rows: Sequence[Position]) -> None:
-        for row in rows:
-            next(feed for feed in self._feeds if feed.file_id == row.file_id).committed = row.offset
+    def committed(self, cursors: Mapping[int, Any]) -> None:
+        for stream, cursor in cursors.items():
+            next(feed for feed in self._feeds if feed.stream == stream).committed = cursor["offset"]
+
+    def original(self, stream: int, offset: int, length: int) -> bytes | None:
+        return next(feed for feed in self._feeds if feed.stream == stream).data[offset : offset + length]
 
     def rewind(self) -> None:
         self.rewinds += 1
@@ -195,6 +199,8 @@ class MemorySink:
     files: dict[str, bytearray] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     closed: bool = False
+    published: dict[str, Any] = field(default_factory=dict)  # marks that were said to be committed
+    may_cut: bool | None = None  # as the last recovery was told
 
     def __post_init__(self) -> None:
         self._changed: set[str] = set()
@@ -213,39 +219,85 @@ class MemorySink:
     def locate(self, origin: Origin) -> None:
         """Write stages may ask where their events come from; this one has no use for it."""
 
-    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+    def encode(self, events: list[Event]) -> Iterable[Payload]:
         for event in events:
-            yield str(event.get("to", "out")), orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+            yield Payload(str(event.get("to", "out")), orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
 
-    def announce(self, destinations: Sequence[str]) -> list[Mark]:
+    def announce(self, destinations: Sequence[str]) -> Marks:
         self._called("announce")
         self._announced |= set(destinations)
-        return [self._mark(destination) for destination in destinations]
+        return {destination: self._mark(destination) for destination in destinations}
 
-    def deliver(self, destination: str, payload: memoryview) -> None:
+    def deliver(self, batch: Outgoing) -> None:
         self._called("deliver")
-        assert destination in self._announced, f"{destination} was never announced"
-        self.files.setdefault(destination, bytearray()).extend(payload)
-        self._changed.add(destination)
+        assert batch.destination in self._announced, f"{batch.destination} was never announced"
+        self.files.setdefault(batch.destination, bytearray()).extend(batch.data)
+        self._changed.add(batch.destination)
 
-    def barrier(self) -> list[Mark]:
-        self._called("barrier")
-        marks = [self._mark(destination) for destination in sorted(self._changed)]
+    def flush(self) -> None:
+        self._called("flush")
+
+    def sync(self, cut: Cut) -> Marks:  # noqa: ARG002
+        self._called("sync")
+        marks = {destination: self._mark(destination) for destination in sorted(self._changed)}
         self._changed.clear()
         return marks
 
-    def recover(self, marks: Sequence[Mark]) -> None:
+    def committed(self, marks: Marks) -> None:
+        self._called("committed")
+        self.published.update(marks)
+
+    def recover(self, marks: Marks, may_cut: bool) -> None:
         self._called("recover")
-        lengths = {mark.destination: mark.length for mark in marks}
+        self.may_cut = may_cut
         for destination in list(self.files):
-            del self.files[destination][lengths.get(destination, 0) :]
-        for destination, length in lengths.items():
+            del self.files[destination][marks.get(destination, 0) :]
+        for destination, length in marks.items():
             assert len(self.files.get(destination, b"")) == length, f"{destination} is shorter than its mark"
         self._changed.clear()
         self._announced.clear()
 
+    def discard(self, marks: Marks, may_cut: bool) -> None:
+        self.recover(marks, may_cut)
+
     def close(self) -> None:
         self.closed = True
 
-    def _mark(self, destination: str) -> Mark:
-        return Mark(destination, destination, 0, 0, len(self.files.get(destination, b"")), "", ours=True)
+    def _mark(self, destination: str) -> int:
+        return len(self.files.get(destination, b""))
+
+
+@dataclass
+class BatchSink:
+    """Takes the engine's batches: ``records`` by event id, each time it was delivered. ``verdict`` may answer a batch
+    (None: all delivered), raise what a server's reply means, or lose the reply: raise after ``records`` has them."""
+
+    guarantee: ClassVar[Guarantee] = Guarantee.IDEMPOTENT
+    ordered: ClassVar[bool] = False
+
+    batch: Batch = field(default_factory=Batch)
+    request: Request = field(default_factory=Request)
+    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(0.001, 0.01))
+    verdict: Callable[[Outgoing], Verdicts | None] | None = None
+    lose_reply: Callable[[Outgoing], bool] | None = None
+    records: dict[str, list[bytes]] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)  # records in each that was delivered
+    connections: int = 0
+
+    def encode(self, events: list[Event]) -> Iterable[Payload]:
+        data = [orjson.dumps(event) for event in events]
+        return [Payload("-", b"".join(data), list(accumulate(map(len, data))))] if data else []
+
+    def connect(self, about: About) -> None:  # noqa: ARG002
+        self.connections += 1
+
+    def deliver(self, batch: Outgoing) -> Verdicts | None:
+        verdicts = self.verdict(batch) if self.verdict is not None else None
+        left_out = {index for index, _, _ in verdicts.refused} | set(verdicts.again) if verdicts else set()
+        taken = [index for index in range(len(batch)) if index not in left_out]
+        for index in taken:
+            self.records.setdefault(batch.ids[index], []).append(bytes(batch.record(index)))
+        self.batches.append(len(taken))
+        if self.lose_reply is not None and self.lose_reply(batch):
+            raise ConnectionResetError("the reply was lost")
+        return verdicts

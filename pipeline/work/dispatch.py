@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.chain.outcome import DeadLine, Tally
+from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.pipeline.chain.outcome import DeadLine, Tally
-from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.work.layout import Result, read_result
 from tailrace.pipeline.work.process import Died, Worker
 from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Ring, Slot

@@ -11,14 +11,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
 import orjson
-from tailrace.pipeline.work.ring import Ring
+from tailrace.pipeline.work.ring import Ring, unnamed_file
 from tailrace.pipeline.work.worker import BUSY, MESSAGE, NOT_FOR_WORKERS, Work
 
 TURN = 0.02  # seconds the work inside the process goes on before files and sinks have their turn
@@ -109,7 +108,7 @@ class Process:
         }
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         # A file, not the socket: nobody waits for a child that hangs before it has read all.
-        with theirs, tempfile.TemporaryFile() as file:
+        with theirs, open(unnamed_file("tailrace-set-up"), "w+b") as file:
             file.write(orjson.dumps(set_up))
             file.seek(0)
             fds = (ring.fd, theirs.fileno(), file.fileno())

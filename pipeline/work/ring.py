@@ -31,6 +31,15 @@ AT = 1  # input offset of the piece or line being worked on << 1 | 1 while it is
 NONE = (1 << 64) - 1
 
 
+def unnamed_file(purpose: str) -> int:
+    """A file in memory that no name leads to (elsewhere than on Linux: no more)."""
+    if sys.platform == "linux":
+        return os.memfd_create(purpose, os.MFD_CLOEXEC)
+    fd, path = tempfile.mkstemp(prefix=purpose)
+    os.unlink(path)
+    return fd
+
+
 @dataclass(slots=True, frozen=True)
 class Geometry:
     """Sizes of the ring in bytes; small enough to be sent to the workers."""
@@ -141,11 +150,7 @@ class Ring:
     @classmethod
     def create(cls, shape: Geometry) -> Ring:
         """Memory that no name leads to and that is really there: allocated, not just mapped."""
-        if sys.platform == "linux":
-            fd = os.memfd_create("tailrace-ring", os.MFD_CLOEXEC)
-        else:
-            fd, path = tempfile.mkstemp(prefix="tailrace-ring")
-            os.unlink(path)
+        fd = unnamed_file("tailrace-ring")
         os.ftruncate(fd, shape.total)
         try:
             if hasattr(os, "posix_fallocate"):

@@ -20,9 +20,9 @@ from typing import Any
 
 import orjson
 from tailrace.pipeline.batch import Origin
+from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import Made
-from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import memories
 from tailrace.pipeline.errors import TimeBudget

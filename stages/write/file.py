@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import resource
-import shlex
 import stat
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
@@ -65,8 +64,9 @@ class File:
     ``/``), as is one that JSON cannot hold (``rejected``: an integer beyond 64 bits, a lone surrogate); NaN and
     infinities are written as null.
 
-    An output that was moved away by others is noticed at the next barrier and a new one begun. A destination is known from ``announce`` on, or from ``recover``,
-    unless its file was not there any more: then it must be announced again, for the new file has no durable mark.
+    An output that was moved away by others is noticed at the next barrier and a new one begun. A destination is known
+    from ``announce`` on, or from ``recover``, unless its file was not there any more: then it must be announced again,
+    for the new file has no durable mark.
     """
 
     path: str  # template, see stages/outputs/template.py
@@ -88,7 +88,7 @@ class File:
         if problems:
             raise ValueError("\n".join(problems))
         self._source = ""  # of the batch that is encoded; all else belongs to the sink's thread
-        self._about = About(self.path, None, lambda notice: None)
+        self._about = About(self.path, None, lambda _notice: None)
         self._directory: str | None = None  # the literal directory, resolved once
         self._outputs: dict[str, Output] = {}  # by destination: those whose mark the engine knows
         self._descriptors: OrderedDict[str, int] = OrderedDict()  # by destination, the one used last at the end
@@ -212,7 +212,9 @@ class File:
             if behind:
                 disk.truncate(descriptor, output.length, output.path)
         # Before their marks go: what was removed, now or by a process killed since, must not come back with lines.
-        for directory in sorted({os.path.dirname(mark.path) for mark in kept.values() if mark.ours and not mark.length}):
+        for directory in sorted(
+            {os.path.dirname(mark.path) for mark in kept.values() if mark.ours and not mark.length}
+        ):
             if os.path.isdir(directory):
                 disk.sync_directory(directory)
 

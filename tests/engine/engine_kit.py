@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Position
-from tailrace.pipeline.chain.attempt import LostTrackError
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.chain.chain import Chain
+from tailrace.pipeline.chain.lineage import LostTrackError
+from tailrace.pipeline.chain.outcome import DeadLine, Made
+from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
-from tailrace.pipeline.chain.steps import build_steps
-from tailrace.pipeline.run.bridge import Commit
-from tailrace.pipeline.run.engine import Engine, Outcome, Settings, Waker
+from tailrace.pipeline.chain.steps import build_steps, memories
+from tailrace.pipeline.outgoing import Payload
+from tailrace.pipeline.run.engine import Engine, Outcome, Settings
+from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Guarantee, Mark
+from tailrace.pipeline.sinks.crew import Crew, Sink
+from tailrace.pipeline.stage import Guarantee, Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.testing.doubles import MemorySink, origin
-from tailrace.pipeline.work.layout import DeadLine, Made
+from tailrace.pipeline.work.dispatch import Dispatch
 from tailrace.pipeline.work.process import Inline, Process, Worker
 from tailrace.pipeline.work.ring import Geometry, Ring
 from tailrace.pipeline.work.worker import Work
@@ -81,11 +85,11 @@ class Json:
 
     guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
 
-    def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+    def encode(self, events: list[Event]) -> Iterable[Payload]:
         for event in events:
             if "bad-encode" in event["message"]:
                 raise TypeError("cannot be encoded")
-            yield event.get("to", "out"), orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+            yield Payload(event.get("to", "out"), orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def steps(*stages: Any, sink: bool = True) -> list[Step]:
@@ -101,7 +105,8 @@ def steps(*stages: Any, sink: bool = True) -> list[Step]:
 def to_sink(number: int, stage: Any = None, **options: Any) -> Step:
     name = "out" if number == 0 else f"out{number}"
     sink: Any = stage or Json()  # only what the worker needs of a sink
-    return Step(f"write.{name}", "write", sink, sink=number, sink_id=name, **options)
+    told_apart = getattr(sink, "batch", None) is not None
+    return Step(f"write.{name}", "write", sink, sink=number, sink_id=name, told_apart=told_apart, **options)
 
 
 def located(places: Any) -> Origin:
@@ -199,8 +204,9 @@ class MemoryStore:
     def __init__(self) -> None:
         self.commits: list[Commit] = []
         self.letters: list[DeadLetter] = []
-        self.positions: dict[int, Position] = {}
-        self.kept: dict[str, dict[str, Mark]] = {}
+        self.cursors: dict[int, Any] = {}
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.remembered: dict[str, dict[str, bytes]] = {}
         self.failures: dict[str, list[BaseException]] = {}
         self.closed = False
 
@@ -208,29 +214,34 @@ class MemoryStore:
         if self.failures.get(method):
             raise self.failures[method].pop(0)
 
-    def register(self, positions: Sequence[Position]) -> list[int]:
+    def register(self, cursors: Sequence[Any]) -> list[int]:
         self._called("register")
-        ids = []
-        for position in positions:
-            file_id = len(self.positions) + 1
-            self.positions[file_id] = replace(position, file_id=file_id)
-            ids.append(file_id)
-        return ids
+        streams = list(range(len(self.cursors) + 1, len(self.cursors) + 1 + len(cursors)))
+        self.cursors |= dict(zip(streams, cursors, strict=True))
+        return streams
 
-    def announce(self, sink: str, marks: Sequence[Mark]) -> None:
+    def announce(self, sink: str, marks: Marks) -> None:
         self._called("announce")
-        self.kept.setdefault(sink, {}).update({mark.destination: mark for mark in marks})
+        self.kept.setdefault(sink, {}).update(marks)
 
     def commit(self, commit: Commit) -> None:
         self._called("commit")
         self.commits.append(commit)
         self.letters += commit.dead_letters
-        self.positions |= {position.file_id: position for position in commit.positions}
+        self.cursors |= commit.cursors
         for sink, marks in commit.marks.items():
-            self.kept.setdefault(sink, {}).update({mark.destination: mark for mark in marks})
+            self.kept.setdefault(sink, {}).update(marks)
+        for stage, changes in commit.memory.items():
+            values = self.remembered.setdefault(stage, {})
+            values |= {key: value for key, value in changes.items() if value is not None}
+            for key in [key for key, value in changes.items() if value is None]:
+                values.pop(key, None)
 
-    def marks(self) -> dict[str, list[Mark]]:
-        return {sink: list(marks.values()) for sink, marks in self.kept.items()}
+    def marks(self) -> dict[str, dict[str, Any]]:
+        return self.kept
+
+    def memory(self) -> dict[str, dict[str, bytes]]:
+        return self.remembered
 
     def close(self) -> None:
         self.closed = True
@@ -272,22 +283,31 @@ class Pipeline:
         else:
             some = [stage for stage in stages if not (isinstance(stage, Step) and stage.role == "write")]
             self._steps = steps(*some, *(to_sink(n, sink) for n, sink in enumerate(self.sinks)), sink=False)
+        remembering = bool(memories(self._steps))
+        remembered = Remembered(self.store.memory())
         if workers:
 
             def hire() -> Worker:
-                return Process("tailrace.pipeline.work.worker", self.ring, data, line_timeout, worker_memory)
+                module = "tailrace.pipeline.work.worker"
+                return Process(module, self.ring, data, line_timeout, worker_memory, remembered.values())
         else:
             work = Work(self._steps, line_timeout)
 
             def hire() -> Worker:
+                work.restore(remembered.values())
                 return Inline(work, self.ring)
 
         self.waker = Waker()
-        settings = Settings(workers, task_timeout, commit_interval, commit_bytes, shutdown_timeout, **options)
-        writes = list(zip(names, self.sinks, strict=True))
+        writes = [Sink(name, f"write.{name}", write) for name, write in zip(names, self.sinks, strict=True)]
+        self.crew = Crew(writes, None, self.counters, self.log, self.waker)
+        dispatch = Dispatch(
+            self.ring, max(workers, 1), hire, task_timeout, self.counters, self.log,
+            remembered if remembering else None,
+        )  # fmt: skip
+        settings = Settings(commit_interval, commit_bytes, shutdown_timeout, **options)
         self.engine = Engine(
-            settings, source, self.store, writes, self.ring, hire, self.counters, durable or {}, self.log, self.waker,
-            self._turn,
+            settings, source, self.store, self.crew, dispatch, remembered, self.counters, durable or {}, self.log,
+            self.waker, self._turn, set(),
         )  # fmt: skip
 
     @staticmethod
@@ -310,7 +330,7 @@ class Pipeline:
 
     def run(self) -> Outcome:
         try:
-            return self.engine.run(lambda: self.source.open(list(self.store.positions.values()), 0.0))
+            return self.engine.run(lambda: self.source.open(self.store.cursors, 0.0))
         finally:
             self.ring.close()
 

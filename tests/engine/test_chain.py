@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.batch import Origin as Where
-from tailrace.pipeline.chain.attempt import LostTrackError
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.records import Places
 from tailrace.pipeline.chain.step import Step
@@ -245,12 +244,12 @@ def test_failed_events_are_told_apart_from_dropped_ones() -> None:
     assert made.tally.filtered == {"stage0\0dropped": 1}
 
 
-def test_a_stage_that_fails_new_dicts_is_run_line_by_line() -> None:
-    data = b"one\nfail-new\nthree\n"
-    with pytest.raises(LostTrackError):
-        chain(Moody()).run(data, located, 0, 0)
+@pytest.mark.parametrize("others", [["one", "three"], ["one", "drop", "three"], ["dup", "new", "one"]])
+def test_a_fail_of_a_new_dict_is_known_by_its_place_or_event_by_event(others: list[str]) -> None:
+    lines = [*others[:1], "fail-new", *others[1:]]
+    data = "".join(f"{line}\n" for line in lines).encode()
     made = run(chain(Moody()), data)
-    assert messages(made) == ["one", "three"]
+    assert set(messages(made)) == set(others) - {"drop"}
     assert raws(made, data) == [b"fail-new"]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.chain.outcome import Encoded, Made, Tally
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import FakeClock, ListSource
 from tailrace.pipeline.work.dispatch import FRESH_KILLS, Dispatch, Task
-from tailrace.pipeline.work.layout import Made, Payload, Result, ResultWriter, Tally
+from tailrace.pipeline.work.layout import Result, ResultWriter
 from tailrace.pipeline.work.process import Died
 from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring
 from tailrace.pipeline.work.worker import DONE, PART, PIECE
@@ -42,7 +44,7 @@ class Player:
         slot.words[STAGE] = stage
 
     def did(self, to: int, data: bytes = b"data\n") -> None:
-        self._writer.put(Made([Payload(0, "out", data)], tally=Tally(lines=1)))
+        self._writer.put(Made([Encoded(0, "out", data)], tally=Tally(lines=1)))
         self._ring.slots[self.slot or 0].words[PROGRESS] = to << 32 | self._writer.record_bytes
 
     def answers(self, status: int) -> None:
@@ -76,8 +78,9 @@ class Stage:
         self.tasks: list[Task] = []
         self.hold = False  # sinks keep what they get
         self.source = ListSource(files, chunk_bytes=chunk_bytes)
-        self.source.open([], 0.0)
-        self.dispatch = Dispatch(self.ring, workers, self.hire, 5.0, self.release, Counters(), self.log)
+        self.source.open({}, 0.0)
+        self.dispatch = Dispatch(self.ring, workers, self.hire, 5.0, Counters(), self.log)
+        self.dispatch.on_release = self.release
         self.dispatch.start()
 
     def hire(self) -> Player:
@@ -280,17 +283,19 @@ def test_a_worker_that_answers_just_before_it_is_killed_leaves_no_mark_on_its_ta
     assert again.killed
 
 
-def test_an_over_long_line_is_a_dead_letter_without_a_worker(one_file: Stage) -> None:
+def test_an_over_long_line_is_a_dead_letter_without_a_worker(stages: list[Stage]) -> None:
+    stages.append(empty := Stage({}))
     chunk = Chunk(7, "test-7", "long", "/long", 100, 50, 1_000_000, 0.0, 0.0, oversize=999_899)
     results: list[Result] = []
-    one_file.dispatch._on_release = lambda _task, result: results.append(result)
+    empty.dispatch.on_release = lambda _task, result: results.append(result)
 
     class Once(ListSource):
         def read(self, *_args: object) -> Chunk | None:
-            return chunk if not results and one_file.dispatch._held[7] == 0 else None
+            return chunk if not results and empty.dispatch._held[7] == 0 else None
 
-    one_file.dispatch.fill(Once({}), 0.0)
-    one_file.dispatch.release(lambda: True)
+    empty.dispatch.fill(Once({}), 0.0)
+    empty.dispatch.assign(0.0)
+    empty.dispatch.release(lambda: True)
     (result,) = results
     (dead,) = result.dead
     assert (dead.offset, dead.length, dead.error, dead.stage) == (0, 50, "too_long", "source")
@@ -303,7 +308,7 @@ def test_after_a_drop_everything_is_free_and_busy_workers_are_replaced(two_files
     two_files.dispatch.drop()
     assert all(worker.closed for worker in busy)
     assert two_files.dispatch.idle
-    assert two_files.dispatch.pending_bytes() == 0
+    assert two_files.dispatch.pending(Counter()) is None
     two_files.source.rewind()
     two_files.turn()
     assert two_files.worker(0).slot is not None

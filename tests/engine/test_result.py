@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tailrace.pipeline.work.layout import (
-    DeadLine,
-    Made,
-    Payload,
-    ResultWriter,
-    Tally,
-    clean,
-    fields_text,
-    most_records,
-    read_result,
-)
+from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, Tally, clean, columns, fields_text
+from tailrace.pipeline.work.layout import ResultWriter, most_records, read_result
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 COUNTS = st.dictionaries(TEXT, st.integers(0, 1 << 40), max_size=3)
-PAYLOADS = st.builds(Payload, st.integers(0, 3), st.sampled_from(["a", "b", "out/\udcff", "ü"]), st.binary(max_size=60))
+COLUMNS = st.lists(st.tuples(*[st.integers(0, 1 << 31)] * 4), min_size=1, max_size=4).map(
+    lambda rows: columns(*zip(*rows, strict=True))
+)
+PAYLOADS = st.builds(
+    Encoded,
+    st.integers(0, 3),
+    st.sampled_from(["a", "b", "out/\udcff", "ü"]),
+    st.binary(max_size=60),
+    st.none() | COLUMNS,
+)
+CHANGES = st.dictionaries(
+    TEXT, st.tuples(st.dictionaries(TEXT, st.integers(0, 9) | TEXT, max_size=2), st.lists(TEXT, max_size=2)), max_size=2
+)
 DEAD = st.builds(
     DeadLine, st.integers(0, 1 << 31), st.integers(0, 1 << 31), TEXT, TEXT, TEXT, st.none() | TEXT, st.none() | TEXT
 )
 TALLIES = st.builds(
     Tally, st.integers(0, 1 << 40), COUNTS, COUNTS, COUNTS, st.dictionaries(TEXT, st.floats(0, 1e6), max_size=2)
 )
-MADE = st.builds(Made, st.lists(PAYLOADS, max_size=5), st.lists(DEAD, max_size=3), TALLIES)
+MADE = st.builds(Made, st.lists(PAYLOADS, max_size=5), st.lists(DEAD, max_size=3), TALLIES, CHANGES)
 
 
-def joined(payloads: list[Payload]) -> list[tuple[int, str, bytes]]:
-    """Neighbours of one destination put together."""
-    out: list[tuple[int, str, bytes]] = []
+def joined(payloads: list[Encoded]) -> list[Encoded]:
+    """Neighbours of one destination put together, where records are not told apart."""
+    out: list[Encoded] = []
     for payload in payloads:
-        if out and out[-1][:2] == (payload.sink, payload.destination):
-            out[-1] = (*out[-1][:2], out[-1][2] + payload.data)
+        last = out[-1] if out else None
+        alike = last is not None and (last.sink, last.destination) == (payload.sink, payload.destination)
+        if last is not None and alike and last.columns is None and payload.columns is None:
+            last.data = bytes(last.data) + bytes(payload.data)
         else:
-            out.append((payload.sink, payload.destination, payload.data))
+            out.append(replace(payload))
     return out
 
 
@@ -51,7 +57,9 @@ def test_whatever_fits_is_read_back_and_the_rest_leaves_no_trace(outcomes: list[
     result = read_result(output, writer.record_bytes)
 
     expected = joined([payload for made in taken for payload in made.payloads])
-    assert [(sink, to, bytes(data)) for sink, to, data in result.payloads] == expected
+    assert [replace(payload, data=bytes(payload.data)) for payload in result.payloads] == expected
+    expected_changes = [{name: list(change) for name, change in made.changes.items()} for made in taken if made.changes]
+    assert result.changes == expected_changes
     assert result.dead == [dead for made in taken for dead in made.dead]
     assert result.tallies == [made.tally for made in taken]
     assert writer.empty == (not taken)
@@ -60,17 +68,17 @@ def test_whatever_fits_is_read_back_and_the_rest_leaves_no_trace(outcomes: list[
 def test_an_outcome_that_does_not_fit_is_taken_back_wholly_and_a_smaller_one_still_fits() -> None:
     output = memoryview(bytearray(1000))
     writer = ResultWriter(output)
-    assert writer.put(Made([Payload(0, "out", b"first")]))
+    assert writer.put(Made([Encoded(0, "out", b"first")]))
     before = writer.record_bytes
-    too_much = Made([Payload(0, "out", b"x" * 400), Payload(0, "out", b"y" * 600)])
+    too_much = Made([Encoded(0, "out", b"x" * 400), Encoded(0, "out", b"y" * 600)])
     assert not writer.put(too_much)
     assert writer.record_bytes == before
-    assert writer.put(Made([Payload(0, "out", b"second")]))
-    assert [bytes(data) for _, _, data in read_result(output, writer.record_bytes).payloads] == [b"firstsecond"]
+    assert writer.put(Made([Encoded(0, "out", b"second")]))
+    assert [bytes(payload.data) for payload in read_result(output, writer.record_bytes).payloads] == [b"firstsecond"]
 
 
 def test_payloads_and_records_never_overlap_when_the_output_is_filled_to_the_last_byte() -> None:
-    made = Made([Payload(0, "out", b"p" * 10)], tally=Tally(lines=1))
+    made = Made([Encoded(0, "out", b"p" * 10)], tally=Tally(lines=1))
     probe = ResultWriter(memoryview(bytearray(1000)))
     probe.put(made)
     needed = probe.record_bytes + 10
@@ -84,11 +92,11 @@ def test_case_054_only_what_the_progress_word_vouches_for_is_read() -> None:
     """A worker that dies between a record and its progress word: the record is not seen."""
     output = memoryview(bytearray(1000))
     writer = ResultWriter(output)
-    writer.put(Made([Payload(0, "out", b"first")]))
+    writer.put(Made([Encoded(0, "out", b"first")]))
     vouched = writer.record_bytes
-    writer.put(Made([Payload(0, "out", b"second")], dead=[DeadLine(1, 2, "s", "e", "w")]))
+    writer.put(Made([Encoded(0, "out", b"second")], dead=[DeadLine(1, 2, "s", "e", "w")]))
     result = read_result(output, vouched)
-    assert [bytes(data) for _, _, data in result.payloads] == [b"first"]
+    assert [bytes(payload.data) for payload in result.payloads] == [b"first"]
     assert result.dead == []
 
 
@@ -111,7 +119,7 @@ def test_an_output_takes_only_so_many_records_so_that_reading_them_back_is_bound
     writer = ResultWriter(output)
     limit = most_records(len(output))
     assert limit == 16384
-    tiny = Payload(0, "o", b"x")
+    tiny = Encoded(0, "o", b"x")
     assert not writer.put(Made([tiny] * (limit + 1)))
     assert writer.put(Made([tiny] * (limit - 1), [DeadLine(0, 1, "s", "e", "w")]))
     assert not writer.put(Made([tiny]))

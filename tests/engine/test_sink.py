@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.chain.outcome import Encoded
+from tailrace.pipeline.errors import ReaderGone, Retry
 from tailrace.pipeline.sinks.thread import (
     Announced,
     Answer,
     Closed,
     Delivered,
-    Failed,
+    Lost,
     Met,
     Recovered,
     Retried,
     SinkThread,
+    Succeeded,
 )
 from tailrace.pipeline.testing.doubles import MemorySink
 
@@ -27,7 +30,7 @@ from ..inside import adjust
 from ..waiting import until
 
 TASK: Any = "task"
-DATA = [("out", memoryview(b"one\n"))]
+DATA = [Encoded(0, "out", memoryview(b"one\n"))]
 
 
 class Hearing:
@@ -65,7 +68,7 @@ def test_a_destination_is_announced_before_anything_is_delivered_and_only_once(h
     hearing.thread.deliver(TASK, DATA)
     answer = hearing.next()
     assert isinstance(answer, Announced)
-    assert [mark.destination for mark in answer.marks] == ["out"]
+    assert list(answer.marks) == ["out"]
     assert hearing.sink.calls == ["announce"]  # nothing is delivered until the mark is durable
     hearing.thread.go_on()
     assert hearing.next() == Delivered(3, TASK)
@@ -83,11 +86,11 @@ def test_a_barrier_is_answered_with_the_marks_of_what_was_delivered_before_it(he
     assert hearing.next() == Delivered(3, TASK)
     met = hearing.next()
     assert isinstance(met, Met)
-    assert (met.barrier, [mark.length for mark in met.marks]) == (7, [4])
+    assert (met.barrier, met.marks) == (7, {"out": 4})
     assert hearing.next() == Delivered(3, TASK)
     met = hearing.next()
     assert isinstance(met, Met)
-    assert (met.barrier, [mark.length for mark in met.marks]) == (8, [8])
+    assert (met.barrier, met.marks) == (8, {"out": 8})
 
 
 @pytest.mark.parametrize("error", [OSError("full"), Retry("busy"), Retry("busy", delay=0.001), ConnectionResetError()])
@@ -100,6 +103,7 @@ def test_trouble_with_the_output_is_tried_again_until_it_passes(
     if method == "deliver":
         hearing.announced()
     assert [hearing.next() for _ in range(3)] == [Retried(3, error, count) for count in (1, 2, 3)]
+    assert hearing.next() == Succeeded(3)
     if method == "announce":
         hearing.announced()
     assert hearing.next() == Delivered(3, TASK)
@@ -127,11 +131,12 @@ def test_case_061_the_backoff_grows_with_jitter_and_has_an_end(
 
 def test_case_061_a_delay_the_sink_asks_for_is_kept(hearing: Hearing, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float | None] = []
-    monkeypatch.setattr(hearing.thread._abandon, "wait", waits.append)
+    monkeypatch.setattr(hearing.thread.breaker._abandon, "wait", waits.append)
     hearing.sink.failures["deliver"] = [Retry("later", delay=77.0)]
     hearing.thread.deliver(TASK, DATA)
     hearing.announced()
     assert isinstance(hearing.next(), Retried)
+    assert hearing.next() == Succeeded(3)
     assert hearing.next() == Delivered(3, TASK)
     assert waits == [77.0]
 
@@ -142,7 +147,7 @@ def test_case_061_a_retry_is_abandoned_at_once_when_the_engine_goes_back(hearing
     hearing.thread.barrier(1)
     hearing.announced()
     assert isinstance(hearing.next(), Retried)
-    hearing.thread.recover([])
+    hearing.thread.recover({}, may_cut=True)
     assert hearing.next() == Recovered(3)  # neither Delivered nor Met
     hearing.thread.deliver(TASK, DATA)
     hearing.announced()  # what is used again is announced again
@@ -153,7 +158,7 @@ def test_case_061_a_retry_is_abandoned_at_once_when_the_engine_goes_back(hearing
 def test_waiting_for_a_durable_mark_is_abandoned_when_the_engine_goes_back(hearing: Hearing) -> None:
     hearing.thread.deliver(TASK, DATA)
     assert isinstance(hearing.next(), Announced)
-    hearing.thread.recover([])
+    hearing.thread.recover({}, may_cut=True)
     assert hearing.next() == Recovered(3)
     assert "deliver" not in hearing.sink.calls
 
@@ -167,43 +172,45 @@ def test_recovery_cuts_back_to_the_marks(hearing: Hearing) -> None:
     assert isinstance(met, Met)
     hearing.thread.deliver(TASK, DATA)
     hearing.next()
-    hearing.thread.recover(met.marks)
+    hearing.thread.recover(met.marks, may_cut=True)
     assert hearing.next() == Recovered(3)
     assert hearing.sink.lines() == [b"one"]
 
 
 @pytest.mark.parametrize("error", [OSError("fsync"), Retry("busy")])
 def test_case_062_a_barrier_that_fails_is_never_tried_again(hearing: Hearing, error: Exception) -> None:
-    hearing.sink.failures["barrier"] = [error]
+    hearing.sink.failures["sync"] = [error]
     hearing.thread.barrier(1)
-    assert hearing.next() == Failed(3, error, fatal=False)
-    assert hearing.sink.calls == ["barrier"]
+    assert hearing.next() == Lost(3, error)
+    assert hearing.sink.calls == ["flush", "sync"]
 
 
-@pytest.mark.parametrize("method", ["announce", "deliver", "barrier", "recover"])
-def test_a_fault_in_the_sink_is_fatal(hearing: Hearing, method: str) -> None:
-    fault = ValueError("a fault")
+@pytest.mark.parametrize(
+    "fault",
+    [ValueError("a fault"), BrokenPipeError("theirs, not ours"), SystemExit(3), sqlite3.OperationalError("locked")],
+)
+@pytest.mark.parametrize("method", ["announce", "deliver", "flush", "recover", "committed"])
+def test_case_089_whatever_a_sink_raises_is_tried_again(hearing: Hearing, method: str, fault: BaseException) -> None:
     hearing.sink.failures[method] = [fault]
     do: dict[str, Callable[[], None]] = {
         "announce": lambda: hearing.thread.deliver(TASK, DATA),
         "deliver": lambda: hearing.thread.deliver(TASK, DATA),
-        "barrier": lambda: hearing.thread.barrier(1),
-        "recover": lambda: hearing.thread.recover([]),
+        "flush": lambda: hearing.thread.barrier(1),
+        "recover": lambda: hearing.thread.recover({}, may_cut=True),
+        "committed": lambda: hearing.thread.committed({"out": 0}),
     }
     do[method]()
     if method == "deliver":
         hearing.announced()
-    assert hearing.next() == Failed(3, fault, fatal=True)
+    assert hearing.next() == Retried(3, fault, 1)
+    assert hearing.next() == Succeeded(3)
+    assert hearing.sink.calls.count(method) == 2
 
 
-@pytest.mark.parametrize("method", ["deliver", "barrier"])
-def test_an_output_whose_reader_went_away_is_closed_and_not_retried(hearing: Hearing, method: str) -> None:
-    hearing.sink.failures[method] = [BrokenPipeError()]
+def test_an_output_whose_reader_went_away_is_closed_and_not_retried(hearing: Hearing) -> None:
+    hearing.sink.failures["deliver"] = [ReaderGone()]
     hearing.thread.deliver(TASK, DATA)
     hearing.announced()
-    if method == "barrier":
-        hearing.thread.barrier(1)
-        assert hearing.next() == Delivered(3, TASK)
     assert hearing.next() == Closed(3)
 
 
@@ -222,12 +229,12 @@ def test_case_071_a_sink_that_hangs_is_left_behind() -> None:
     one = Hearing()
 
     def hang(method: str) -> None:
-        if method == "barrier":
+        if method == "sync":
             release.wait(60)
 
     one.sink.before = hang
     one.thread.barrier(1)
-    until(lambda: one.sink.calls == ["barrier"], "the sink is at its barrier")
+    until(lambda: one.sink.calls == ["flush", "sync"], "the sink is at its barrier")
     assert not one.thread.close(0.01)
     assert one.thread.alive
     release.set()
@@ -244,7 +251,7 @@ def test_sinks_are_never_called_by_two_threads() -> None:
     threads: set[int] = set()
     one = Hearing()
     one.sink.before = lambda _method: threads.add(threading.get_ident())
-    one.thread.recover([])
+    one.thread.recover({}, may_cut=True)
     one.thread.deliver(TASK, DATA)
     one.thread.barrier(1)
     one.next()

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 import pytest
 from tailrace.pipeline.batch import Chunk, Event, Lines
+from tailrace.pipeline.chain.outcome import DeadLine, Tally
 from tailrace.pipeline.chain.step import Step
-from tailrace.pipeline.work.layout import DeadLine, Result, Tally, read_result
+from tailrace.pipeline.work.layout import Result, read_result
 from tailrace.pipeline.work.ring import NONE, Geometry, Ring, Slot
 from tailrace.pipeline.work.worker import BUSY, CAREFUL_STEP, DONE, PART, PIECE, Work
 
@@ -54,7 +55,7 @@ class Bench:
             self.ask(data, begin, **more)
             status, result = self.go()
             parts += 1
-            out += b"".join(bytes(payload) for _, _, payload in result.payloads)
+            out += b"".join(bytes(payload.data) for payload in result.payloads)
             dead += result.dead
             if status == DONE:
                 assert self.slot.progress[0] == len(data)
@@ -267,7 +268,7 @@ def test_a_worker_that_begins_in_the_middle_gives_only_what_comes_after(bench: C
     some = bench()
     some.ask(b"one\ntwo\nsix\n", begin=4)
     _, result = some.go()
-    assert texts(bytes(result.payloads[0][2])) == ["two", "six"]
+    assert texts(bytes(result.payloads[0].data)) == ["two", "six"]
     assert sum(tally.lines for tally in result.tallies) == 2
 
 
@@ -279,7 +280,7 @@ def test_a_condemned_line_is_not_run_again(bench: Callable[..., Bench]) -> None:
     some = bench(Each(deadly))
     some.ask(b"one\ntwo\nsix\n", careful_until=12, condemned=4, stage=1, cause="killed everybody")
     _, result = some.go()
-    assert texts(b"".join(bytes(data) for _, _, data in result.payloads)) == ["one", "six"]
+    assert texts(b"".join(bytes(payload.data) for payload in result.payloads)) == ["one", "six"]
     assert [(d.offset, d.length, d.error, d.why, d.stage) for d in result.dead] == [
         (4, 3, "killed", "killed everybody", "stage0")
     ]
