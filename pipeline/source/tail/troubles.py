@@ -6,12 +6,12 @@ import os
 
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source.tail.descriptors import NoRoomError
-from tailrace.pipeline.source.tail.ended import Log
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.finder import closed_directory
+from tailrace.pipeline.telemetry.log import Log
 
 
-class Complaints:
+class Troubles:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._files: dict[bytes, str] = {}  # path: what was said
@@ -29,6 +29,10 @@ class Complaints:
         if self._files.get(path) != why:
             self._files[path] = why
             self._log.warning("file.unreadable", file=file.shown, file_id=file.file_id, why=why)
+
+    def of(self, file: File) -> str:
+        """Why it cannot be read; empty: nothing is known."""
+        return self._files.get(file.path, "")
 
     def readable(self, file: File) -> None:
         if self._files:

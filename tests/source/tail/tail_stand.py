@@ -20,7 +20,7 @@ Place = tuple[int, int]
 
 
 class Notes:
-    """A logger that keeps what it is told."""
+    """A logger that keeps its events."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, dict[str, Any]]] = []
@@ -39,7 +39,7 @@ class Stand:
 
     def __init__(self, directory: Path, *patterns: str, buffer: int = 1 << 16, **options: Any) -> None:
         self.directory = directory
-        tail_options = ("ours", "until_eof", "max_open", "hints")
+        tail_options = ("ours", "until_eof", "max_open", "hints", "wall")
         self.tail_options = {name: options.pop(name) for name in tail_options if name in options}
         paths = tuple(str(directory / pattern) for pattern in patterns or ("*.log*",))
         options.setdefault("max_line_bytes", 1000)
@@ -81,10 +81,8 @@ class Stand:
         return self.tail
 
     def start(self, **options: Any) -> Stand:
-        options = {"ours": lambda _: False, **self.tail_options, **options}
-        self.tail = Tail(
-            self.settings, self.register, log=self.notes, counters=self.counters, wall=lambda: 1.7e9, **options
-        )
+        options = {"ours": lambda _: False, "wall": lambda: 1.7e9, **self.tail_options, **options}
+        self.tail = Tail(self.settings, self.register, log=self.notes, counters=self.counters, **options)
         self.tail.open([replace(row) for row in self.rows.values()], self.now)
         return self
 
@@ -179,7 +177,7 @@ class Stand:
 
     # What came of it.
 
-    def check_books(self) -> None:
+    def check_balances(self) -> None:
         """Each byte that was seen of each file is accounted for once: in memory, and in the state on its own."""
         delivered: Counter[int] = Counter()
         dead: Counter[int] = Counter()
@@ -191,15 +189,15 @@ class Stand:
             for balance in self.tail.balances():
                 assert balance.holds, balance
         for row in (*self.rows.values(), *self.retired):
-            books = json.loads(row.ledger) if row.ledger else {}
-            if not books:
+            ledger = json.loads(row.ledger) if row.ledger else {}
+            if not ledger:
                 continue
-            skipped, lost = sum(books["skipped"].values()), sum(books["lost"].values())
-            done = books["acknowledged"] + books["dead_lettered"]
-            assert books["seen"] == done + skipped + lost + books["pending"], row
-            assert books["pending"] == row.size - row.offset >= 0, row
-            assert row.offset == done + skipped - books["skipped"].get("taken_over", 0), row
-            assert (books["acknowledged"], books["dead_lettered"]) == (delivered[row.file_id], dead[row.file_id]), row
+            skipped, lost = sum(ledger["skipped"].values()), sum(ledger["lost"].values())
+            done = ledger["acknowledged"] + ledger["dead_lettered"]
+            assert ledger["seen"] == done + skipped + lost + ledger["pending"], row
+            assert ledger["pending"] == row.size - row.offset >= 0, row
+            assert row.offset == done + skipped - ledger["skipped"].get("taken_over", 0), row
+            assert (ledger["acknowledged"], ledger["dead_lettered"]) == (delivered[row.file_id], dead[row.file_id]), row
 
     def said_lost(self) -> dict[int, int]:
         """Bytes, by file id, of which it gave the alarm."""
