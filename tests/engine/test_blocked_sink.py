@@ -69,7 +69,7 @@ def test_case_061_seventy_failures_in_a_hundred_change_neither_content_nor_order
     def fail(method: str) -> None:
         if method == "deliver" and chance.random() < 0.7:
             raise chance.choice([OSError("full"), Retry("busy"), Retry("busy", delay=0.0)])
-        if method in ("barrier", "announce") and chance.random() < 0.1:
+        if method in ("sync", "announce") and chance.random() < 0.1:
             raise OSError("failed")
 
     flaky, steady = MemorySink(before=fail), MemorySink()

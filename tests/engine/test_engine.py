@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Fail
-from tailrace.pipeline.errors import Retry, TailraceError
-from tailrace.pipeline.run.bridge import Bridge
-from tailrace.pipeline.run.engine import SinkError
+from tailrace.pipeline.errors import ReaderGone, Retry, TailraceError
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.state.store import State
@@ -73,7 +71,7 @@ def test_a_commit_holds_what_it_says_positions_and_marks_agree() -> None:
     assert len(pipeline.store.commits) > 2
     lines = list(pipeline.sinks[0].files["out"].splitlines(keepends=True))
     for commit in pipeline.store.commits:
-        done = DATA[: commit.positions[0].offset].count(b"\n")
+        done = DATA[: commit.cursors[1]["offset"]].count(b"\n")
         assert commit.marks["out"][0].length == sum(map(len, lines[:done]))
         assert commit.counters["lines_read", ()] == done
 
@@ -82,7 +80,7 @@ def test_a_cut_waits_for_every_sink() -> None:
     answered: list[int] = []
 
     def slow(method: str) -> None:
-        if method == "barrier":
+        if method == "sync":
             answered.append(len(store.commits))
 
     store = MemoryStore()
@@ -109,7 +107,7 @@ def test_nothing_new_makes_no_commit() -> None:
     pipeline = Pipeline(source, on_turn=idle)
     assert pipeline.run().complete
     assert len(pipeline.store.commits) == 1
-    assert pipeline.sinks[0].calls.count("barrier") == 1
+    assert pipeline.sinks[0].calls.count("sync") == 1
 
 
 def test_case_066_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding() -> None:
@@ -118,7 +116,7 @@ def test_case_066_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding(
     released: list[int] = []
 
     def hold(method: str) -> None:
-        if method == "barrier" and not gate.is_set():
+        if method == "sync" and not gate.is_set():
             assert gate.wait(60)
 
     def look(pipeline: Pipeline) -> None:
@@ -143,19 +141,19 @@ def test_case_066_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding(
     pipeline.engine._commit.tick = tick  # type: ignore[method-assign]  # only to look
     assert pipeline.run().complete
     assert max(held) <= 2000 + 500
-    assert pipeline.sinks[0].calls.count("barrier") == len(pipeline.store.commits)
+    assert pipeline.sinks[0].calls.count("sync") == len(pipeline.store.commits)
 
 
 # Going back.
 
 
-@pytest.mark.parametrize("where", ["commit", "announce", "barrier"])
+@pytest.mark.parametrize("where", ["commit", "announce", "sync"])
 @pytest.mark.parametrize("times", [1, 3])
 def test_case_046_a_commit_that_fails_rewinds_and_the_output_is_exact_afterwards(where: str, times: int) -> None:
     source = ListSource({"a.log": DATA}, chunk_bytes=500)
     pipeline = Pipeline(source, sinks=[MemorySink(), MemorySink()])
     errors: list[BaseException] = [OSError(f"disk {number}") for number in range(times)]
-    (pipeline.sinks[1] if where == "barrier" else pipeline.store).failures[where] = errors
+    (pipeline.sinks[1] if where == "sync" else pipeline.store).failures[where] = errors
     outcome = pipeline.run()
     assert outcome.complete
     assert source.rewinds == times
@@ -202,7 +200,7 @@ def test_a_rewind_makes_no_dead_letter_twice() -> None:
     data = numbered(300, line_5="fail", line_250="raise")
     pipeline = Pipeline(ListSource({"a.log": data}, chunk_bytes=200), Moody())
     pipeline.store.failures["commit"] = [OSError("1")]
-    pipeline.sinks[0].failures["barrier"] = []
+    pipeline.sinks[0].failures["sync"] = []
     outcome = pipeline.run()
     assert [raw for _, _, raw in pipeline.dead()] == [b"5 fail", b"250 raise"]
     assert outcome.counters.total("dead_letters") == 2
@@ -239,15 +237,14 @@ def test_case_061_deliveries_that_fail_are_repeated_and_lose_nothing() -> None:
     assert len(pipeline.log.fields("sink.recovered")) >= 1
 
 
-def test_case_056_a_fault_in_a_sink_ends_the_run_by_its_error() -> None:
+def test_case_089_a_fault_in_a_sink_is_tried_again_and_said_with_its_traceback_once() -> None:
     pipeline = Pipeline(ListSource({"a.log": DATA}))
-    fault = ValueError("a fault")
-    pipeline.sinks[0].failures["deliver"] = [fault]
-    with pytest.raises(SinkError) as caught:
-        pipeline.run()
-    assert caught.value.__cause__ is fault
-    assert pipeline.store.commits == []
-    assert pipeline.store.closed
+    pipeline.sinks[0].failures["deliver"] = [ValueError("a fault"), ValueError("a fault")]
+    assert pipeline.run().complete
+    said = pipeline.log.fields("sink.retry")
+    assert [fields["error"] for fields in said] == ["ValueError: a fault"] * 2
+    assert ["exc_info" in fields for fields in said] == [True, False]
+    assert pipeline.log.fields("pipeline.rewind") == []
 
 
 def test_a_tailrace_error_of_a_sink_comes_out_as_it_is() -> None:
@@ -259,7 +256,7 @@ def test_a_tailrace_error_of_a_sink_comes_out_as_it_is() -> None:
 
 def test_a_closed_pipe_ends_the_run_quietly() -> None:
     pipeline = Pipeline(ListSource({"a.log": DATA}, chunk_bytes=500))
-    pipeline.sinks[0].failures["deliver"] = [BrokenPipeError()]
+    pipeline.sinks[0].failures["deliver"] = [ReaderGone()]
     outcome = pipeline.run()
     assert (outcome.closed, outcome.complete) == (True, False)
 
@@ -275,16 +272,15 @@ def real_state(directory: Path, **options: Any) -> State:
 
 def over(state: State, source: ListSource, *stages: Any, **options: Any) -> Pipeline:
     """A pipeline over an open state, as a daemon builds it."""
-    store = Bridge(state)
-    source._register = store.register
-    pipeline = Pipeline(source, *stages, store=store, durable=dict(state.counters().values), **options)
-    pipeline.run = lambda: _run(pipeline, store)  # type: ignore[method-assign]
+    source._register = state.register
+    pipeline = Pipeline(source, *stages, store=state, durable=dict(state.counters().values), **options)
+    pipeline.run = lambda: _run(pipeline, state)  # type: ignore[method-assign]
     return pipeline
 
 
-def _run(pipeline: Pipeline, store: Bridge) -> Any:
+def _run(pipeline: Pipeline, state: State) -> Any:
     try:
-        return pipeline.engine.run(lambda: pipeline.source.open(store.positions(), 0.0))
+        return pipeline.engine.run(lambda: pipeline.source.open(state.cursors(), 0.0))
     finally:
         pipeline.ring.close()
 
