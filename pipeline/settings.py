@@ -13,7 +13,7 @@ from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.keys import Duration, Matching, Size, Text, Whole
 
-_COMMIT = "every commit waits for the disk; what lies between is done again"
+_COMMIT = "each commit waits for the disk; after a crash, all since the last one is done again"
 _PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
 _ADDRESS = rf"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?:{_PORT})"
 
@@ -40,18 +40,20 @@ class PipelineSettings:
         "tailrace"
     )
     state_dir: Annotated[str, Text()] = "state"
-    workers: Annotated[int, Whole(0, 64, "0 works inside this process, and more processes than cores gain nothing")] = 2
+    workers: Annotated[
+        int, Whole(0, 64, "0 runs the stages in the main process; more processes than cores gain nothing")
+    ] = 2
     chunk_bytes: Annotated[
-        int, Size("64KiB", "64MiB", "a small chunk costs more to hand over, a large one holds memory")
+        int, Size("64KiB", "64MiB", "small chunks cost more to hand over, large ones take memory")
     ] = 1 << 20
     commit_interval: Annotated[float, Duration("10ms", "1h", _COMMIT)] = 1.0
     commit_bytes: Annotated[int, Size("64KiB", "1TiB", _COMMIT)] = 64 << 20
-    line_timeout: Annotated[float, Duration("1ms", "1h", "no sound line needs longer")] = 1.0
+    line_timeout: Annotated[float, Duration("1ms", "1h", "no normal line needs longer")] = 1.0
     task_timeout: Annotated[float, Duration("100ms", "1d", "a worker that shows no progress for so long is killed")] = (
         30.0
     )
     worker_memory: Annotated[
-        int, Size("32MiB", "1TiB", "a worker needs room for a chunk, its events and what it makes of them")
+        int, Size("32MiB", "1TiB", "a worker needs memory for a chunk, its events and their output")
     ] = 256 << 20
     stage_memory: Annotated[
         int, Size("64KiB", "1GiB", "what stages remember, as JSON, is held by each worker and written to the state")
@@ -89,7 +91,7 @@ class TailSettings(SourceSettings):
 class DeadLetterSettings:
     """The table [dead_letters]."""
 
-    max_bytes: Annotated[int, Size("64KiB", "1TiB", "at least one line must fit")] = 256 << 20
+    max_bytes: Annotated[int, Size("64KiB", "1TiB", "at least one dead letter must fit")] = 256 << 20
     when_full: Literal["block", "drop_oldest"] = "block"
     max_age: Annotated[float, Duration("1h", "36500d", "an older letter is removed")] | None = None
 
@@ -146,7 +148,7 @@ class Config:
         raw = json.loads(data)
         module, name = raw.pop("kind")
         if raw["directory"] not in sys.path:
-            sys.path.append(raw["directory"])  # a source of the user's own stands beside the configuration
+            sys.path.append(raw["directory"])  # a source of the user's own is beside the configuration
         raw["path"], raw["directory"] = Path(raw["path"]), Path(raw["directory"])
         raw["source"] = construct(getattr(import_module(module), name), raw["source"])
         return construct(cls, raw)

@@ -1,4 +1,4 @@
-"""What a key may hold, in words: from a Python type, and from what pydantic says when a value does not fit."""
+"""What a key may hold, in words: from a Python type, and from what pydantic says when a value is wrong."""
 
 from __future__ import annotations
 
