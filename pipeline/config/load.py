@@ -60,7 +60,7 @@ def load(path: str | Path, *, environ: Mapping[str, str] = os.environ) -> Config
         raise ConfigError(
             [f"{escape(name)}: tables or lists are nested too deeply (at most {DEEPEST} levels)"]
         ) from error
-    report = Report(name, lines)
+    report = Report(name, lines, os.path.dirname(os.path.abspath(name)))
     report.note_uses(raw.get("stages"))
     config = _check(Path(os.path.abspath(name)), data, _expand(raw, environ, report), report)
     report.check()

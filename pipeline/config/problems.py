@@ -19,8 +19,9 @@ class Report:
     """Collects problems and warnings. A path is that of the key in the file; one that is missing there is reported at
     the nearest table around it."""
 
-    def __init__(self, name: str, lines: Mapping[KeyPath, int]) -> None:
+    def __init__(self, name: str, lines: Mapping[KeyPath, int], directory: str = "") -> None:
         self.name = escape(name)
+        self.directory = directory  # the configuration's: relative paths are relative to it
         self.lines = lines
         self.loose: set[str | int] = set()  # keys at the top of the file that are no tables
         self.uses: dict[int, str] = {}  # index of a [[stages]] table: its `use`, for the place

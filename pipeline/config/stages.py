@@ -88,10 +88,10 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
     if own is None:
         return
     if entry.role == "write" and isinstance(own.values.get("path"), str):
-        entry.template = own.values["path"]
+        entry.template = str(table["path"])
         try:
             check_path(entry.template)
-            own.values["path"] = absolute_template(entry.template, directory)
+            own.values["path"] = absolute_template(own.values["path"], directory)
         except ValueError as wrong:
             report.broken((*entry.path, "path"), f"found {show(table['path'])}, {wrong}")
         if near := near_placeholder(entry.template):
