@@ -56,7 +56,7 @@ class PipelineSettings:
         int, Size("32MiB", "1TiB", "a worker needs memory for a chunk, its events and their output")
     ] = 256 << 20
     stage_memory: Annotated[
-        int, Size("64KiB", "1GiB", "what stages remember, as JSON, is held by each worker and written to the state")
+        int, Size("64KiB", "1GiB", "what stages remember, as JSON, is held in memory and written to the state")
     ] = 16 << 20
     shutdown_timeout: Annotated[
         float, Duration("0s", "1h", "what sinks have not taken by then is left for the next start")
