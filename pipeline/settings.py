@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import asdict, dataclass, field
-from importlib import import_module
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -139,16 +137,12 @@ class Config:
         return self.source
 
     def to_json(self) -> bytes:
-        """For a worker, which gets it whole. Not orjson: a path need not be valid UTF-8."""
-        kind = type(self.source)
-        return json.dumps(asdict(self) | {"kind": [kind.__module__, kind.__qualname__]}, default=str).encode()
+        """For a worker, which gets all but the keys that only this source has. Not orjson: a path need not be valid
+        UTF-8."""
+        source = SourceSettings(self.source.use, self.source.max_line_bytes)
+        return json.dumps(asdict(replace(self, source=source)), default=str).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Config:
         raw = json.loads(data)
-        module, name = raw.pop("kind")
-        if raw["directory"] not in sys.path:
-            sys.path.append(raw["directory"])  # a source of the user's own is beside the configuration
-        raw["path"], raw["directory"] = Path(raw["path"]), Path(raw["directory"])
-        raw["source"] = construct(getattr(import_module(module), name), raw["source"])
-        return construct(cls, raw)
+        return construct(cls, raw | {"path": Path(raw["path"]), "directory": Path(raw["directory"])})
