@@ -45,6 +45,12 @@ class Text:
 
 
 @dataclass(slots=True, frozen=True)
+class FilePath:
+    """Of a ``str``: a path, in the file relative to the configuration's directory, in the dataclass absolute. A default
+    stays as it is."""
+
+
+@dataclass(slots=True, frozen=True)
 class Matching:
     """Of a ``str``: it matches the regular expression ``pattern`` as a whole. ``expected`` says so in words."""
 
@@ -52,7 +58,7 @@ class Matching:
     expected: str
 
 
-Declaration = Whole | Size | Duration | Text | Matching
+Declaration = Whole | Size | Duration | Text | FilePath | Matching
 
 
 def split(message: str) -> list[str]:

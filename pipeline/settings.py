@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import asdict, dataclass, field
-from importlib import import_module
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +11,7 @@ from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.keys import Duration, Matching, Size, Text, Whole
 
-_COMMIT = "every commit waits for the disk; what lies between is done again"
+_COMMIT = "each commit waits for the disk; after a crash, all since the last one is done again"
 _PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
 _ADDRESS = rf"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?:{_PORT})"
 
@@ -41,21 +39,23 @@ class PipelineSettings:
         "tailrace"
     )
     state_dir: Annotated[str, Text()] = "state"
-    workers: Annotated[int, Whole(0, 64, "0 works inside this process, and more processes than cores gain nothing")] = 2
+    workers: Annotated[
+        int, Whole(0, 64, "0 runs the stages in the main process; more processes than cores gain nothing")
+    ] = 2
     chunk_bytes: Annotated[
-        int, Size("64KiB", "64MiB", "a small chunk costs more to hand over, a large one holds memory")
+        int, Size("64KiB", "64MiB", "small chunks cost more to hand over, large ones take memory")
     ] = 1 << 20
     commit_interval: Annotated[float, Duration("10ms", "1h", _COMMIT)] = 1.0
     commit_bytes: Annotated[int, Size("64KiB", "1TiB", _COMMIT)] = 64 << 20
-    line_timeout: Annotated[float, Duration("1ms", "1h", "no sound line needs longer")] = 1.0
+    line_timeout: Annotated[float, Duration("1ms", "1h", "no normal line needs longer")] = 1.0
     task_timeout: Annotated[float, Duration("100ms", "1d", "a worker that shows no progress for so long is killed")] = (
         30.0
     )
     worker_memory: Annotated[
-        int, Size("32MiB", "1TiB", "a worker needs room for a chunk, its events and what it makes of them")
+        int, Size("32MiB", "1TiB", "a worker needs memory for a chunk, its events and their output")
     ] = 256 << 20
     stage_memory: Annotated[
-        int, Size("64KiB", "1GiB", "what stages remember, as JSON, is held by each worker and written to the state")
+        int, Size("64KiB", "1GiB", "what stages remember, as JSON, is held in memory and written to the state")
     ] = 16 << 20
     shutdown_timeout: Annotated[
         float, Duration("0s", "1h", "what sinks have not taken by then is left for the next start")
@@ -90,7 +90,7 @@ class TailSettings(SourceSettings):
 class DeadLetterSettings:
     """The table [dead_letters]."""
 
-    max_bytes: Annotated[int, Size("64KiB", "1TiB", "at least one line must fit")] = 256 << 20
+    max_bytes: Annotated[int, Size("64KiB", "1TiB", "at least one dead letter must fit")] = 256 << 20
     when_full: Literal["block", "drop_oldest"] = "block"
     max_age: Annotated[float, Duration("1h", "36500d", "an older letter is removed")] | None = None
 
@@ -138,16 +138,12 @@ class Config:
         return self.source
 
     def to_json(self) -> bytes:
-        """For a worker, which gets it whole. Not orjson: a path need not be valid UTF-8."""
-        kind = type(self.source)
-        return json.dumps(asdict(self) | {"kind": [kind.__module__, kind.__qualname__]}, default=str).encode()
+        """For a worker, which gets all but the keys that only this source has. Not orjson: a path need not be valid
+        UTF-8."""
+        source = SourceSettings(self.source.use, self.source.max_line_bytes)
+        return json.dumps(asdict(replace(self, source=source)), default=str).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Config:
         raw = json.loads(data)
-        module, name = raw.pop("kind")
-        if raw["directory"] not in sys.path:
-            sys.path.append(raw["directory"])  # a source of the user's own stands beside the configuration
-        raw["path"], raw["directory"] = Path(raw["path"]), Path(raw["directory"])
-        raw["source"] = construct(getattr(import_module(module), name), raw["source"])
-        return construct(cls, raw)
+        return construct(cls, raw | {"path": Path(raw["path"]), "directory": Path(raw["directory"])})

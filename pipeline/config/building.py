@@ -32,20 +32,30 @@ def check_built(cls: type, values: dict[str, Any], path: KeyPath, report: Report
 def _named_key(problem: str, values: dict[str, Any]) -> tuple[KeyPath, str]:
     """The key a message is about, if its first words name one (the line is that key's then), and the message without a
     ``key: `` in front."""
+    head, colon, message = problem.partition(": ")
+    keys, rest = _key_path(head, values)
+    if keys and colon:
+        return keys, problem if rest else message
     for word in problem.split(maxsplit=3)[:3]:
-        if keys := _key_path(word.strip("`'\":,"), values):
-            return keys, problem.removeprefix(f"{word} ") if word.endswith(":") else problem
+        keys, rest = _key_path(word.strip("`'\":,"), values)
+        if keys:
+            return keys, problem
     return (), problem
 
 
-def _key_path(word: str, value: Any) -> KeyPath:
-    """``expr.a`` and ``patterns[1]`` as paths, as far as there are such keys; empty: there is none."""
-    if isinstance(value, dict):
-        for key in sorted(value, key=len, reverse=True):  # a key may have dots in it
-            rest = word.removeprefix(key)
-            if rest != word and rest[:1] in ("", ".", "["):
-                return (key, *_key_path(rest.removeprefix("."), value[key]))
-    elif isinstance(value, list) and (element := re.match(r"\[(\d{1,9})\](?:\.|(?=\[)|$)", word)):
-        index = int(element[1])
-        return (index, *_key_path(word[element.end() :], value[index])) if index < len(value) else ()
-    return ()
+def _key_path(text: str, value: Any) -> tuple[KeyPath, str]:
+    """``expr.a`` and ``patterns[1]`` as paths, as far as there are such keys, and what is left of the text."""
+    path: KeyPath = ()
+    while text:
+        key: str | int | None = None
+        if isinstance(value, dict):
+            names = [name for name in value if re.match(rf"{re.escape(name)}(?=[.\[]|$)", text) and name]
+            key = max(names, key=len, default=None)  # a name may have dots in it
+            end = len(str(key))
+        elif isinstance(value, list) and (element := re.match(r"\[(\d{1,9})\](?=[.\[]|$)", text)):
+            key = int(element[1]) if int(element[1]) < len(value) else None
+            end = element.end()
+        if key is None:
+            break
+        path, value, text = (*path, key), value[key], text[end:].removeprefix(".")
+    return path, text

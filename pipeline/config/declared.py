@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tailrace.pipeline.config.environment import Expanded
+from tailrace.pipeline.config.paths import absolute, check_path
 from tailrace.pipeline.config.units import parse_duration, parse_size
-from tailrace.pipeline.keys import Declaration, Duration, Matching, Size, Text, Whole
+from tailrace.pipeline.keys import Declaration, Duration, FilePath, Matching, Size, Text, Whole
 
 
-def convert_declared(kind: Declaration, value: Any) -> int | float | str:
-    """From the value in the file to the one in the dataclass. ValueError: what was expected, to follow "found ...,"."""
+def convert_declared(kind: Declaration, value: Any, directory: str) -> int | float | str:
+    """From the value in the file to the one in the dataclass; ``directory`` is the configuration's. ValueError: what
+    was expected, to follow "found ...,"."""
     match kind:
         case Whole():
             return _whole(kind, value)
@@ -24,6 +26,10 @@ def convert_declared(kind: Declaration, value: Any) -> int | float | str:
             return float(_amount(kind, "duration", "30s", parse_duration, value))
         case Text():
             return text(value)
+        case FilePath():
+            path = text(value)
+            check_path(path)
+            return absolute(path, directory)
         case Matching():
             if not isinstance(value, str) or not re.fullmatch(kind.pattern, value):
                 raise ValueError(kind.expected)

@@ -1,4 +1,4 @@
-"""The engine's own tables: [pipeline], [source] and the others that stand once in a file."""
+"""The engine's own tables: [pipeline], [source] and the others that a file has once at most."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def unknown_key_of(table: str) -> Unknown:
 def _wrong_shape(name: str, value: Any) -> str:
     """For a name of ours that does not hold the kind of table it should."""
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        return f"this table stands once: write [{name}] with single brackets"
+        return f"this table is written once: use [{name}] with single brackets"
     return f"found {show(value)}, expected a table: a line [{name}], and its keys below it"
 
 
 def unknown_table(name: str, value: Any) -> str:
-    """For a name at the top of the file that is not ours: a wrong table, or a key that stands outside its table."""
+    """For a name at the top of the file that is not ours: a wrong table, or a key outside of its table."""
     home = [table for table, keys in KEYS.items() if name in keys]
     if not isinstance(value, (dict, list)) and home:
         return f"this key belongs in a table: move it below [{home[0]}]"

@@ -26,7 +26,7 @@ class Undefined(ValueError):
 def expand(text: str, environ: Mapping[str, str]) -> str:
     """Replaces references once; what a variable holds is never expanded again. ``text`` itself if it has none.
 
-    Undefined: every variable of this text that is missing. ValueError: a reference that is spelled wrongly.
+    Undefined: every variable of this text that is missing. ValueError: a malformed reference.
     """
     if "$" not in text or not _DOLLAR.search(text):
         return text
@@ -90,10 +90,10 @@ def _misspelled(reference: str) -> str:
     """``${VAR:x}``, ``${VAR-x}`` and ``${VAR?x}`` are other tools' spellings."""
     other = _OTHER_FORM.fullmatch(reference)
     if not other:
-        return f'"${{{reference}}}" is no reference to a variable; a literal "${{" is written "$${{"'
+        return f'"${{{reference}}}" is not a reference to a variable; a literal "${{" is written "$${{"'
     name, mark, rest = other.groups()
     ours = f"${{{name}:?{rest}}}" if mark == "?" else f"${{{name}:-{rest}}}"
-    return f'"${{{reference}}}" is not a form known here; did you mean "{ours}"?' + (
+    return f'"${{{reference}}}" is not a supported form; did you mean "{ours}"?' + (
         " (forms: ${VAR}, ${VAR:-default}, ${VAR:?message}, $$ for a literal $)"
     )
 

@@ -1,4 +1,4 @@
-"""What a key may hold, in words: from a Python type, and from what pydantic says when a value does not fit."""
+"""What a key may hold, in words: from a Python type, and from what pydantic says when a value is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from tailrace.pipeline.keys import Declaration, Duration, Size
+from tailrace.pipeline.keys import Declaration, Duration, FilePath, Size
 
 EXPECTED = "expected "
 
@@ -26,6 +26,7 @@ _NOUNS = {
 }
 _DECLARED: dict[type, tuple[str, str]] = {
     Size: ('a size such as "1MiB"', 'sizes such as "1MiB"'),
+    FilePath: ("a path", "paths"),
     Duration: ('a duration such as "30s"', 'durations such as "30s"'),
 }
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)

@@ -26,7 +26,7 @@ from tailrace.pipeline.config.problems import Report, show
 from tailrace.pipeline.config.source import load_source
 from tailrace.pipeline.config.stages import load_chain
 from tailrace.pipeline.config.toml_errors import describe_syntax_error
-from tailrace.pipeline.config.units import format_duration, format_size
+from tailrace.pipeline.config.units import format_duration, show_size
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import (
@@ -61,7 +61,7 @@ def load(path: str | Path, *, environ: Mapping[str, str] = os.environ) -> Config
         raise ConfigError(
             [f"{escape(name)}: tables or lists are nested too deeply (at most {DEEPEST} levels)"]
         ) from error
-    report = Report(name, lines)
+    report = Report(name, lines, os.path.dirname(os.path.abspath(name)))
     report.note_uses(raw.get("stages"))
     config = _check(Path(os.path.abspath(name)), data, _expand(raw, environ, report), report)
     report.check()
@@ -195,7 +195,7 @@ def _pipeline(settings: PipelineSettings, directory: str, report: Report) -> Pip
 def _check_sums(pipeline: PipelineSettings, source: SourceSettings, dead: DeadLetterSettings, report: Report) -> None:
     """What two keys together get wrong. Each message names the key that is most likely meant to change."""
     if pipeline.commit_bytes < pipeline.chunk_bytes:
-        found, least = format_size(pipeline.commit_bytes), format_size(pipeline.chunk_bytes)
+        found, least = show_size(pipeline.commit_bytes), show_size(pipeline.chunk_bytes)
         report.add(
             ("pipeline", "commit_bytes"),
             f"is {found}, expected at least chunk_bytes, {least}: a commit covers whole chunks",
@@ -207,7 +207,7 @@ def _check_sums(pipeline: PipelineSettings, source: SourceSettings, dead: DeadLe
             f"is {found}, expected more than line_timeout, {least}: a slow line must not look like a dead worker",
         )
     if dead.max_bytes < source.max_line_bytes:
-        found, least = format_size(dead.max_bytes), format_size(source.max_line_bytes)
+        found, least = show_size(dead.max_bytes), show_size(source.max_line_bytes)
         report.add(
             ("dead_letters", "max_bytes"),
             f"is {found}, expected at least max_line_bytes of [source], {least}: one dead letter must fit",

@@ -1,4 +1,4 @@
-"""Where each key of a TOML text stands: tomllib gives values without lines, this gives lines without values.
+"""The line of each key of a TOML text: tomllib gives values without lines, this gives lines without values.
 
 Works on text that tomllib has accepted, so it looks for no errors of its own. Grammar: https://toml.io/en/v1.0.0
 """

@@ -27,12 +27,12 @@ def check_path(path: str) -> None:
 
 
 def absolute(path: str, directory: str) -> str:
-    """A path that is no pattern."""
+    """A path that is not a pattern."""
     return os.path.normpath(os.path.join(directory, path))
 
 
 def absolute_glob(pattern: str, directory: str) -> str:
-    """A glob; what the directory's own name holds is no pattern."""
+    """A glob; the directory's own name is not a pattern."""
     return os.path.normpath(os.path.join(glob.escape(directory), pattern))
 
 
@@ -52,8 +52,8 @@ def absolute_template(template: str, directory: str) -> str:
 
 
 def near_placeholder(template: str) -> str | None:
-    """Words for a placeholder that looks like a misspelt {source}. It may be right: any field of the event may stand
-    there."""
+    """Words for a placeholder that looks like a misspelt {source}. It may be right: it may be any field of the
+    event."""
     for name in re.findall(r"\{(\w+)\}", template.replace("{{", "")):
         if name != "source" and len(name) <= len("source") and difflib.get_close_matches(name, ["source"], cutoff=0.8):
             return f"{{{name}}} is a field of the event; did you mean {{source}}, the name of the file?"
@@ -69,5 +69,5 @@ def check_loops(config_paths: Sequence[str], source: TailSettings, ours: Sequenc
                 report.add(
                     ("source", "paths", index),
                     f"found {show(written)}, which also matches {description}: tailrace would read its own files; "
-                    "use another directory, or a pattern or an exclude that tells them apart",
+                    "use another directory, or a pattern or an exclude that distinguishes them",
                 )

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def fits(hint: Any, value: Any) -> bool:
-    """``value`` is from a TOML file: strings, numbers, booleans, lists and tables. False: only pydantic can tell."""
+    """``value`` is from a TOML file: strings, numbers, booleans, lists and tables. False: pydantic decides."""
     if hint is Any:
         return True
     if hint is str:

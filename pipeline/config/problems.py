@@ -16,11 +16,12 @@ _SHORTEST_HIDDEN, _SHORTEST_BEGINNING = 4, 8  # characters of a variable's value
 
 
 class Report:
-    """Collects problems and warnings. A path is that of the key in the file; one that is missing there stands at the
-    nearest table around it."""
+    """Collects problems and warnings. A path is that of the key in the file; one that is missing there is reported at
+    the nearest table around it."""
 
-    def __init__(self, name: str, lines: Mapping[KeyPath, int]) -> None:
+    def __init__(self, name: str, lines: Mapping[KeyPath, int], directory: str = "") -> None:
         self.name = escape(name)
+        self.directory = directory  # the configuration's: relative paths are relative to it
         self.lines = lines
         self.loose: set[str | int] = set()  # keys at the top of the file that are no tables
         self.uses: dict[int, str] = {}  # index of a [[stages]] table: its `use`, for the place
@@ -31,20 +32,20 @@ class Report:
         self._broken: set[KeyPath] = set()
 
     def note_uses(self, tables: Any) -> None:
-        """The stages' names, for the places of what is wrong with them."""
+        """The stages' names, for the places of problems."""
         for index, table in enumerate(tables if isinstance(tables, list) else ()):
             if isinstance(table, dict) and isinstance(table.get("use"), str):
                 self.uses[index] = str(table["use"])
 
     def add(self, path: KeyPath, message: str) -> None:
-        """A problem. Nothing is said about a value of which something worse is known, see ``broken``."""
+        """A problem. Ignored for a value that is ``broken``."""
         if path not in self._broken:
             self._paths.append(path)
             indented = "\n    ".join(map(escape, message.split("\n")))
             self._problems.append((self._line(path), f"{self._place(path)}: {indented}"))
 
     def broken(self, path: KeyPath, message: str) -> None:
-        """A problem that leaves no value to judge: whatever else is found at this place is silenced."""
+        """A problem that leaves no value to judge: further problems at this place are ignored."""
         self.add(path, message)
         self._broken.add(path)
 

@@ -18,7 +18,7 @@ COMMON: dict[Role, tuple[str, ...]] = {
     "enrich": ("use", "name", "only", "when", "on_error"),
     "write": ("use", "name", "only", "when", "on_error", "id"),
 }
-"""Keys that stand beside a stage's own, by its role."""
+"""Keys beside a stage's own, by its role."""
 
 RESERVED = COMMON["write"]
 """A stage has no fields of these names."""

@@ -65,7 +65,7 @@ def _identify(index: int, table: dict[str, Any], directory: str, report: Report)
     path: KeyPath = ("stages", index)
     if "use" not in table:
         near = difflib.get_close_matches("use", table, n=1)
-        hint = f"; did you mean it by {show(near[0])}?" if near else ""
+        hint = f'; found {show(near[0])}, did you mean "use"?' if near else ""
         report.add(path, f'missing key "use": the stage\'s name, for example "parse.json"{hint}')
         return None
     try:
@@ -89,13 +89,12 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
     if own is None:
         return
     if entry.role == "write" and isinstance(own.values.get("path"), str):
-        entry.template = own.values["path"]
+        entry.template = str(table["path"])
         try:
             check_path(entry.template)
-            own.values["path"] = absolute_template(entry.template, directory)
+            own.values["path"] = absolute_template(own.values["path"], directory)
         except ValueError as wrong:
-            report.add((*entry.path, "path"), f"found {show(table['path'])}, {wrong}")
-            return
+            report.broken((*entry.path, "path"), f"found {show(table['path'])}, {wrong}")
         if near := near_placeholder(entry.template):
             report.warn((*entry.path, "path"), near)
     if isinstance(entry.stage, type):
@@ -124,12 +123,12 @@ def _check_names(entries: list[Entry], report: Report) -> None:
 
 
 def _check_order(entries: list[Entry], report: Report) -> None:
-    first: Entry | None = None  # the first stage that is no parse stage
+    first: Entry | None = None  # the first stage that is not a parse stage
     takes_all: Entry | None = None  # the first parse stage that takes every file
     for entry in entries:
         if entry.role == "parse":
             if first:
-                why = "parse stages stand first, and each file uses the first one whose `only` fits"
+                why = "parse stages come first, and each file uses the first one whose `only` matches"
                 report.add(entry.path, f"comes after {first.use}; {why}")
             elif takes_all:
                 report.warn(entry.path, f"is never used: {takes_all.use} above it has no `only` and takes every file")
@@ -138,7 +137,7 @@ def _check_order(entries: list[Entry], report: Report) -> None:
             continue
         if entry.role == "enrich" and callable(getattr(entry.stage, "locate", None)):
             if first:
-                why = "it needs the place of each line, so it stands directly after the parse stages"
+                why = "it needs the place of each line, so it must come directly after the parse stages"
                 report.add(entry.path, f"comes after {first.use}; {why}")
             if entry.spec and entry.spec.when:
                 report.add((*entry.path, "when"), "this stage needs the place of every line, so it takes no `when`")
@@ -157,6 +156,7 @@ def _check_sinks(entries: list[Entry], report: Report) -> None:
             report.add((*entry.path, "path"), f"found {show(entry.template)}; {why}")
         elif identity in ids:
             why = f"give one of them an id of its own: id = {show(identity + '-2')}"
-            report.add(entry.path, f"its id {show(identity)} is also that of {ids[identity].name}; {why}")
+            key = (*entry.path, "id") if (*entry.path, "id") in report.lines else entry.path
+            report.add(key, f"the id {show(identity)} is also that of {ids[identity].name}; {why}")
         files.setdefault(path, entry)
         ids.setdefault(identity, entry)

@@ -96,7 +96,7 @@ def parameters_of(cls: type, path: KeyPath, report: Report) -> dict[str, tuple[A
 def read_value(hint: Any, value: Any, path: KeyPath, report: Report) -> Any:
     """The value, converted and plain: it can travel as JSON. What is wrong goes to the report."""
     if (kind := declaration_of(hint)) is not None:
-        return _checked(lambda: convert_declared(kind, value), value, path, report)
+        return _checked(lambda: convert_declared(kind, value, report.directory), value, path, report)
     if is_dataclass(hint):
         return _read_nested(hint, value, path, report)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -155,7 +155,7 @@ def _read_one_of(one_of: Sequence[Any], value: Any, path: KeyPath, report: Repor
     if isinstance(value, dict) and (cls := dataclass_for(one_of, value)) is not None:
         return read_value(cls, value, path, report)
     for hint in sorted(one_of, key=_is_ours, reverse=True):
-        trial = Report("", {})
+        trial = Report("", {}, report.directory)
         converted = read_value(hint, value, path, trial)
         if not trial.count:
             return converted

@@ -45,10 +45,10 @@ def _message(message: str, source: str, at: int, *, ended: bool) -> str:
             return better
     if twice := re.match(r"Cannot declare \((.*?),?\) twice", message):
         table = ".".join(part.strip("'\"") for part in twice[1].split(", "))
-        return f"[{escape(table)}] stands in the file already; put its keys there"
+        return f"[{escape(table)}] is already in the file; put its keys there"
     if message == "Invalid initial character for a key part":
         if at >= len(source.rstrip()) and "{" in source:
-            return "a table in braces stands on one line; a longer one is written as [its.name] with its keys below"
+            return "a table in braces must be on one line; write a longer one as [its.name] with its keys below"
         return f"expected a key, found {_found(source, at, ended=ended)}"
     bare = _BARE.match(source, at)
     if message == "Invalid value":

@@ -37,6 +37,15 @@ def format_size(size: int) -> str:
     return min(fitting, key=len, default="0B")
 
 
+def show_size(size: int) -> str:
+    """For reading: ``64 MiB``; what no unit gives exactly also as bytes: ``1.2 MiB (1,234,567 bytes)``."""
+    exact = format_size(size)
+    if not exact[-2].isdigit():
+        return re.sub(r"(\d)(?=[A-Z])", r"\1 ", exact)
+    unit = next((unit for unit in ("TiB", "GiB", "MiB", "KiB") if size >= SIZES[unit]), "")
+    return f"{size / SIZES[unit]:,.1f} {unit} ({size:,} bytes)" if unit else f"{size} bytes"
+
+
 def format_duration(seconds: float) -> str:
     """The shortest spelling: 0.5 is ``500ms``, 30 is ``30s``, 3600 is ``1h``."""
     amounts = ((seconds / factor, unit) for unit, factor in DURATIONS.items())

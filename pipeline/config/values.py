@@ -1,6 +1,6 @@
 """Values checked and converted with pydantic, and what it says in the words of a TOML author.
 
-Strict on purpose: ``"5"`` is no number and ``true`` is no 1. Only a value that is exactly one reference to an
+Strict on purpose: ``"5"`` is not a number and ``true`` is not 1. Only a value that is exactly one reference to an
 environment variable is converted, since a variable can hold nothing but text.
 """
 
@@ -37,7 +37,7 @@ def convert(hint: Any, value: Any, path: KeyPath, report: Report) -> Any:
         return json.loads(json.dumps(converted))
     except TypeError:
         plain = "strings, numbers, booleans, lists or tables"
-        report.add(path, f"the field's type, {describe_type(hint)}, does not travel to the workers; use {plain}")
+        report.add(path, f"the field's type, {describe_type(hint)}, cannot be sent to the workers; use {plain}")
         return None
 
 
@@ -103,7 +103,7 @@ def _descend(box: list[Any], location: tuple[int | str, ...]) -> tuple[Any, Any,
 
 def _explain(error: ValidationError, value: Any) -> dict[KeyPath, str]:
     """What to say at each place below the key. A union fails once a branch: what was expected is joined, and of two
-    places one inside the other the inner one tells more."""
+    places one inside the other the inner one is more exact."""
     found: dict[KeyPath, tuple[Any, list[str]]] = {}
     for one in error.errors(include_url=False):
         container, key, place = _descend([value], one["loc"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from tailrace.pipeline import batch
 from tailrace.pipeline.batch import Event
+from tailrace.pipeline.keys import Problems
 
 
 @dataclass
@@ -27,11 +28,18 @@ class Origin:
     host: str = "host"
 
     def __post_init__(self) -> None:
-        names = [name for name in (self.file, self.path, self.offset, self.event_id, self.host) if name]
-        if not names:
+        if not any((self.file, self.path, self.offset, self.event_id, self.host)):
             raise ValueError("every field is left out: the stage would do nothing")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"several values for one field: {', '.join(twice)}")
+        problems = Problems()
+        before: dict[str, str] = {}
+        for one in fields(self):
+            name = getattr(self, one.name)
+            if name in before:
+                key, other = (before[name], one.name) if name == one.default else (one.name, before[name])
+                problems.add(key, f"the field {name!r} holds `{other}` already")
+            elif name:
+                before[name] = one.name
+        problems.check()
         self._hostname = platform.node()
         self.id_field = self.event_id
         self._origin: batch.Origin | None = None

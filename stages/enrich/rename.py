@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from tailrace.pipeline.batch import Event, Fail
+from tailrace.pipeline.keys import Problems
 
 
 @dataclass
@@ -20,18 +20,19 @@ class Rename:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = Problems()
         if not self.fields:
-            problems.append('`fields` is empty: give at least one, such as fields = { old = "new" }')
-        if "" in self.fields or "" in self.fields.values():
-            problems.append("a field needs a name")
-        problems += [f"{old!r} has that name already" for old, new in self.fields.items() if old == new]
-        for new, times in Counter(self.fields.values()).items():
-            if times > 1:
-                olds = ", ".join(repr(old) for old, target in self.fields.items() if target == new)
-                problems.append(f"{new!r} would be the name of several fields: {olds}")
-        if problems:
-            raise ValueError("\n".join(problems))
+            problems.add("fields", 'is empty: give at least one, such as fields = { old = "new" }')
+        before: dict[str, str] = {}  # by the new name: which field gets it
+        for old, new in self.fields.items():
+            if not old or not new:
+                problems.add(f"fields.{old}" if old else "fields", "a field needs a name")
+            elif old == new:
+                problems.add(f"fields.{old}", "this is the field's name already")
+            elif new in before:
+                problems.add(f"fields.{old}", f"{new!r} is the new name of {before[new]!r} already")
+            before.setdefault(new, old)
+        problems.check()
         self._pairs = list(self.fields.items())
         # Only a new name that is not itself given away can be taken.
         self._watched = [(old, new) for old, new in self._pairs if new not in self.fields]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.pipeline.batch import Event, Fail
-from tailrace.stages.expressions.expression import ExpressionError, compile_expression
+from tailrace.pipeline.keys import Problems
+from tailrace.stages.expressions.expression import compile_expression
 
 
 @dataclass
@@ -22,21 +23,20 @@ class Set:
     expr: dict[str, str] = field(default_factory=dict)  # field = expression over the event
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = Problems()
         if not self.values and not self.expr:
-            problems.append('nothing to set: give `values = { env = "demo" }` or `expr = { class = "status // 100" }`')
-        if both := self.values.keys() & self.expr.keys():
-            problems.append(f"in `values` as well as in `expr`: {', '.join(sorted(both))}")
-        if "" in self.values or "" in self.expr:
-            problems.append("a field needs a name")
+            problems.add("", 'nothing to set: give `values = { env = "demo" }` or `expr = { class = "status // 100" }`')
+        for name in self.expr:
+            if name in self.values:
+                problems.add(f"expr.{name}", "this field has a constant in `values` already: give one of them")
+        for key, fields in (("values", self.values), ("expr", self.expr)):
+            if "" in fields:
+                problems.add(key, "a field needs a name")
         self._expressions = {}
         for name, text in self.expr.items():
-            try:
+            with problems.of(f"expr.{name}"):
                 self._expressions[name] = compile_expression(text)
-            except ExpressionError as error:
-                problems.append(f"expr.{name}: {error}")
-        if problems:
-            raise ValueError("\n".join(problems))
+        problems.check()
         self._constants = {name: value for name, value in self.values.items() if not isinstance(value, list | dict)}
         # Lists and dicts are made anew for each event: a later stage may change them.
         self._makers = {name: _maker(value) for name, value in self.values.items() if isinstance(value, list | dict)}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.pipeline.keys import Problems
 from tailrace.stages.values.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -51,10 +52,13 @@ class Json:
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
+        problems = Problems()
         if not 1 <= self.max_depth <= _DEEPEST:
-            raise ValueError(f"max_depth must be 1 to {_DEEPEST}: deeper events could not be written")
+            problems.add("max_depth", f"expected 1 to {_DEEPEST}: deeper events could not be written")
         self._sampling = True
-        self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
+        with problems.of(""):
+            self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
+        problems.check()
 
     def parse(self, records: Lines) -> list[Event | Fail]:
         self._types.locate(records.origin)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.pipeline.keys import Whole
 from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -34,15 +35,13 @@ class Logfmt:
     """
 
     duplicates: Literal["array", "last", "first"] = "array"
-    max_keys: int = 256
+    max_keys: Annotated[int, Whole(1, 1_000_000, "a line with more keys is a dead letter")] = 256
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
     time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        if self.max_keys < 1:
-            raise ValueError("max_keys must be at least 1")
         self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
 
     def parse(self, lines: Lines) -> list[Event | Fail]:

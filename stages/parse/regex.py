@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.pipeline.keys import Problems
 from tailrace.stages.patterns.line import LinePattern, Row
 from tailrace.stages.values.conversion import Column, Kind, OnBadType, Types
 from tailrace.stages.values.times import DEFAULT_FORMATS
@@ -40,23 +41,22 @@ class Regex:
     def __post_init__(self) -> None:
         sources = {"pattern": self.pattern} if self.pattern else {}
         sources |= {f"patterns[{index}]": source for index, source in enumerate(self.patterns)}
+        problems = Problems()
         if not sources:
-            raise ValueError(r"give a `pattern`, such as pattern = '^(?P<level>\w+) (?P<message>.*)$'")
-        groups, problems = [], []
+            problems.add("", r"give a `pattern`, such as pattern = '^(?P<level>\w+) (?P<message>.*)$'")
+        groups = []
         for key, source in sources.items():
-            try:
+            with problems.of(key):
                 groups.append(_groups(source))
-            except ValueError as error:
-                problems.append(f"{key}: {error}")
-        if problems:
-            raise ValueError("\n".join(problems))
         known = sorted({name for names in groups for name in names if name})
-        for name in self.types:
-            if name not in known:
+        if not problems:  # else the group may be one of a pattern that is wrong
+            for name in [name for name in self.types if name not in known]:
                 near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"its groups are {', '.join(known)}"
-                raise ValueError(f"`types` names {name!r}, which no pattern has as a group; {hint}")
-        self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
+                hint = f"did you mean {near[0]!r}?" if near else f"the groups are {', '.join(known)}"
+                problems.add(f"types.{name}", f"no pattern has a group {name!r}; {hint}")
+        with problems.of(""):
+            self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
+        problems.check()
         self._cascade = [
             (LinePattern(_portable(source)), _builder(names, self._types.columns))
             for source, names in zip(sources.values(), groups, strict=True)
@@ -97,9 +97,9 @@ def _groups(source: str) -> list[str]:
         compiled = re.compile(source)
     except re.error as error:
         at = f" at position {error.pos}, near {source[error.pos : error.pos + 20]!r}" if error.pos is not None else ""
-        raise ValueError(f"pattern {source!r} is no regular expression: {error.msg}{at}") from None
+        raise ValueError(f"pattern {source!r} is not a valid regular expression: {error.msg}{at}") from None
     if not compiled.groupindex:
-        raise ValueError(f"pattern {source!r} has no named group; write (?P<name>...) for what shall become a field")
+        raise ValueError(f"pattern {source!r} has no named group; write (?P<name>...) for what is to become a field")
     names = {number: name for name, number in compiled.groupindex.items()}
     return [names.get(number, "") for number in range(1, compiled.groups + 1)]
 

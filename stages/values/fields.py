@@ -21,7 +21,7 @@ class FieldPatterns(dict[Names, Names]):
         if not patterns:
             raise ValueError('`fields` is empty: name at least one field, such as fields = ["user", "http_*"]')
         if "" in patterns:
-            raise ValueError("`fields` has an empty name")
+            raise ValueError(f"fields[{list(patterns).index('')}]: expected a name that is not empty")
         self._expression = re.compile("|".join(map(translate, patterns)))
         self._others = others
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tailrace.pipeline.keys import Problems
+
 BAD_TIMESTAMP = "bad_timestamp"
 CLF = "%d/%b/%Y:%H:%M:%S %z"  # the Common Log Format of Apache and nginx
 DEFAULT_FORMATS = ("rfc3339", "unix", CLF)
@@ -66,15 +68,22 @@ class Times:
 
     ``formats`` are tried in order: ``rfc3339`` (also with a blank for the T, or without a zone), ``unix`` (seconds,
     milli-, micro- or nanoseconds, told apart by the number of digits), or directives of ``strptime`` (``%f`` takes
-    any number of digits). ``timezone`` is the name of a zone, for times that tell none.
+    any number of digits). ``timezone`` is the name of a zone, for times that tell none. ValueError: all that is wrong
+    with either, by the keys ``time_formats`` and ``timezone``.
     """
 
     def __init__(self, formats: Sequence[str] = DEFAULT_FORMATS, timezone: str = "UTC") -> None:
+        problems = Problems()
         if not formats:
-            raise ValueError("give at least one time format")
-        self._formats = [(name, None if name == "unix" else _compile(name)) for name in formats]
+            problems.add("time_formats", "is empty: give at least one format")
+        self._formats: list[tuple[str, re.Pattern[str] | None]] = []
+        for index, name in enumerate(formats):
+            with problems.of(f"time_formats[{index}]"):
+                self._formats.append((name, None if name == "unix" else _compile(name)))
+        with problems.of("timezone"):
+            self._zone = _zone(timezone)
+        problems.check()
         self._yearless = any(form is not None and not {"Y", "y"} & form.groupindex.keys() for _, form in self._formats)
-        self._zone = _zone(timezone)
         self._minutes: dict[tuple[object, ...], tuple[datetime, str]] = {}
         self._latest = 0
         self.set_bound(time.time())
@@ -177,7 +186,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            f"timezone {name!r} is unknown here; expected a name such as 'UTC' or 'Europe/Berlin' "
+            f"{name!r} is unknown here; expected a name such as 'UTC' or 'Europe/Berlin' "
             "(systems without a zone database need the package tzdata)"
         ) from None
 
@@ -190,12 +199,12 @@ def _compile(name: str) -> re.Pattern[str]:
         for short, meaning in _SHORTHANDS.items():
             source = source.replace(short, meaning)
     else:
-        raise ValueError(f"time format {name!r}: expected 'rfc3339', 'unix' or directives such as '{CLF}'")
+        raise ValueError(f"{name!r} is not a time format: expected 'rfc3339', 'unix' or directives such as '{CLF}'")
     pattern = ""
     for part in re.findall(r"%.?|\s+|[^%\s]+", source, re.DOTALL):
         if part[0] == "%":
             if part[1:] not in _DIRECTIVES:
-                raise ValueError(f"time format {name!r}: {part!r} is not known; known: %{' %'.join(_DIRECTIVES)}")
+                raise ValueError(f"{part!r} is not known, in {name!r}; known: %{' %'.join(_DIRECTIVES)}")
             pattern += _DIRECTIVES[part[1:]]
         elif literal:
             pattern += " +" if part.isspace() else re.escape(part)
@@ -204,12 +213,12 @@ def _compile(name: str) -> re.Pattern[str]:
     try:
         form = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"time format {name!r}: a directive stands twice ({error.msg})") from None
+        raise ValueError(f"a directive stands twice in {name!r} ({error.msg})") from None
     groups = form.groupindex.keys()
     if not ("j" in groups or ("d" in groups and {"m", "b"} & groups)):
-        raise ValueError(f"time format {name!r} tells no day: expected %d with %m or %b, or %j")
+        raise ValueError(f"{name!r} has no day: expected %d with %m or %b, or %j")
     if ("I" in groups) != ("p" in groups):
-        raise ValueError(f"time format {name!r}: %I and %p belong together")
+        raise ValueError(f"{name!r} has one of %I and %p, which belong together")
     return form
 
 

@@ -17,7 +17,8 @@ import dataclasses
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+from tailrace.pipeline.keys import Duration, Whole
 from tailrace.pipeline.stage import Guarantee
 
 class Color(Enum):
@@ -47,6 +48,24 @@ class Some:
             raise ValueError("limit must be at least 1")
         if self.limit == 99:
             raise KeyError("ninety-nine")
+    def process(self, events): return events
+
+@dataclass
+class Inner:
+    a: Annotated[float, Duration("1ms", "1h", "why not")] = 1.0
+    x: list[Annotated[int, Whole(0, 9, "why not")]] = dataclasses.field(default_factory=list)
+    path: str = ""
+
+    def __post_init__(self):
+        if self.path.startswith("."):
+            raise ValueError("path: begins with a dot")
+
+@dataclass
+class Nested:
+    inner: Inner = dataclasses.field(default_factory=Inner)
+    inners: list[Inner] = dataclasses.field(default_factory=list)
+    either: Inner | str | list[int] | None = None
+    table: dict[str, Inner | int] = dataclasses.field(default_factory=dict)
     def process(self, events): return events
 
 @dataclass

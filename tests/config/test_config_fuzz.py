@@ -34,11 +34,13 @@ VALUES = st.recursive(
 )
 USES = [
     "stubs:Line", "stubs:Some", "stubs:Needs", "stubs:Place", "stubs:Reserved", "stubs:Unresolved", "stubs:Out",
-    "stubs:Console", "stubs:function", "stubs:STUBS", "stubs:None", "nowhere:X", "enrich.set", "enrich.filter", "a.b",
+    "stubs:Console", "stubs:Nested", "stubs:function", "stubs:STUBS", "stubs:None", "nowhere:X", "enrich.set",
+    "enrich.filter", "a.b",
 ]  # fmt: skip
 OWN_KEYS = [
     "use", "only", "when", "on_error", "id", "field", "limit", "ratio", "on", "mode", "names", "values", "numbers",
     "pair", "number", "place", "color", "path", "keep", "drop", "expr", "unknown",
+    "inner", "inners", "either", "table",
 ]  # fmt: skip
 
 
@@ -71,7 +73,7 @@ def load_or_refuse(file: Path) -> None:
             "a stage that raises no ValueError"
         )
     else:
-        assert Config.from_json(config.to_json()) == config
+        assert Config.from_json(config.to_json()).to_json() == config.to_json()
 
 
 @given(text=DOCUMENTS)

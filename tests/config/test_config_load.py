@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tailrace.pipeline.chain import loader
 from tailrace.pipeline.config.load import load
 from tailrace.pipeline.config.paths import STATE_FILES
 from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.settings import Config
+from tailrace.pipeline.settings import Config, SourceSettings
 
 Load = Callable[..., Config]
 Problems = Callable[..., list[str]]
@@ -133,10 +134,12 @@ def test_stage_tables_become_plain_values_that_build_the_stage(load_text: Load, 
 
 def test_a_configuration_goes_to_a_worker_as_json_and_comes_back_equal(load_text: Load, directory: Path) -> None:
     config = load_text(SOURCE + STAGES + '[status]\nlisten = "localhost:1"\n')
-    assert Config.from_json(config.to_json()) == config
+    received = Config.from_json(config.to_json())
+    assert received.source == SourceSettings("tail", 1 << 20), "of its source a worker knows what every source has"
+    assert replace(received, source=config.source) == config
     undecodable = os.fsdecode(b"/tmp/\xff")
     strange = Config(Path(undecodable), directory, "x", (), warnings=("a",))
-    assert Config.from_json(strange.to_json()) == strange
+    assert Config.from_json(strange.to_json()).path == strange.path
 
 
 def test_a_worker_builds_stages_without_pydantic(load_text: Load) -> None:
@@ -186,7 +189,7 @@ id = "x"
 """
     ) == [
         'config.toml:3: [pipeline]: key "workers": found 65, expected a whole number from 0 to 64: '
-        "0 works inside this process, and more processes than cores gain nothing",
+        "0 runs the stages in the main process; more processes than cores gain nothing",
         'config.toml:4: [pipeline]: key "chunk_bytes": found 1048576, which has no unit; '
         'for that many bytes write "1MiB"',
         'config.toml:5: [pipeline]: key "commit_bytes": found "1mb", whose unit "mb" is not known; '
@@ -213,9 +216,9 @@ id = "x"
         'config.toml:20: [[stages]] #1 stubs:Some: key "names[0]": found 1, expected a string',
         'config.toml:23: [[stages]] #1 stubs:Some: key "numbers.b": found "x", expected a whole number',
         'config.toml:26: [[stages]] #2 stubs:Some: key "pair": found [1], expected one more element',
-        'config.toml:27: [[stages]] #2 stubs:Some: key "place": the field\'s type, Path, does not travel to the '
+        'config.toml:27: [[stages]] #2 stubs:Some: key "place": the field\'s type, Path, cannot be sent to the '
         "workers; use strings, numbers, booleans, lists or tables",
-        'config.toml:28: [[stages]] #2 stubs:Some: key "color": the field\'s type, Color, does not travel to the '
+        'config.toml:28: [[stages]] #2 stubs:Some: key "color": the field\'s type, Color, cannot be sent to the '
         "workers; use strings, numbers, booleans, lists or tables",
         'config.toml:29: [[stages]] #2 stubs:Some: key "on_error": found "deadletter", expected "dead_letter" or '
         '"keep" or "drop"; did you mean "dead_letter"?',
@@ -314,7 +317,9 @@ def test_several_lines_of_a_stages_message_are_several_problems(problems: Proble
 
 def test_a_stage_without_use_is_told_what_was_perhaps_meant(problems: Problems) -> None:
     (found,) = problems(SOURCE + '[[stages]]\nues = "parse.json"\n')
-    assert found.endswith('missing key "use": the stage\'s name, for example "parse.json"; did you mean it by "ues"?')
+    assert found.endswith(
+        'missing key "use": the stage\'s name, for example "parse.json"; found "ues", did you mean "use"?'
+    )
 
 
 @pytest.mark.parametrize(
@@ -362,7 +367,10 @@ def test_a_placeholder_that_looks_like_a_misspelt_one_is_a_warning(load_text: Lo
             SOURCE + "[stages]\nuse = 'x'\n",
             "config.toml:3: [[stages]]: write [[stages]] with double brackets, once for",
         ),
-        ("[[source]]\npaths = ['a']\n", "config.toml:1: [source]: this table stands once: write [source] with single"),
+        (
+            "[[source]]\npaths = ['a']\n",
+            "config.toml:1: [source]: this table is written once: use [source] with single",
+        ),
         (
             '[source]\npaths = "a"\n',
             'config.toml:2: [source]: key "paths": found "a", expected a list of strings: write',
@@ -381,7 +389,7 @@ def test_a_placeholder_that_looks_like_a_misspelt_one_is_a_warning(load_text: Lo
         ('[pipeline]\nstate_dir = ""\n' + SOURCE, 'key "state_dir": found "", expected a string that is not empty'),
         (
             '[pipeline]\nchunk_bytes = "2MiB"\ncommit_bytes = "1MiB"\n' + SOURCE,
-            "is 1MiB, expected at least chunk_bytes, ",
+            "is 1 MiB, expected at least chunk_bytes, 2 MiB",
         ),
         (
             '[pipeline]\nline_timeout = "30s"\n' + SOURCE,
@@ -389,7 +397,7 @@ def test_a_placeholder_that_looks_like_a_misspelt_one_is_a_warning(load_text: Lo
         ),
         (
             '[dead_letters]\nmax_bytes = "512KiB"\n' + SOURCE,
-            "is 512KiB, expected at least max_line_bytes of [source], 1M",
+            "is 512 KiB, expected at least max_line_bytes of [source], 1 MiB",
         ),
         (
             '[status]\nlisten = "9600"\n' + SOURCE,
@@ -459,9 +467,9 @@ def test_stages_that_make_no_chain_in_this_order(problems: Problems) -> None:
     found = problems(SOURCE + "".join(f'[[stages]]\nuse = "stubs:{use}"\n' for use in uses))
     assert found == [
         "config.toml:7: [[stages]] #3 stubs:Place: comes after stubs:function; it needs the place of each line, so it "
-        "stands directly after the parse stages",
-        "config.toml:9: [[stages]] #4 stubs:Line: comes after stubs:function; parse stages stand first, and each file "
-        "uses the first one whose `only` fits",
+        "must come directly after the parse stages",
+        "config.toml:9: [[stages]] #4 stubs:Line: comes after stubs:function; parse stages come first, and each file "
+        "uses the first one whose `only` matches",
     ]
 
 
@@ -471,7 +479,7 @@ def test_case_073_two_sinks_share_neither_a_file_nor_an_id(problems: Problems) -
     assert found == [
         'config.toml:8: [[stages]] #2 stubs:Out: key "path": found "./out//x"; [[stages]] #1 stubs:Out writes this file '
         "too, and two sinks must not share one",
-        'config.toml:14: [[stages]] #4 stubs:Out: its id "c" is also that of [[stages]] #3 stubs:Out; give one of them '
+        'config.toml:17: [[stages]] #4 stubs:Out: key "id": the id "c" is also that of [[stages]] #3 stubs:Out; give one of them '
         'an id of its own: id = "c-2"',
     ]
 
@@ -606,7 +614,7 @@ ratio = "x${E}"
         'config.toml:4: [pipeline]: key "name": environment variable A is not set; set it, or give a default: '
         "${A:-default}; environment variable B is not set; set it, or give a default: ${B:-default}",
         'config.toml:5: [pipeline]: key "state_dir": environment variable C is not set: say where the state goes',
-        'config.toml:6: [pipeline]: key "workers": "${D:4}" is not a form known here; did you mean "${D:-4}"? (forms: '
+        'config.toml:6: [pipeline]: key "workers": "${D:4}" is not a supported form; did you mean "${D:-4}"? (forms: '
         "${VAR}, ${VAR:-default}, ${VAR:?message}, $$ for a literal $)",
         'config.toml:7: [pipeline]: key "task_timeout": found "${E}", expected a duration: one number and one unit, '
         'for example "30s"',
@@ -644,7 +652,7 @@ ratio = "x${E}"
         ),
         (
             "a = { b = 1,\nc = 2 }",
-            "config.toml:1:13: not valid TOML: a table in braces stands on one line; a longer one is written as [its.name] "
+            "config.toml:1:13: not valid TOML: a table in braces must be on one line; write a longer one as [its.name] "
             "with its keys below\n"
             "    a = { b = 1,\n"
             "                ^",

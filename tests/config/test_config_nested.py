@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 from tailrace.pipeline.delivery import Batch, RetryPolicy
-from tailrace.pipeline.keys import Duration, Matching, Problems, Size, Text, Whole
+from tailrace.pipeline.keys import Duration, FilePath, Matching, Problems, Size, Text, Whole
 
 Wait = Annotated[float, Duration("10ms", "1m", "the server closes idle connections")]
 
@@ -34,6 +34,7 @@ Wait = Annotated[float, Duration("10ms", "1m", "the server closes idle connectio
 class Basic:
     user: Annotated[str, Text()]
     password: str = ""
+    key_file: Annotated[str, FilePath()] | None = None
 
 @dataclass(slots=True, frozen=True)
 class Token:
@@ -179,7 +180,7 @@ two = { field = "a", every = "1ms" }
         'write "1s"',
         'config.toml:7: [[stages]] #1 sinks:Sink: key "auth.user": found "", expected a string that is not empty',
         'config.toml:7: [[stages]] #1 sinks:Sink: key "auth.pasword": unknown key; did you mean "password"? (known: user, '
-        "password)",
+        "password, key_file)",
         'config.toml:8: [[stages]] #1 sinks:Sink: key "waits.b": found "1h", expected a duration from "10ms" to "1m": the '
         "server closes idle connections",
         'config.toml:10: [[stages]] #1 sinks:Sink: key "sizes[1]": found 5, which has no unit; for that many bytes write '
@@ -216,6 +217,16 @@ def test_variables_feed_nested_values(load_text: Load) -> None:
         "level": 7,
         "batch": {"max_events": 7, "timeout": 7.0},
     }
+
+
+def test_a_path_is_relative_to_the_configuration(load_text: Load, problems: Problems, directory: Path) -> None:
+    text = STAGE + 'auth = { user = "x", key_file = "%s" }\n'
+    assert load_text(text % "keys/../a.pem").stages[0].options["auth"]["key_file"] == str(directory / "a.pem")
+    assert load_text(text % "/etc/a.pem").stages[0].options["auth"]["key_file"] == "/etc/a.pem"
+    (found,) = problems(text % "~/a.pem")
+    assert found.endswith(
+        'key "auth.key_file": found "~/a.pem", expected a path; "~" is not expanded: write "${HOME}/a.pem"'
+    )
 
 
 def test_the_tables_of_every_network_sink_have_their_defaults() -> None:

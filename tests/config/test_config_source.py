@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.settings import Config
+from tailrace.pipeline.settings import Config, SourceSettings
 
 Load = Callable[..., Config]
 Problems = Callable[..., list[str]]
@@ -38,7 +38,7 @@ def own(directory: Path) -> None:
     (directory / "own.py").write_text(OWN)
 
 
-def test_a_source_of_the_users_own_has_its_own_keys_and_goes_to_the_workers(load_text: Load) -> None:
+def test_a_source_of_the_users_own_has_its_own_keys(load_text: Load) -> None:
     config = load_text(
         '[source]\nuse = "own:Queue"\ntopics = ["a", "b"]\nwait = "500ms"\nmax_line_bytes = "4KiB"\n'
         '[[stages]]\nuse = "stubs:Line"\n'
@@ -46,7 +46,7 @@ def test_a_source_of_the_users_own_has_its_own_keys_and_goes_to_the_workers(load
     assert type(config.source).__name__ == "Queue"
     assert (config.source.use, config.source.max_line_bytes) == ("own:Queue", 4096)
     assert (config.source.topics, config.source.wait) == (("a", "b"), 0.5)  # type: ignore[attr-defined]
-    assert Config.from_json(config.to_json()) == config
+    assert Config.from_json(config.to_json()).source == SourceSettings("own:Queue", 4096)
     with pytest.raises(ConfigError, match='found use = "own:Queue"; this command can only read with use = "tail"'):
         _ = config.tail
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.pipeline.config.units import format_duration, format_size, parse_duration, parse_size
+from tailrace.pipeline.config.units import format_duration, format_size, parse_duration, parse_size, show_size
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,19 @@ def test_a_size_is_spelled_exactly(size: int) -> None:
 @given(st.integers(1, 10**9))
 def test_a_duration_is_spelled_exactly(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds / 1000)) == milliseconds / 1000
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (64 << 20, "64 MiB"),
+        (10_000_000, "10 MB"),
+        (1_234_567, "1.2 MiB (1,234,567 bytes)"),
+        (1000, "1 KB"),
+        (1001, "1001 bytes"),
+        (1025, "1.0 KiB (1,025 bytes)"),
+        (0, "0 bytes"),
+    ],
+)
+def test_a_size_is_shown_for_reading(size: int, shown: str) -> None:
+    assert show_size(size) == shown

@@ -174,7 +174,7 @@ def test_names_of_months_do_not_follow_the_locale() -> None:
     [
         ([], "UTC", "at least one"),
         (["iso"], "UTC", "expected 'rfc3339', 'unix' or directives"),
-        (["%H:%M:%S"], "UTC", "tells no day"),
+        (["%H:%M:%S"], "UTC", "has no day"),
         (["%Y-%m-%d %Q"], "UTC", "'%Q' is not known"),
         (["%Y-%m-%d %"], "UTC", "'%' is not known"),
         (["%Y-%m-%d %Y"], "UTC", "stands twice"),

@@ -57,7 +57,7 @@ def test_failing_expression_is_a_fail_for_that_event_and_leaves_it_alone() -> No
     ("options", "problems"),
     [
         ({}, ["nothing to set"]),
-        ({"values": {"a": 1}, "expr": {"a": "1"}}, ["as well as in `expr`: a"]),
+        ({"values": {"a": 1}, "expr": {"a": "1"}}, ["expr.a: this field has a constant in `values` already"]),
         ({"values": {"": 1}}, ["needs a name"]),
         ({"expr": {"a": "1 +", "b": "open('x')", "": "1"}}, ["expr.a: ", "expr.b: no function", "needs a name"]),
     ],

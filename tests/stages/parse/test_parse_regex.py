@@ -93,7 +93,7 @@ def test_other_spelling_of_named_groups_is_understood() -> None:
         ({"pattern": r"x(?P<a>[)"}, "unterminated character set at position 7"),
         ({"patterns": [r"(?P<a>x)", r"(?P<a>x)(?P<a>y)"]}, "redefinition of group name 'a'"),
         ({"pattern": r"(?P<status>\d+)", "types": {"staus": "int"}}, "did you mean 'status'"),
-        ({"pattern": r"(?P<status>\d+)", "types": {"zzz": "int"}}, "its groups are status"),
+        ({"pattern": r"(?P<status>\d+)", "types": {"zzz": "int"}}, "the groups are status"),
     ],
 )
 def test_settings_that_cannot_work_are_told(options: dict[str, Any], message: str) -> None:
