@@ -72,7 +72,7 @@ def test_a_commit_holds_what_it_says_positions_and_marks_agree() -> None:
     lines = list(pipeline.sinks[0].files["out"].splitlines(keepends=True))
     for commit in pipeline.store.commits:
         done = DATA[: commit.cursors[1]["offset"]].count(b"\n")
-        assert commit.marks["out"][0].length == sum(map(len, lines[:done]))
+        assert commit.marks["out"]["out"] == sum(map(len, lines[:done]))
         assert commit.counters["lines_read", ()] == done
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
 from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.pipeline.run.commit import Committer
+from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 from tailrace.pipeline.work.worker import PIECE
 
-from .engine_kit import MemoryStore, Pipeline, lines_of
+from .engine_kit import Log, MemoryStore, Pipeline, lines_of
 
 
 class Place:
@@ -55,26 +56,34 @@ class NoSource:
 
     changed = False
 
-    def cut(self) -> list[Any]:
-        return []
+    def cut(self) -> dict[int, Any]:
+        return {}
 
     def retired(self) -> list[int]:
         return []
 
-    def committed(self, rows: Sequence[Any]) -> None: ...
+    def committed(self, cursors: Mapping[int, Any]) -> None: ...
 
 
 def committer(store: MemoryStore, commit_bytes: int = 1 << 20) -> Committer:
-    return Committer(store, cast(Source, NoSource()), [], Counters(), {}, 0.0, commit_bytes)
+    return Committer(
+        store,
+        cast(Source, NoSource()),
+        Crew([], None, Counters(), Log(), lambda: None),
+        Counters(),
+        {},
+        0.0,
+        commit_bytes,
+    )
 
 
 def test_what_waited_for_a_commit_is_forgotten_by_a_rewind() -> None:
     store = MemoryStore()
     commit = committer(store)
     letter: Callable[[int], DeadLetter] = lambda at: DeadLetter(0.0, "s", "e", "w", 1, "1", "a", "/a", at, 1, b"x")  # noqa: E731  short
-    commit.released(10, [letter(0)])
+    commit.released("/a", 10, [letter(0)])
     commit.forget()
     assert commit.settled
-    commit.released(10, [letter(0), letter(2)])
+    commit.released("/a", 10, [letter(0), letter(2)])
     commit.tick(1.0, final=True)
     assert [one.offset for one in store.letters] == [0, 2]

@@ -29,7 +29,7 @@ def stuck(*failures: BaseException) -> list[dict[str, object]]:
 def test_an_output_that_never_works_without_help_is_told_at_once_with_what_to_do() -> None:
     (fields,) = stuck(PermissionError(errno.EACCES, "Permission denied", "/out/a"))
     assert (fields["sink"], fields["error"]) == ("out", "[Errno 13] Permission denied: '/out/a'")
-    assert "put right what the error names" in str(fields["notice"])
+    assert "Fix the error and it resumes" in str(fields["notice"])
 
 
 def test_trouble_that_lasts_is_told_once_and_short_trouble_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
