@@ -88,7 +88,11 @@ class Rehearsal:
                 if mode == "power":
                     lose_what_is_not_synced(home, chance)
                 found = result(home)
-            except (FailedError, AssertionError, sqlite3.Error) as error:  # the last: of a state that is lost or damaged
+            except (
+                FailedError,
+                AssertionError,
+                sqlite3.Error,
+            ) as error:  # the last: a lost state
                 self.differences.append(f"{where}: {error}")
                 return
             self._compare(found, expected, where)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import numbered
 from .gauge import Gauge
+
+pytestmark = pytest.mark.alone
 
 CONFIG = """
 [pipeline]

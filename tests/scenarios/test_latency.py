@@ -13,6 +13,8 @@ from ..waiting import DEADLINE
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
+pytestmark = pytest.mark.alone
+
 CONFIG = """
 [pipeline]
 state_dir = "state"

@@ -16,6 +16,8 @@ from .conftest import MakeDaemon
 from .daemon import COMMAND, Daemon, numbered
 from .gauge import MIB, Gauge
 
+pytestmark = pytest.mark.alone
+
 CONFIG = """
 [pipeline]
 state_dir = "state"
