@@ -14,20 +14,11 @@ from tailrace.pipeline.config.load import load
 from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.state.store import State, holder
 
+from ..configuration import configuration, to_file
+
 Run = Callable[..., tuple[int, str, str]]
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"))
 
 
 @pytest.fixture

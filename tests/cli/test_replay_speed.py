@@ -9,20 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration, to_file
+
 Run = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
 
-CONFIG = """
-[pipeline]
-workers = 1
-[source]
-paths = ["*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"), workers=1, source={"paths": ["*.log"]})
 
 
 @pytest.fixture
