@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.state.store import State, holder
 
 from ..configuration import configuration, to_file
-
-Run = Callable[..., tuple[int, str, str]]
+from .conftest import Run
 
 CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"))
 

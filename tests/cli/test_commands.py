@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,7 @@ from tailrace.version import __version__
 from ..configuration import configuration, to_file
 from ..permissions import bound_by_permissions
 from ..waiting import until
-
-Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
+from .conftest import COMMAND, Run
 
 CONFIG = configuration(
     "parse.json",

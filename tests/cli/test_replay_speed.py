@@ -3,16 +3,12 @@
 import json
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ..configuration import configuration, to_file
-
-Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
+from .conftest import COMMAND, Run
 
 CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"), workers=1, source={"paths": ["*.log"]})
 
