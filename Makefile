@@ -10,10 +10,11 @@ BIN  := $(VENV)/bin
 SIZE ?= 200MB
 RUNS ?= 3
 MINUTES ?= 5
+JOBS ?= 2
 export EXAMPLES ?= 2000
 ARGS ?=
 
-.PHONY: help demo test fuzz lint format bench crash product room long soak model mutations clean
+.PHONY: help demo test versions fuzz lint format bench crash product room long soak model mutations clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,8 +22,11 @@ help:  ## show this list
 demo: $(VENV)/run.stamp  ## run config.toml over the sample logs and show what comes out
 	@VENV=$(VENV) sh sample_logs/demo.sh
 
-test: $(VENV)/test.stamp  ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/test.stamp  ## run the tests, two at a time (JOBS=2), but those alone that measure time or memory
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+versions: $(VENV)/test.stamp  ## run most of the tests with each other Python from 3.11 to 3.14 that is here
+	@sh tests/versions.sh
 
 fuzz: $(VENV)/test.stamp  ## try 5,000 damaged inputs a test, or two minutes of them; make test tries a hundred
 	@$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=1800 $(ARGS)

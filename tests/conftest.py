@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from .turns import turn
 
 # How long an example, or making some, takes is chance on a busy machine: pytest-timeout bounds each test as a whole.
 # Examples may share fixtures: those that do leave nothing there that matters to the next one.
@@ -15,6 +20,23 @@ settings.load_profile("steady")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=8, help="how often each kill test kills (default 8)")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_alone)  # last, when hardly any other is left that must wait
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit: waiting is not counted
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with turn(alone=_alone(item)):
+        return (yield)
+
+
+def _alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
 
 
 @pytest.fixture

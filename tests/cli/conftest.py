@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from tailrace.pipeline.cli.main import main
 from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION
 
+COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
+Run = Callable[..., tuple[int, str, str]]  # see the fixture `tailrace`
 CONFIG = """
 [pipeline]
 state_dir = "state"
@@ -69,7 +72,7 @@ def put(state: sqlite3.Connection) -> Put:
 
 
 @pytest.fixture
-def tailrace(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def tailrace(capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in this process: (exit code, standard output, standard error)."""
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -7,16 +7,13 @@ import gzip
 import os
 import struct
 import subprocess
-import sys
 import termios
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tailrace.pipeline.cli.writable import fault, fixed_part
 
-Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
+from .conftest import COMMAND, Run
 
 CONFIG = """
 [source]

@@ -14,8 +14,7 @@ from tailrace.pipeline.state.file import FILE_NAME
 from tailrace.pipeline.state.store import State
 
 from ..permissions import bound_by_permissions
-
-Run = Callable[..., tuple[int, str, str]]
+from .conftest import Run
 
 
 def opened(directory: Path) -> State:

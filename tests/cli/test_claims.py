@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,10 @@ from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.state.lock import holder
 from tailrace.pipeline.state.store import State
 
-Run = Callable[..., tuple[int, str, str]]
+from ..configuration import configuration, to_file
+from .conftest import Run
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,27 +12,17 @@ from tailrace.pipeline.cli import signals
 
 from tailrace.version import __version__
 
+from ..configuration import configuration, to_file
 from ..permissions import bound_by_permissions
 from ..waiting import until
+from .conftest import COMMAND, Run
 
-Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
-
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-[source]
-paths = ["*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "enrich.filter"
-drop = "n == 3"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+CONFIG = configuration(
+    "parse.json",
+    {"use": "enrich.filter", "drop": "n == 3"},
+    to_file("out/{source}.ndjson"),
+    source={"paths": ["*.log"]},
+)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tailrace.pipeline.cli.usage import UsageError
 
 from ..inside import adjust
 from ..permissions import bound_by_permissions
+from .conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 Put = Callable[..., None]
 EVIL = "\x1b[2J\u202eevil\r\x9b"
 

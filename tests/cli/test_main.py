@@ -16,8 +16,7 @@ from tailrace.pipeline.settings import LogSettings
 
 from tailrace.version import __version__
 
-Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
+from .conftest import COMMAND, Run
 
 
 def test_version_is_told_without_importing_anything_heavy() -> None:

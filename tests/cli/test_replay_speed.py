@@ -3,26 +3,14 @@
 import json
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-Run = Callable[..., tuple[int, str, str]]
-COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
+from ..configuration import configuration, to_file
+from .conftest import COMMAND, Run
 
-CONFIG = """
-[pipeline]
-workers = 1
-[source]
-paths = ["*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"), workers=1, source={"paths": ["*.log"]})
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import argparse
 import os
 import random
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections import Counter
@@ -84,12 +85,17 @@ class Rehearsal:
             where = f"{run.__name__}: {one}"
             try:
                 mode = self._kill_until_done(config, one, chance)
-            except (FailedError, AssertionError) as error:
+                if mode == "power":
+                    lose_what_is_not_synced(home, chance)
+                found = result(home)
+            except (
+                FailedError,
+                AssertionError,
+                sqlite3.Error,
+            ) as error:  # the last: a lost state
                 self.differences.append(f"{where}: {error}")
                 return
-            if mode == "power":
-                lose_what_is_not_synced(home, chance)
-            self._compare(result(home), expected, where)
+            self._compare(found, expected, where)
 
     def _kill_until_done(self, config: Config, one: Round, chance: random.Random) -> Mode:
         """Killed, perhaps killed again soon after each restart, and at last left alone; the mode of the first kill."""

@@ -12,7 +12,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import traceback
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
@@ -21,14 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.run.daemon import run_daemon
 from tailrace.pipeline.run.engine import Engine
 from tailrace.pipeline.settings import Config
-from tailrace.pipeline.source.tail import tail  # noqa: F401  (the daemon imports them late: here once, before the forks)
-from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.stages.write import file as _file  # noqa: F401  (likewise)
 
 from ..engine.engine_kit import Log
+from ..life import Say, fork, run_to_end
 from ..waiting import until
 from .power import Fault, Mode, Unsynced
 from .remains import gone
@@ -124,37 +120,27 @@ def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0) -> int
     Its workers and the ring are gone on return.
     """
     home = config.directory
-    end, begin = os.pipe()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            os.setsid()  # its workers are known by their group
-            fault = Fault(home, at, mode, seed)
-            fault.install()
 
-            def tell(engine: Engine) -> None:
-                os.write(begin, b"%d\n" % os.fstat(engine._dispatch._ring.fd).st_ino)  # a test may look
+    def run(say: Say) -> None:
+        fault = Fault(home, at, mode, seed)
+        fault.install()
 
-            outcome = run_daemon(
-                config, log=Log(), counters=Counters(), until_eof=True, configure=tell, on_turn=lambda _: None
-            )
-            fault.unsynced.save(home)
-            os.write(begin, b"%d\n" % fault.count)
-            code = 0 if outcome.complete else 1
-        finally:
-            if code:
-                traceback.print_exc()
-            os._exit(code)
-    os.close(begin)
-    with open(end, "rb") as answer:
-        said = [int(line) for line in answer]
-    _, status = os.waitpid(child, 0)
+        def tell(engine: Engine) -> None:
+            say(os.fstat(engine._dispatch._ring.fd).st_ino)  # a test may look
+
+        outcome = run_to_end(config, Log(), tell)
+        fault.unsynced.save(home)
+        say(fault.count)
+        if not outcome.complete:
+            raise FailedError(outcome.message)
+
+    life = fork(run)
+    said = [int(line) for line in life.said]
     if config.pipeline.workers:
-        until(lambda: gone(child, said[:1]), "the workers and the ring are gone")
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        until(lambda: gone(life.process, said[:1]), "the workers and the ring are gone")
+    if life.code == -signal.SIGKILL:
         return None
-    if os.waitstatus_to_exitcode(status):
+    if life.code:
         raise FailedError("the daemon failed: see above")
     return said[1]
 

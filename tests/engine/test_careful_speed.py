@@ -20,6 +20,8 @@ from tailrace.pipeline.work.worker import BUSY, DONE, Work
 from .engine_kit import to_sink
 from .engine_stages import Fields, Sometimes, sometimes
 
+pytestmark = pytest.mark.alone
+
 SHARE = 0.25  # of full speed: a third is the aim, and the rest is what a busy machine may take
 PATIENCE = 5  # attempts
 ROUNDS = 7

@@ -24,41 +24,21 @@ from tailrace.pipeline.source.tail.tail import Tail
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import FakeClock
 
+from ..configuration import Table, configuration, to_file
 from ..engine.engine_kit import Log
 from ..inside import adjust
 from .stepped import Select, Stepped, SteppedSink
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-commit_interval = "1s"
-shutdown_timeout = "20s"
-[source]
-use = "tail"
-paths = ["LOGS/*.log*"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "enrich.origin"
-host = ""
-[[stages]]
-use = "tests.model.model_stages:fussy"
-[[stages]]
-use = "enrich.filter"
-drop = "do == 'drop'"
-[[stages]]
-use = "enrich.set"
-[stages.values]
-bulk = "a line makes four times its length, so that a slot's output may be full before its input is done"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-[[stages]]
-use = "write.file"
-path = "out/by/{source}.ndjson"
-when = "both"
-"""
+BULK = "a line makes four times its length, so that a slot's output may be full before its input is done"
+STAGES: tuple[str | Table, ...] = (
+    "parse.json",
+    {"use": "enrich.origin", "host": ""},
+    "tests.model.model_stages:fussy",
+    {"use": "enrich.filter", "drop": "do == 'drop'"},
+    {"use": "enrich.set", "values": {"bulk": BULK}},
+    to_file(),
+    to_file("out/by/{source}.ndjson", when="both"),
+)
 CHUNK = 2048  # bytes; a slot's output has room for four times as much
 MAX_LINE = 512
 COMMIT_BYTES = 4096
@@ -109,7 +89,9 @@ class Plant:
     log: Log = field(default_factory=Log)
 
     def __post_init__(self) -> None:
-        (self.home / "config.toml").write_text(CONFIG.replace("LOGS", os.fspath(self.logs)))
+        source = {"paths": [f"{self.logs}/*.log*"]}
+        text = configuration(*STAGES, source=source, commit_interval="1s", shutdown_timeout="20s")
+        (self.home / "config.toml").write_text(text)
         config = load(self.home / "config.toml")
         self.config: Config = replace(
             config,

@@ -14,7 +14,6 @@ import resource
 import shutil
 import sys
 import tempfile
-import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,17 +22,14 @@ from typing import Any, Literal
 
 from tailrace.pipeline import disk
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.run.daemon import run_daemon
 from tailrace.pipeline.run.engine import Engine
 from tailrace.pipeline.settings import Config
-from tailrace.pipeline.source.tail import hints, tail  # noqa: F401  (the daemon imports them late: here once, before the forks)
-from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.ring import Geometry, Ring
-from tailrace.stages.write import file as _file  # noqa: F401  (likewise)
 
 from ..crash.scenario import RUNS, configuration, result
 from ..engine.engine_kit import Log
 from ..inside import adjust
+from ..life import fork, run_to_end
 
 Limit = Literal["outputs", "every file"]
 Then = Literal["freed", "stopped"]
@@ -111,22 +107,8 @@ def limit_files(size: int) -> None:
 def live(config: Config, room: Room | None) -> str:
     """One life of the daemon in a process of its own: "done" when nothing stood in its way, "waited" when it complained
     first, "stopped" when not all was done at its end, "refused" when it could not even start."""
-    end, begin = os.pipe()
-    child = os.fork()
-    if not child:
-        word = "failed"
-        try:
-            word = _live(config, room)
-        except BaseException:  # told, and the child must not go on as its parent
-            traceback.print_exc()
-        finally:
-            os.write(begin, word.encode())
-            os._exit(0)
-    os.close(begin)
-    with open(end, encoding="ascii") as answer:
-        word = answer.read()
-    os.waitpid(child, 0)
-    return word
+    life = fork(lambda say: say(_live(config, room)))
+    return life.said[0] if life.said else "failed"
 
 
 def _live(config: Config, room: Room | None) -> str:
@@ -137,9 +119,8 @@ def _live(config: Config, room: Room | None) -> str:
         if room is not None:
             room.engine = engine
 
-    log, counters = room or Log(), Counters()
     try:
-        outcome = run_daemon(config, log=log, counters=counters, until_eof=True, configure=know, on_turn=lambda _: None)
+        outcome = run_to_end(config, room or Log(), know)
     except StateError:
         return "refused"
     if room is None or not room.complaints:

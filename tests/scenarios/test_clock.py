@@ -5,26 +5,17 @@ from __future__ import annotations
 import os
 from functools import partial
 
+from ..configuration import configuration
 from .clock import DAY, StepClock
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-commit_interval = "50ms"
-chunk_bytes = "64KiB"
-[source]
-paths = ["logs/*.log*"]
-max_line_bytes = "4KiB"
-close_after = "200ms"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+CONFIG = configuration(
+    workers=2,
+    commit_interval="50ms",
+    chunk_bytes="64KiB",
+    source={"paths": ["logs/*.log*"], "max_line_bytes": "4KiB", "close_after": "200ms"},
+)
 STEPS = (DAY, -DAY, 3600, -3600, 0)
 
 

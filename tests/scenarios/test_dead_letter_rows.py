@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ..configuration import configuration
 from .conftest import MakeDaemon
 from .daemon import numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
 LINES = [
     b"\0\0 NULs \0",
     b"\xff\xfe no UTF-8 \xc3",
@@ -33,7 +22,7 @@ LINES = [
 def test_case_076_a_row_has_the_bytes_as_they_were_the_place_and_the_reason(
     make_daemon: MakeDaemon, workers: int
 ) -> None:
-    daemon = make_daemon(CONFIG.format(workers=workers))
+    daemon = make_daemon(configuration(workers=workers))
     data = numbered(0, 10)
     starts = []
     for line in LINES:

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
+from ..configuration import configuration
 from .conftest import MakeDaemon
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "deadly:Parse"
-[[stages]]
-use = "deadly:enrich"
-[[stages]]
-use = "deadly:Sink"
-path = "out/all.ndjson"
-"""
+CONFIG = configuration("deadly:Parse", "deadly:enrich", {"use": "deadly:Sink", "path": "out/all.ndjson"}, workers=2)
 DEADLY = """
 import ctypes
 import os

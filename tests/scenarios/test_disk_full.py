@@ -6,30 +6,19 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-commit_interval = "50ms"
-chunk_bytes = "64KiB"
-shutdown_timeout = "1s"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+configured = partial(
+    configuration, commit_interval="50ms", chunk_bytes="64KiB", shutdown_timeout="1s", source={"max_line_bytes": "4KiB"}
+)
 LINES = 30_000  # about 3 MB
 FILLER = "filler"
 
@@ -69,7 +58,7 @@ def fill(disk: Path) -> Path:
 @pytest.fixture
 def waiting(make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]) -> tuple[Daemon, Path]:
     """A daemon that has said that there is no room for its output; and the file whose removal makes some."""
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     disk = small_disk(daemon.out, "4M")
     filler = disk / FILLER
     filler.write_bytes(b"\0" * (3 << 20))
@@ -77,6 +66,15 @@ def waiting(make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]) ->
     daemon.start()
     daemon.until(lambda: daemon.said("sink.retry"), "it says that the disk is full")
     return daemon, filler
+
+
+def begun(daemon: Daemon, lines: bytes) -> Path:
+    """The log of a daemon that runs and has committed these lines."""
+    log = daemon.logs / "app.log"
+    log.write_bytes(lines)
+    daemon.start()
+    daemon.until(lambda: daemon.committed() == len(lines), "the first lines are committed")
+    return log
 
 
 def exact(daemon: Daemon, lines: int = LINES) -> None:
@@ -120,12 +118,9 @@ def test_case_062_stopped_while_the_disk_is_full(
 def test_case_046_a_full_disk_under_the_state_takes_back_what_was_not_committed_and_goes_on_later(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     disk = small_disk(daemon.home / "state", "1M")
-    log = daemon.logs / "app.log"
-    log.write_bytes(numbered(0, 1000, pad=80))
-    daemon.start()
-    daemon.until(lambda: daemon.committed() == log.stat().st_size, "the first lines are committed")
+    log = begun(daemon, numbered(0, 1000, pad=80))
     filler = fill(disk)
     with log.open("ab") as file:
         for n in range(1000, LINES, 1000):
@@ -143,7 +138,7 @@ def test_case_046_a_full_disk_under_the_state_takes_back_what_was_not_committed_
 def test_case_046_a_run_to_the_end_that_can_never_commit_stops_loudly_and_the_next_one_goes_on(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     disk = small_disk(daemon.home / "state", "1M")
     log = daemon.logs / "app.log"
     log.write_bytes(numbered(0, 100))
@@ -168,12 +163,9 @@ def test_case_046_a_run_to_the_end_that_can_never_commit_stops_loudly_and_the_ne
 def test_case_071_a_stop_while_nothing_can_be_committed_does_not_wait_for_the_next_attempt(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
-    daemon = make_daemon(CONFIG.replace('shutdown_timeout = "1s"', 'shutdown_timeout = "100ms"'))
+    daemon = make_daemon(configured(shutdown_timeout="100ms"))
     disk = small_disk(daemon.home / "state", "1M")
-    log = daemon.logs / "app.log"
-    log.write_bytes(numbered(0, 100))
-    daemon.start()
-    daemon.until(lambda: daemon.committed() == log.stat().st_size, "the first lines are committed")
+    log = begun(daemon, numbered(0, 100))
     filler = fill(disk)
     with log.open("ab") as file:
         file.write(b"no json\n" * 1000 + numbered(100, 1000))
@@ -193,15 +185,12 @@ def test_case_071_a_stop_while_nothing_can_be_committed_does_not_wait_for_the_ne
 def test_case_080_state_and_output_on_one_full_disk(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     disk = small_disk(daemon.home / "disk", "8M")
     for name in ("state", "out"):
         (disk / name).mkdir()
         (daemon.home / name).symlink_to(disk / name)
-    log = daemon.logs / "app.log"
-    log.write_bytes(numbered(0, 1000, pad=80))
-    daemon.start()
-    daemon.until(lambda: daemon.committed() == log.stat().st_size, "the first lines are committed")
+    log = begun(daemon, numbered(0, 1000, pad=80))
     filler = fill(disk)
     with log.open("ab") as file:
         file.write(numbered(1000, LINES, pad=80))
@@ -215,7 +204,7 @@ def test_case_080_state_and_output_on_one_full_disk(
 def test_case_080_a_state_that_finds_no_room_at_the_start_is_refused_and_works_later(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     disk = small_disk(daemon.home / "state", "1M")
     (daemon.logs / "app.log").write_bytes(numbered(0, 100))
     filler = fill(disk)
@@ -234,7 +223,7 @@ def test_case_080_a_state_that_finds_no_room_at_the_start_is_refused_and_works_l
 def test_case_080_a_state_that_is_there_is_never_to_be_moved_away_because_its_disk_is_full(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     disk = small_disk(daemon.home / "state", "1M")
     log = daemon.logs / "app.log"
     log.write_bytes(numbered(0, 100))
@@ -253,7 +242,7 @@ def test_case_080_a_state_that_is_there_is_never_to_be_moved_away_because_its_di
 
 
 def test_case_062_a_limit_on_file_sizes_is_waited_for_like_a_full_disk(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=80))
     daemon.start(before=["prlimit", "--fsize=1000000:unlimited"])  # EFBIG, and the signal SIGXFSZ with it
     daemon.until(lambda: daemon.said("sink.retry"), "it says that the file may not grow")
@@ -266,7 +255,7 @@ def test_case_062_a_limit_on_file_sizes_is_waited_for_like_a_full_disk(make_daem
 def test_case_080_a_log_that_cannot_be_written_stops_nobody(
     make_daemon: MakeDaemon, small_disk: Callable[[Path, str], Path]
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     disk = small_disk(daemon.home / "disk", "1M")
     errors = disk / "log"
     errors.touch()

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from ..configuration import configuration, to_file
 from ..waiting import until
 from .conftest import MakeDaemon
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-commit_interval = "50ms"
-chunk_bytes = "64KiB"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.raw"
-[[stages]]
-use = "write.file"
-path = "out/{output}.ndjson"
-"""
+CONFIG = configuration(
+    "parse.raw",
+    to_file("out/{output}.ndjson"),
+    workers=2,
+    commit_interval="50ms",
+    chunk_bytes="64KiB",
+    source={"max_line_bytes": "4KiB"},
+)
 FILES = 200
 LIMIT = 100
 LIMITED = ("sh", "-c", f'ulimit -n {LIMIT} && exec "$@"', "sh")  # the hard limit too: the daemon cannot raise it

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ..configuration import configuration, to_file
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import numbered
 from .gauge import Gauge
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-commit_interval = "50ms"
-worker_memory = "64MiB"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "64KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "grow:grow"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+pytestmark = pytest.mark.alone
+
+CONFIG = configuration(
+    "parse.json",
+    "grow:grow",
+    to_file(),
+    workers=2,
+    commit_interval="50ms",
+    worker_memory="64MiB",
+    source={"max_line_bytes": "64KiB"},
+)
 GROW = """
 def grow(event):
     event["text"] = "x" * (100_000 if event["n"] % 100 else 5_000_000)

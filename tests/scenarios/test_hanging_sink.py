@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from ..configuration import configuration
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-commit_interval = "20ms"
-chunk_bytes = "64KiB"
-shutdown_timeout = "300ms"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "hanging:Hanging"
-path = "out/all.ndjson"
-"""
+CONFIG = configuration(
+    "parse.json",
+    {"use": "hanging:Hanging", "path": "out/all.ndjson"},
+    workers=2,
+    commit_interval="20ms",
+    chunk_bytes="64KiB",
+    shutdown_timeout="300ms",
+    source={"max_line_bytes": "4KiB"},
+)
 HANGING = '''
 """write.file that hangs in deliver or barrier while the file `hang` names that method."""
 

@@ -8,32 +8,24 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
+from ..configuration import configuration, to_file
 from ..waiting import until
 from .daemon import Daemon
 from .writer import BAD_EVERY, Writer
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "50ms"
-chunk_bytes = "64KiB"
-[source]
-use = "tail"
-paths = ["logs/app.log*"]
-close_after = "200ms"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "enrich.set"
-values = {{ env = "test" }}
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+configured = partial(
+    configuration,
+    "parse.json",
+    {"use": "enrich.set", "values": {"env": "test"}},
+    to_file(),
+    commit_interval="50ms",
+    chunk_bytes="64KiB",
+    source={"paths": ["logs/app.log*"], "close_after": "200ms"},
+)
 
 
 def kill(daemon: Daemon, how: str, rng: random.Random) -> None:
@@ -53,7 +45,7 @@ def test_case_052_kills_at_random_moments_lose_and_repeat_nothing(
     make_daemon: Callable[..., Daemon], seed: int, kills: int
 ) -> None:
     rng = random.Random(seed)  # noqa: S311  (moments, no secret)
-    daemon = make_daemon(CONFIG.format(workers=2))
+    daemon = make_daemon(configured(workers=2))
     writer = Writer(daemon.logs / "app.log")
     writer.start()
     pause = threading.Event()
@@ -83,7 +75,7 @@ def test_case_050_a_single_file_comes_out_byte_for_byte(make_daemon: Callable[..
         b'{"n": %d, "v": "%s"}\n' % (n, b"y" * rng.randrange(200)) if n % 83 else b"broken %d\n" % n
         for n in range(60_000)
     )
-    quiet, killed = make_daemon(CONFIG.format(workers=0), "quiet"), make_daemon(CONFIG.format(workers=2), "killed")
+    quiet, killed = make_daemon(configured(workers=0), "quiet"), make_daemon(configured(workers=2), "killed")
     for daemon in (quiet, killed):
         (daemon.logs / "app.log").write_bytes(lines)
     assert quiet.run_to_end() == 0, quiet.stderr()

@@ -6,26 +6,18 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from ..configuration import configuration
 from ..waiting import DEADLINE
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "1s"
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+pytestmark = pytest.mark.alone
+
+configured = partial(configuration, commit_interval="1s")
 LINES = 60
 ATTEMPTS = 4  # something else on the machine may take a whole measurement
 Report = Callable[[str, object], None]
@@ -35,7 +27,7 @@ Report = Callable[[str, object], None]
 def test_a_line_in_a_quiet_file_is_through_at_once(
     make_daemon: MakeDaemon, workers: int, record_property: Report
 ) -> None:
-    daemon = make_daemon(CONFIG.format(workers=workers))
+    daemon = make_daemon(configured(workers=workers))
     log = daemon.logs / "app.log"
     log.write_bytes(numbered(0, 1))
     daemon.start()
@@ -72,7 +64,7 @@ def measured(daemon: Daemon, first: int) -> list[float]:
 
 
 def test_case_041_a_thousand_quiet_files_cost_next_to_nothing(make_daemon: MakeDaemon, record_property: Report) -> None:
-    daemon = make_daemon(CONFIG.format(workers=2))
+    daemon = make_daemon(configured(workers=2))
     for n in range(1000):
         (daemon.logs / f"{n:04}.log").write_bytes(numbered(n, n + 1))
     daemon.start()

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import pytest
 
+from ..configuration import configuration, to_file
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "50ms"
-chunk_bytes = "64KiB"
-[source]
-paths = ["logs/*"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "split:halves"
-[[stages]]
-use = "enrich.filter"
-drop = "n % 10 == 3"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-[[stages]]
-use = "write.file"
-path = "out/even.ndjson"
-when = "n % 2 == 0"
-[log]
-format = "{format}"
-"""
+configured = partial(
+    configuration,
+    "parse.json",
+    "split:halves",
+    {"use": "enrich.filter", "drop": "n % 10 == 3"},
+    to_file(),
+    to_file("out/even.ndjson", when="n % 2 == 0"),
+    commit_interval="50ms",
+    chunk_bytes="64KiB",
+    source={"paths": ["logs/*"], "max_line_bytes": "4KiB"},
+)
 SPLIT = '''
 def halves(event):
     """Two events of each hundredth line; the 50th raises."""
@@ -55,7 +42,7 @@ HOSTILE = b"\x1b]0;owned\x07\x1b[2J \xe2\x80\xae nosj \xe2\x80\xa8 \x9b31m\r \xf
 
 
 def made(make_daemon: MakeDaemon, workers: int = 0, log_format: str = "console") -> Daemon:
-    daemon = make_daemon(CONFIG.format(workers=workers, format=log_format))
+    daemon = make_daemon(configured(workers=workers, tables={"log": {"format": log_format}}))
     (daemon.home / "split.py").write_text(SPLIT)
     return daemon
 

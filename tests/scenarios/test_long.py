@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration, to_file
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
@@ -20,24 +21,6 @@ from .writer import BAD_EVERY, Writer
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "200ms"
-worker_memory = "64MiB"
-[source]
-paths = ["logs/*.log*"]
-max_line_bytes = "64KiB"
-close_after = "1s"
-[dead_letters]
-max_bytes = "1GiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "{path}"
-"""
 LONG = 1200.0  # seconds until a condition must be true
 
 
@@ -50,7 +33,17 @@ def fast_directory(tmp_path: Path) -> Iterator[Path]:
 
 
 def made(make_daemon: MakeDaemon, workers: int, path: str = "out/all.ndjson") -> Daemon:
-    return make_daemon(CONFIG.format(workers=workers, path=path))
+    return make_daemon(
+        configuration(
+            "parse.json",
+            to_file(path),
+            workers=workers,
+            commit_interval="200ms",
+            worker_memory="64MiB",
+            source={"paths": ["logs/*.log*"], "max_line_bytes": "64KiB", "close_after": "1s"},
+            tables={"dead_letters": {"max_bytes": "1GiB"}},
+        )
+    )
 
 
 class Reopening(Writer):

@@ -11,29 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration, to_file
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import COMMAND, Daemon, numbered
 from .gauge import MIB, Gauge
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "50ms"
-worker_memory = "{worker_memory}"
-line_timeout = "20s"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "{max_line_bytes}"
-[dead_letters]
-max_bytes = "1GiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "{path}"
-"""
+pytestmark = pytest.mark.alone
 
 
 def configured(
@@ -45,7 +29,16 @@ def configured(
     path: str = "out/{source}.ndjson",
 ) -> Daemon:
     return make_daemon(
-        CONFIG.format(workers=workers, worker_memory=worker_memory, max_line_bytes=max_line_bytes, path=path)
+        configuration(
+            "parse.json",
+            to_file(path),
+            workers=workers,
+            commit_interval="50ms",
+            worker_memory=worker_memory,
+            line_timeout="20s",
+            source={"max_line_bytes": max_line_bytes},
+            tables={"dead_letters": {"max_bytes": "1GiB"}},
+        )
     )
 
 

@@ -5,23 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from functools import partial
 
+from ..configuration import configuration, to_file
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
-PIPELINE = """
-[pipeline]
-state_dir = "state"
-workers = 0
-commit_interval = "50ms"
-[source]
-paths = ["logs/*.log"]
-close_after = "200ms"
-[[stages]]
-use = "parse.json"
-"""
-CONFIG = f'{PIPELINE}[[stages]]\nuse = "write.file"\npath = "out/all.ndjson"\n'
+configured = partial(configuration, commit_interval="50ms", source={"close_after": "200ms"})
 EVERYTHING = 60.0  # seconds in which a small input must be through
 
 
@@ -36,7 +27,7 @@ def commit(daemon: Daemon) -> None:
 
 
 def test_case_063_an_output_that_is_renamed_is_begun_anew_at_the_next_barrier(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     append(daemon, 0, 100)
     daemon.start()
     commit(daemon)
@@ -57,7 +48,7 @@ def test_case_063_an_output_that_is_renamed_is_begun_anew_at_the_next_barrier(ma
 def test_case_063_what_was_not_committed_to_a_deleted_output_is_written_again_to_a_new_one(
     make_daemon: MakeDaemon,
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     append(daemon, 0, 100)
     daemon.start()
     commit(daemon)
@@ -73,7 +64,7 @@ def test_case_063_what_was_not_committed_to_a_deleted_output_is_written_again_to
 
 
 def test_case_063_an_output_that_is_emptied_as_by_copytruncate_is_gone_on_with(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     append(daemon, 0, 100)
     daemon.start()
     commit(daemon)
@@ -93,7 +84,7 @@ def test_case_063_an_output_that_is_emptied_as_by_copytruncate_is_gone_on_with(m
 
 
 def test_case_063_an_output_that_is_renamed_while_stopped_is_begun_anew(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     append(daemon, 0, 100)
     assert daemon.run_to_end() == 0
     (daemon.out / "all.ndjson").rename(daemon.out / "all.ndjson.1")
@@ -107,7 +98,7 @@ def test_case_063_an_output_that_is_renamed_while_stopped_is_begun_anew(make_dae
 def test_case_047_an_output_that_others_shorten_while_stopped_is_refused_each_time_and_left_alone(
     make_daemon: MakeDaemon,
 ) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     append(daemon, 0, 100)
     assert daemon.run_to_end() == 0
     output = daemon.out / "all.ndjson"
@@ -127,7 +118,7 @@ def test_case_047_an_output_that_others_shorten_while_stopped_is_refused_each_ti
 
 
 def test_case_047_what_others_append_behind_the_mark_is_cut_at_the_start(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     append(daemon, 0, 100)
     assert daemon.run_to_end() == 0
     with (daemon.out / "all.ndjson").open("ab") as file:
@@ -140,7 +131,7 @@ def test_case_047_what_others_append_behind_the_mark_is_cut_at_the_start(make_da
 def test_case_047_a_week_of_lines_by_others_behind_the_mark_is_refused_until_the_operator_orders_it(
     make_daemon: MakeDaemon,
 ) -> None:
-    daemon = make_daemon(CONFIG.replace("[source]", 'commit_bytes = "64KiB"\nchunk_bytes = "64KiB"\n[source]'))
+    daemon = make_daemon(configured(commit_bytes="64KiB", chunk_bytes="64KiB"))
     append(daemon, 0, 100)
     assert daemon.run_to_end() == 0, daemon.stderr()
     output = daemon.out / "all.ndjson"
@@ -162,9 +153,12 @@ def test_case_047_a_week_of_lines_by_others_behind_the_mark_is_refused_until_the
 
 def test_two_sinks_share_the_events_by_when(make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(
-        f'{PIPELINE}[[stages]]\nuse = "write.file"\npath = "out/even.ndjson"\nwhen = "n % 2 == 0"\n'
-        '[[stages]]\nuse = "enrich.remove"\nfields = ["pad"]\n'
-        '[[stages]]\nuse = "write.file"\npath = "out/odd.ndjson"\nwhen = "n % 2 == 1"\n'
+        configured(
+            "parse.json",
+            to_file("out/even.ndjson", when="n % 2 == 0"),
+            {"use": "enrich.remove", "fields": ["pad"]},
+            to_file("out/odd.ndjson", when="n % 2 == 1"),
+        )
     )
     append(daemon, 0, 1000)
     assert daemon.run_to_end() == 0, daemon.stderr()
@@ -175,7 +169,7 @@ def test_two_sinks_share_the_events_by_when(make_daemon: MakeDaemon) -> None:
 
 
 def test_paths_by_field_and_by_time(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(f'{PIPELINE}[[stages]]\nuse = "write.file"\npath = "out/{{time:%Y/%m-%d}}/{{host}}.ndjson"\n')
+    daemon = make_daemon(configured("parse.json", to_file("out/{time:%Y/%m-%d}/{host}.ndjson")))
     lines = [
         {"n": n, "host": f"h{n % 3}", "timestamp": ("2026-01-10T23:30:00Z", "2026-01-11T00:30:00+01:00")[n % 2]}
         for n in range(60)
@@ -206,7 +200,7 @@ HOSTILE = [
 
 
 def test_case_085_a_value_that_tries_to_leave_the_prefix_becomes_a_dead_letter(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(f'{PIPELINE}[[stages]]\nuse = "write.file"\npath = "out/hosts/{{host}}"\n')
+    daemon = make_daemon(configured("parse.json", to_file("out/hosts/{host}")))
     (daemon.home / "around").mkdir()
     lines = [json.dumps({"n": n, "host": host}) for n, host in enumerate(HOSTILE)]
     good = [json.dumps({"n": n, "host": "good"}) for n in range(100, 110)]
@@ -230,7 +224,7 @@ def test_case_085_a_value_that_tries_to_leave_the_prefix_becomes_a_dead_letter(m
 def test_case_086_a_symlink_below_the_prefix_is_refused_by_name_and_its_target_unchanged(
     make_daemon: MakeDaemon,
 ) -> None:
-    daemon = make_daemon(f'{PIPELINE}[[stages]]\nuse = "write.file"\npath = "out/{{source}}"\n')
+    daemon = make_daemon(configured("parse.json", to_file("out/{source}")))
     secret = daemon.home / "secret"
     secret.write_text("secret\n")
     daemon.out.mkdir()
@@ -249,7 +243,7 @@ def test_case_086_a_symlink_below_the_prefix_is_refused_by_name_and_its_target_u
 
 
 def test_case_086_a_state_file_that_is_a_symlink_is_refused(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG)
+    daemon = make_daemon(configured())
     append(daemon, 0, 10)
     secret = daemon.home / "secret"
     secret.write_text("secret\n")
@@ -265,7 +259,7 @@ def test_case_086_a_state_file_that_is_a_symlink_is_refused(make_daemon: MakeDae
 
 
 def test_our_own_output_is_not_read_again_through_a_symlinked_directory(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG.replace('["logs/*.log"]', '["logs/**/*.log"]').replace("out/all.ndjson", "out/all.log"))
+    daemon = make_daemon(configured("parse.json", to_file("out/all.log"), source={"paths": ["logs/**/*.log"]}))
     daemon.out.mkdir()
     (daemon.logs / "seen").symlink_to(daemon.out)  # `check` sees only names
     (daemon.logs / "hard").mkdir()
@@ -283,7 +277,7 @@ def test_our_own_output_is_not_read_again_through_a_symlinked_directory(make_dae
 
 
 def test_a_thousand_outputs_that_appear_at_once_are_made_and_committed(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(f'{PIPELINE}[[stages]]\nuse = "write.file"\npath = "out/{{host}}"\nmax_open_files = 100\n')
+    daemon = make_daemon(configured("parse.json", to_file("out/{host}", max_open_files=100)))
     lines = [json.dumps({"n": n, "host": f"h{n % 1001}"}) + "\n" for n in range(3003)]
     (daemon.logs / "app.log").write_text("".join(lines))
     assert daemon.run_to_end() == 0, daemon.stderr()

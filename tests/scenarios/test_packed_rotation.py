@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import gzip
 
+from ..configuration import configuration
 from .conftest import MakeDaemon
 from .daemon import numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-commit_interval = "50ms"
-[source]
-paths = ["logs/access.log*"]
-close_after = "500ms"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+CONFIG = configuration(commit_interval="50ms", source={"paths": ["logs/access.log*"], "close_after": "500ms"})
 
 
 def test_packed_files_in_the_pattern_are_passed_over_and_each_line_comes_once(make_daemon: MakeDaemon) -> None:

@@ -8,33 +8,19 @@ import hashlib
 import json
 from pathlib import Path
 
+from ..configuration import configuration, to_file
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-commit_interval = "50ms"
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "parse.json"
-only = "app*.log"
-[[stages]]
-use = "enrich.set"
-expr = { square = "n * n" }
-[[stages]]
-use = "enrich.filter"
-drop = "n % 10 == 3"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-[[stages]]
-use = "write.file"
-path = "out/odd/{source}.ndjson"
-when = "n % 2 == 1"
-"""
+CONFIG = configuration(
+    {"use": "parse.json", "only": "app*.log"},
+    {"use": "enrich.set", "expr": {"square": "n * n"}},
+    {"use": "enrich.filter", "drop": "n % 10 == 3"},
+    to_file("out/{source}.ndjson"),
+    to_file("out/odd/{source}.ndjson", when="n % 2 == 1"),
+    workers=2,
+    commit_interval="50ms",
+)
 EXPECTED = [{"n": n, "square": n * n} for n in range(100) if n % 10 != 3]
 
 

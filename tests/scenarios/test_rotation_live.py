@@ -6,35 +6,25 @@ import os
 import shutil
 import subprocess
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import Daemon, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "50ms"
-chunk_bytes = "64KiB"
-[source]
-paths = ["{paths}"]
-max_line_bytes = "4KiB"
-close_after = "200ms"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+configured = partial(configuration, commit_interval="50ms", chunk_bytes="64KiB")
 PATIENCE = 60.0  # seconds until what was written must be there
 
 
 def made(make_daemon: MakeDaemon, workers: int = 0, paths: str = "logs/app.log", name: str = "a") -> Daemon:
-    return make_daemon(CONFIG.format(workers=workers, paths=paths), name=name)
+    return make_daemon(
+        configured(workers=workers, source={"paths": [paths], "max_line_bytes": "4KiB", "close_after": "200ms"}),
+        name=name,
+    )
 
 
 def append(path: Path, start: int, stop: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tailrace.pipeline.escape import escape
 
+from ..configuration import Table, configuration, to_file
 from .conftest import MakeDaemon
 from .daemon import Daemon, Done
 
@@ -23,30 +24,20 @@ HOSTILE = [
     b"<99999999999999999999>1 - - - - - -", b"<34>1 - - - - - [" + b'a="b" ' * 10_000, b"<" * 10_000, b" " * 100_000,
     b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", b"%s%n{0.__class__}${HOME}`id`$(id)", b"x" * (10 << 20),
 ]  # fmt: skip
-PARSERS = {
-    "json": 'use = "parse.json"',
-    "combined": 'use = "parse.combined"',
-    "logfmt": 'use = "parse.logfmt"',
-    "syslog": 'use = "parse.syslog"',
-    "raw": 'use = "parse.raw"',
-    "redos": 'use = "parse.regex"\npattern = "(?P<a>(a+)+)$"',
-}
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-line_timeout = "1500ms"  # far more than a harmless line needs, also on a busy machine
-commit_interval = "50ms"
-[source]
-paths = ["logs/*.log"]
-[log]
-level = "debug"
-[[stages]]
-{parser}
-[[stages]]
-use = "write.file"
-path = "out/{{source}}.ndjson"
-"""
+PARSERS: dict[str, str | Table] = {name: f"parse.{name}" for name in ("json", "combined", "logfmt", "syslog", "raw")}
+PARSERS["redos"] = {"use": "parse.regex", "pattern": "(?P<a>(a+)+)$"}
+
+
+def configured(parser: str = "json", workers: int = 0, path: str = "out/{source}.ndjson") -> str:
+    """With a time for each line that is far more than a harmless one needs, also on a busy machine."""
+    return configuration(
+        PARSERS[parser],
+        to_file(path),
+        workers=workers,
+        line_timeout="1500ms",
+        commit_interval="50ms",
+        tables={"log": {"level": "debug"}},
+    )
 
 
 def clean(text: str) -> None:
@@ -61,7 +52,7 @@ def test_case_081_082_hostile_lines_cost_themselves_in_bounded_time_with_the_sam
 ) -> None:
     outcomes = []
     for workers in (0, 2):
-        daemon = make_daemon(CONFIG.format(workers=workers, parser=PARSERS[parser]), name=f"{parser}-{workers}")
+        daemon = make_daemon(configured(parser, workers), name=f"{parser}-{workers}")
         (daemon.logs / "app.log").write_bytes(b"\n".join(HOSTILE) + b"\n")
         begun = time.monotonic()
         assert daemon.run_to_end() == 0, daemon.stderr()
@@ -85,7 +76,7 @@ def test_case_081_082_hostile_lines_cost_themselves_in_bounded_time_with_the_sam
 
 
 def test_case_083_a_file_name_cannot_forge_a_log_line_or_speak_to_a_terminal(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG.format(workers=0, parser=PARSERS["json"]))
+    daemon = make_daemon(configured())
     name = b"a\x1b[2J\n2026-01-01T00:00:00Z error   [tail] forged\xff\xe2\x80\xae.log"
     Path(os.fsdecode(os.path.join(os.fsencode(daemon.logs), name))).write_bytes(b'{"a": 1}\nbad\n')
     assert daemon.run_to_end() == 0, daemon.stderr()
@@ -106,7 +97,7 @@ def with_umask(daemon: Daemon, mask: str) -> None:
 
 @pytest.mark.parametrize("mask", ["000", "077", "022"])
 def test_case_087_modes_do_not_depend_on_the_umask(make_daemon: MakeDaemon, mask: str) -> None:
-    daemon = make_daemon(CONFIG.format(workers=0, parser=PARSERS["json"]).replace("out/", "out/deep/"))
+    daemon = make_daemon(configured(path="out/deep/{source}.ndjson"))
     (daemon.logs / "app.log").write_bytes(b'{"a": 1}\nbad\n')
     with_umask(daemon, mask)
     modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in daemon.home.rglob("*")}
@@ -208,7 +199,7 @@ def test_case_087_a_reference_is_expanded_after_parsing_and_cannot_bring_keys(
 
 
 def test_case_086_the_lock_and_the_state_directory_are_not_written_through_a_link(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG.format(workers=0, parser=PARSERS["json"]))
+    daemon = make_daemon(configured())
     victim = daemon.home / "victim"
     victim.write_text("precious")
     (daemon.home / "state").mkdir(mode=0o700)

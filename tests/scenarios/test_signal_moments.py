@@ -5,28 +5,16 @@ from __future__ import annotations
 import random
 import signal
 import threading
+from functools import partial
 
 import pytest
 
+from ..configuration import configuration
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "20ms"
-chunk_bytes = "64KiB"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+configured = partial(configuration, commit_interval="20ms", chunk_bytes="64KiB", source={"max_line_bytes": "4KiB"})
 LINES = 60_000
 TIMES = 5
 
@@ -36,7 +24,7 @@ def test_case_072_signals_at_any_moment_of_a_start_that_recovers_lose_and_repeat
     make_daemon: MakeDaemon, workers: int
 ) -> None:
     chance = random.Random(workers)  # noqa: S311  (moments, no secret)
-    daemon = make_daemon(CONFIG.format(workers=workers))
+    daemon = make_daemon(configured(workers=workers))
     data = numbered(0, LINES, pad=60)
     (daemon.logs / "app.log").write_bytes(data)
     daemon.start()

@@ -6,41 +6,38 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration
 from ..crash.remains import gone, memory_of
 from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import numbered
+from .daemon import Daemon, numbered
 
 LINES = 60_000
-PIPELINE = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "20ms"
-chunk_bytes = "{chunk}"
-shutdown_timeout = "{timeout}"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "{sink}"
-"""
-FILE = PIPELINE.replace("{sink}", "write.file") + 'path = "out/all.ndjson"\n'
-STDOUT = PIPELINE.replace("{sink}", "write.stdout")
+configured = partial(
+    configuration,
+    commit_interval="20ms",
+    chunk_bytes="64KiB",
+    shutdown_timeout="30s",
+    source={"max_line_bytes": "4KiB"},
+)
 
 
-def file_config(workers: int = 2) -> str:
-    return FILE.format(workers=workers, chunk="64KiB", timeout="30s")
+def under_load(make_daemon: MakeDaemon, workers: int = 2, name: str = "a") -> Daemon:
+    """One that has written some of what there is."""
+    daemon = make_daemon(configured(workers=workers), name=name)
+    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    return daemon
 
 
 def stdout_config(timeout: str = "30s") -> str:
-    return STDOUT.format(workers=0, chunk="64KiB", timeout=timeout)
+    return configured("parse.json", "write.stdout", shutdown_timeout=timeout)
 
 
 @contextmanager
@@ -74,10 +71,7 @@ def test_case_070_the_first_signal_under_load_ends_in_order_and_the_next_start_g
 ) -> None:
     first: list[int] = []
     for attempt in range(5):  # on a busy machine it may be through before the signal is sent
-        daemon = make_daemon(file_config(workers), name=str(attempt))
-        (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
-        daemon.start()
-        daemon.until(daemon.has("all.ndjson", 100), "some output")
+        daemon = under_load(make_daemon, workers, name=str(attempt))
         assert daemon.stop(signum) == 0, daemon.stderr()
         until(daemon.group_is_gone, "no process is left")
         first = daemon.numbers("all.ndjson")
@@ -135,10 +129,7 @@ def test_case_072_a_second_signal_leaves_at_once_and_commits_nothing_more(make_d
 
 
 def test_case_072_two_signals_in_a_row_under_load_and_the_next_start_is_exact(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(file_config())
-    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
-    daemon.start()
-    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    daemon = under_load(make_daemon)
     daemon.send(signal.SIGTERM)
     daemon.send(signal.SIGINT)
     assert daemon.wait() in (0, 1)  # 0: the end in order was faster than the second signal
@@ -148,10 +139,7 @@ def test_case_072_two_signals_in_a_row_under_load_and_the_next_start_is_exact(ma
 
 
 def test_case_072_ctrl_c_reaches_the_whole_group_and_workers_leave_it_to_the_parent(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(file_config())
-    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
-    daemon.start()
-    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    daemon = under_load(make_daemon)
     daemon.send_group(signal.SIGINT)
     assert daemon.wait() == 0, daemon.stderr()
     assert "Traceback" not in daemon.stderr()
@@ -164,7 +152,7 @@ def test_case_072_ctrl_c_reaches_the_whole_group_and_workers_leave_it_to_the_par
 
 @pytest.mark.parametrize("step", range(8))
 def test_case_072_a_signal_during_the_start_is_obeyed(make_daemon: MakeDaemon, step: int) -> None:
-    daemon = make_daemon(file_config())
+    daemon = make_daemon(configured(workers=2))
     (daemon.logs / "app.log").write_bytes(numbered(0, 5_000))
     daemon.start()
     signs = [
@@ -190,10 +178,7 @@ def test_case_072_a_signal_during_the_start_is_obeyed(make_daemon: MakeDaemon, s
 def test_case_057_a_killed_parent_leaves_nothing_behind_and_the_next_start_works_at_once(
     make_daemon: MakeDaemon,
 ) -> None:
-    daemon = make_daemon(file_config())
-    (daemon.logs / "app.log").write_bytes(numbered(0, LINES, pad=50))
-    daemon.start()
-    daemon.until(daemon.has("all.ndjson", 100), "some output")
+    daemon = under_load(make_daemon)
     workers = daemon.children()
     assert len(workers) == 2
     ring = memory_of(daemon.pid)
@@ -206,7 +191,7 @@ def test_case_057_a_killed_parent_leaves_nothing_behind_and_the_next_start_works
 
 
 def test_case_070_four_stops_in_a_row_with_a_backlog_lose_and_repeat_nothing(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(file_config(0))
+    daemon = make_daemon(configured())
     (daemon.logs / "app.log").write_bytes(numbered(0, LINES * 2, pad=50))
     for _ in range(4):
         before = daemon.text("all.ndjson").count(b"\n")

@@ -8,31 +8,25 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
+from ..configuration import configuration
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import COMMAND, Daemon, events, numbered
 from .gauge import Gauge
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = {workers}
-commit_interval = "50ms"
-chunk_bytes = "256KiB"
-[source]
-paths = ["logs/*.log"]
-max_line_bytes = "64KiB"
-close_after = "200ms"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "enrich.origin"
-[[stages]]
-use = "write.stdout"
-"""
+configured = partial(
+    configuration,
+    "parse.json",
+    "enrich.origin",
+    "write.stdout",
+    commit_interval="50ms",
+    chunk_bytes="256KiB",
+    source={"max_line_bytes": "64KiB", "close_after": "200ms"},
+)
 FILES = 50
 
 
@@ -82,7 +76,7 @@ def settle(measure: Callable[[], int], what: str) -> int:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_case_066_nobody_reads_while_fifty_files_grow(make_daemon: MakeDaemon, workers: int) -> None:
-    daemon = make_daemon(CONFIG.format(workers=workers))
+    daemon = make_daemon(configured(workers=workers))
     files = [daemon.logs / f"{n:02}.log" for n in range(FILES)]
     portion = 1500  # lines: about 150 KB
     for log in files:
@@ -120,7 +114,7 @@ def test_case_066_nobody_reads_while_fifty_files_grow(make_daemon: MakeDaemon, w
 
 
 def test_case_066_reading_stops_when_the_ring_is_full(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(CONFIG.format(workers=0))
+    daemon = make_daemon(configured(workers=0))
     (daemon.logs / "app.log").write_bytes(numbered(0, 1))
     with pipe() as (_, writing):
         daemon.start(stdout=writing)
@@ -136,7 +130,7 @@ def test_case_066_reading_stops_when_the_ring_is_full(make_daemon: MakeDaemon) -
 
 @pytest.mark.parametrize("command", ["run", "replay"])
 def test_case_065_a_reader_that_goes_away_ends_it_quietly(make_daemon: MakeDaemon, command: str) -> None:
-    daemon = make_daemon(CONFIG.format(workers=2))
+    daemon = make_daemon(configured(workers=2))
     log = daemon.logs / "app.log"
     log.write_bytes(numbered(0, 100_000, pad=80))
     arguments = ["run", str(daemon.config)] if command == "run" else ["replay", str(log), "-c", str(daemon.config)]
@@ -157,7 +151,7 @@ def test_case_065_a_reader_that_goes_away_ends_it_quietly(make_daemon: MakeDaemo
 def test_case_065_a_reader_that_goes_away_while_nothing_happens_is_noticed_with_the_next_line(
     make_daemon: MakeDaemon,
 ) -> None:
-    daemon = make_daemon(CONFIG.format(workers=0))
+    daemon = make_daemon(configured(workers=0))
     log = daemon.logs / "app.log"
     log.write_bytes(numbered(0, 10))
     reading, writing = os.pipe()
@@ -176,7 +170,7 @@ def test_case_065_a_reader_that_goes_away_while_nothing_happens_is_noticed_with_
 def test_case_065_a_standard_output_that_is_closed_is_told_and_nothing_counts_as_written(
     make_daemon: MakeDaemon, command: str
 ) -> None:
-    daemon = make_daemon(CONFIG.format(workers=0))
+    daemon = make_daemon(configured(workers=0))
     (daemon.logs / "app.log").write_bytes(numbered(0, 10))
     line = f'"$@" {command} >&-'
     path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))

@@ -7,22 +7,11 @@ import shutil
 
 import pytest
 
+from ..configuration import configuration, to_file
 from .conftest import MakeDaemon
 from .daemon import Daemon, Done, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-commit_interval = "50ms"
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"), commit_interval="50ms")
 COMMANDS = (("run",), ("check",), ("replay", "logs/app.log"), ("dlq", "list"))
 
 needs_setpriv = pytest.mark.skipif(
@@ -94,7 +83,7 @@ def test_a_configuration_that_may_not_be_read(make_daemon: MakeDaemon) -> None:
 
 def test_a_syntax_error_is_shown_with_its_line(make_daemon: MakeDaemon) -> None:
     daemon = made(make_daemon, CONFIG.replace('"parse.json"', '"parse.json'))
-    refused(daemon, "config.toml:9")
+    refused(daemon, "config.toml:8")
 
 
 def test_all_mistakes_are_told_at_once(make_daemon: MakeDaemon) -> None:

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from ..configuration import configuration, to_file
 from ..crash.remains import memory_of
 from ..scenarios.clock import DAY, StepClock
 from ..scenarios.daemon import Daemon
@@ -23,27 +24,17 @@ from .ledger import SINKS, Ledger
 from .marks import MIB, HighWater
 from .rotation import Deleting, Gzipping, Linking, Renaming, Truncating
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-commit_interval = "200ms"
-chunk_bytes = "64KiB"
-task_timeout = "5s"
-shutdown_timeout = "10s"
-[source]
-paths = ["logs/*.log*"]
-max_line_bytes = "4KiB"
-close_after = "2s"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{who}.ndjson"
-[[stages]]
-use = "write.file"
-path = "copy/{who}.ndjson"
-"""
+CONFIG = configuration(
+    "parse.json",
+    to_file("out/{who}.ndjson"),
+    to_file("copy/{who}.ndjson"),
+    workers=2,
+    commit_interval="200ms",
+    chunk_bytes="64KiB",
+    task_timeout="5s",
+    shutdown_timeout="10s",
+    source={"paths": ["logs/*.log*"], "max_line_bytes": "4KiB", "close_after": "2s"},
+)
 FORGETFUL = """
 from tests.inside import adjust
 adjust(setattr, retire_after=60.0, most_ended=100)

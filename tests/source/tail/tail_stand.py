@@ -241,6 +241,21 @@ class Begun:
         return self.size - self.done
 
 
+class Given:
+    """Hints that a test gives."""
+
+    def __init__(self) -> None:
+        self.paths: set[bytes] = set()
+
+    def take(self) -> set[bytes]:
+        taken, self.paths = self.paths, set()
+        return taken
+
+    def check(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 def numbered(start: int, stop: int, text: str = "a line with a number, long enough to tell it from others") -> str:
     return "".join(f"{number:06} {text}\n" for number in range(start, stop))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tailrace.pipeline.source.tail.file import File
 
+from .listing import Scandir
 from .tail_stand import Begun, numbered
 
 Make = Callable[..., Any]
@@ -260,21 +261,8 @@ def test_case_014_copied_and_truncated_between_the_listing_and_the_stat(
     rig = stand(buffer=1002)
     rig.write("a.log", numbered(0, 50))
     rig.start().one_chunk()
-    real = os.scandir
-
-    class Rotating:
-        def __init__(self, directory: Any) -> None:
-            self.entries = list(real(directory))
-            rig.copytruncate("a.log", "a.log.1")
-
-        def __enter__(self) -> list[os.DirEntry[bytes]]:
-            return self.entries
-
-        def __exit__(self, *_: object) -> None: ...
-
-    monkeypatch.setattr(os, "scandir", Rotating)
+    monkeypatch.setattr(os, "scandir", Scandir(rig.directory, "after", lambda: rig.copytruncate("a.log", "a.log.1")))
     rig.poll(1)
-    monkeypatch.setattr(os, "scandir", real)
     rig.run(3)
     assert rig.lines() == split(numbered(0, 50))
     assert rig.counters.total("bytes_unread") == 0
