@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tailrace.pipeline import batch
 from tailrace.pipeline.batch import Event
@@ -19,6 +19,8 @@ class Origin:
     this machine's name, is only set where the line has named none. Bytes of a name that are no UTF-8 are written
     ``\\xff``.
     """
+
+    plain: ClassVar[bool] = True
 
     file: str = "file"  # the file's name: its base name when first seen
     path: str = ""  # where it was found

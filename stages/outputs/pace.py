@@ -38,7 +38,7 @@ class PacedStdout(Stdout):
 
     def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
         """The destination is the second since the epoch, as text; empty where there is no time."""
-        return [(second, to_lines(list(together))) for second, together in groupby(events, _second)]
+        return [(second, to_lines(list(together), self.given_plain)) for second, together in groupby(events, _second)]
 
     def deliver(self, destination: str, payload: memoryview) -> None:
         if destination:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
@@ -32,6 +32,8 @@ class Logfmt:
     Fails: ``no_match`` (no pair at all, an unclosed quote, text behind a closing quote), ``too_large`` (more than
     ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
     """
+
+    plain: ClassVar[bool] = True
 
     duplicates: Literal["array", "last", "first"] = "array"
     max_keys: int = 256

@@ -35,12 +35,13 @@ class Stdout:
     guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
 
     def __post_init__(self) -> None:
+        self.given_plain = False  # told by who builds the chain
         self._written = 0  # bytes of the payload now under way that are out
         self._midline = False  # the last byte that is out is no newline
         self._torn = False  # the payload that it belongs to was given up
 
     def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
-        return [(DESTINATION, to_lines(events))] if events else []
+        return [(DESTINATION, to_lines(events, self.given_plain))] if events else []
 
     def announce(self, destinations: Sequence[str]) -> list[Mark]:  # noqa: ARG002  nothing is to be marked
         return []
