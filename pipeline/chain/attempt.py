@@ -62,7 +62,7 @@ class Attempt:
         if not records.data:
             return self.made
         origin = origin_of(self.places)
-        lines = Lines(records.data, origin)
+        lines = Lines(records.data, origin, records.total - records.empty)
         events: list[Event] = []
         clock = perf_counter()
         for index, step in enumerate(self.steps):
