@@ -53,10 +53,10 @@ class Lines(Sequence[str]):
 
     __slots__ = ("_count", "_records", "_text", "_texts", "data", "origin")
 
-    def __init__(self, data: bytes, origin: Origin) -> None:
+    def __init__(self, data: bytes, origin: Origin, count: int | None = None) -> None:
         self.data = data
         self.origin = origin
-        self._count = data.count(b"\n") + 1
+        self._count = data.count(b"\n") + 1 if count is None else count
         self._text: str | None = None
         self._texts: list[str] | None = None
         self._records: list[bytes] | None = None

@@ -67,7 +67,7 @@ class Attempt:
             return self.made
         origin = origin_of(self.places)
         self.key = origin.key
-        lines = Lines(records.data, origin)
+        lines = Lines(records.data, origin, records.total - records.empty)
         events: list[Event] = []
         clock = perf_counter()
         for index, step in enumerate(self.steps):

@@ -30,6 +30,7 @@ def build_steps(config: Config) -> list[Step]:
         elif isinstance(getattr(type(stage), "memory", None), Memory):
             step.memory = stage.memory = StageMemory(room)
         steps.append(step)
+    _tell_plain(steps)
     if not any(step.role == "parse" and not step.only for step in steps):
         # Files that no parse stage takes are read as plain lines.
         last = max((index for index, step in enumerate(steps) if step.role == "parse"), default=-1)
@@ -44,6 +45,17 @@ def build_steps(config: Config) -> list[Step]:
 def memories(steps: Sequence[Step]) -> dict[str, StageMemory]:
     """What the stages remember, by the stage's name."""
     return {step.label: step.memory for step in steps if step.memory is not None}
+
+
+def _tell_plain(steps: Sequence[Step]) -> None:
+    """A sink may encode faster what holds JSON's own types only, and may ask for that by an attribute `given_plain`.
+    Stages that say `plain` make nothing else of such events; of others, a user's first of all, nobody knows."""
+    plain = True
+    for step in steps:
+        if step.role != "write":
+            plain = plain and getattr(step.stage, "plain", False)
+        elif hasattr(step.stage, "given_plain"):
+            step.stage.given_plain = plain
 
 
 def steps_from_json(data: bytes) -> Sequence[Step]:

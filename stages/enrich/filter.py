@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import compress
 from operator import not_
+from typing import ClassVar
 
 from tailrace.pipeline.batch import Event, Fail
 from tailrace.stages.expressions.expression import ExpressionError, compile_expression
@@ -16,6 +17,8 @@ class Filter:
 
     An expression that fails filters nothing: the line becomes a dead letter (``raised``).
     """
+
+    plain: ClassVar[bool] = True
 
     keep: str | None = None  # an expression; events for which it is true go on
     drop: str | None = None  # an expression; events for which it is true do not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tailrace.pipeline.batch import Event
 from tailrace.stages.values.fields import FieldPatterns
@@ -11,6 +12,8 @@ from tailrace.stages.values.fields import FieldPatterns
 @dataclass
 class Keep:
     """Keep the named fields, in the order they have in the event; an event without any of them becomes empty."""
+
+    plain: ClassVar[bool] = True
 
     fields: list[str]  # names or globs: "timestamp", "http_*"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from tailrace.pipeline import batch
 from tailrace.pipeline.batch import Event
@@ -20,6 +20,8 @@ class Origin:
     ``path``, ``offset`` and ``event_id`` replace what a line may claim about itself; ``host``, this machine's name, is
     only set where the line has named none. Bytes of a name that are not UTF-8 are written ``\\xff``.
     """
+
+    plain: ClassVar[bool] = True
 
     file: str = "file"  # the file's name: its base name when first seen
     path: str = ""  # where it was found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.keys import Problems
@@ -15,6 +16,8 @@ class Rename:
     A name that is taken makes the line a dead letter (``field_exists``), unless ``overwrite``. A renamed field stands
     after the others.
     """
+
+    plain: ClassVar[bool] = True
 
     fields: dict[str, str]  # old = "new"
     overwrite: bool = False

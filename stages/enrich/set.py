@@ -9,6 +9,7 @@ from typing import Any
 from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.keys import Problems
 from tailrace.stages.expressions.expression import compile_expression
+from tailrace.stages.outputs.ndjson import is_plain
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Set:
             with problems.of(f"expr.{name}"):
                 self._expressions[name] = compile_expression(text)
         problems.check()
+        self.plain = is_plain(self.values) and all(expression.plain for expression in self._expressions.values())
         self._constants = {name: value for name, value in self.values.items() if not isinstance(value, list | dict)}
         # Lists and dicts are made anew for each event: a later stage may change them.
         self._makers = {name: _maker(value) for name, value in self.values.items() if isinstance(value, list | dict)}

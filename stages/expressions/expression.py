@@ -34,6 +34,7 @@ class Expression:
     """A compiled expression. It keeps nothing between events and can be used by any thread."""
 
     text: str
+    plain: bool  # it makes no lists, sets and dicts, only what it finds in the event or computes of that
     fields: frozenset[str]  # the event's fields it names; those whose name it computes are not known
     evaluate: Callable[[Event], Any]  # the value for one event
     _direct: Callable[[list[Event]], list[Any]]
@@ -59,9 +60,14 @@ def compile_expression(text: str) -> Expression:
         one = ast.Lambda(_arguments(EVENT), exact.translate(tree))
         loop = ast.comprehension(ast.Name(EVENT, ast.Store()), ast.Name("_events", ast.Load()), [], 0)
         direct = ast.ListComp(Translator(text, exact=False).translate(tree), [loop])
-        return Expression(text, frozenset(exact.fields), _build(one), _build(ast.Lambda(_arguments("_events"), direct)))
+        many = _build(ast.Lambda(_arguments("_events"), direct))
+        return Expression(text, _is_plain(tree), frozenset(exact.fields), _build(one), many)
     except (RecursionError, MemoryError) as error:
         raise ExpressionError(text, 1, "the expression is nested too deeply") from error
+
+
+def _is_plain(tree: ast.expr) -> bool:
+    return not any(isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) for node in ast.walk(tree))
 
 
 _OPERATIONS = [*filter(None, BOUNDED_OPERATORS.values()), *SAFE_COMPARISONS.values(), "item"]

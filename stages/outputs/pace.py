@@ -39,7 +39,9 @@ class PacedStdout(Stdout):
 
     def encode(self, events: list[Event]) -> Iterable[Payload]:
         """The destination is the second since the epoch, as text; empty where there is no time."""
-        return [Payload(second, to_lines(list(together))) for second, together in groupby(events, _second)]
+        return [
+            Payload(second, to_lines(list(together), self.given_plain)) for second, together in groupby(events, _second)
+        ]
 
     def deliver(self, batch: Outgoing) -> None:
         if batch.destination:

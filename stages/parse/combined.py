@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
@@ -47,6 +48,8 @@ class Combined:
 
     Fails: ``no_match`` (also for anything behind the agent), ``bad_timestamp``, ``bad_type`` (a size beyond 64 bits).
     """
+
+    plain: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._times = Column(Times([CLF]), BAD_TIMESTAMP)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from io import BytesIO
+from typing import Any, ClassVar, Literal
 
+import msgspec
 import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Problems
@@ -14,20 +17,17 @@ from tailrace.stages.values.conversion import INT_MAX, INT_MIN, Kind, OnBadType,
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
 _DEEPEST = 200  # orjson reads 1024 levels but writes 254; some are left for what sinks put around an event
-_BOM = "\ufeff"
+_LEVEL = len("[]")  # the least that a level takes
+_BOM = b"\xef\xbb\xbf"
+_MANY = 16  # lines of a piece that are not UTF-8
+
+_decode = msgspec.json.Decoder().decode
 
 # A string, or a number. Strings are matched only to be passed over, also one without an end, for a linear time.
 _STRING_OR_NUMBER = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|-?[0-9]++(\.[0-9]++)?+([eE][+-]?[0-9]++)?+', re.DOTALL)
-# No integer beyond 64 bits without 20 digits, or a minus and 19, in a row: after this translation, 20 noughts, or five
-# if only every fourth byte is looked at.
+# No integer beyond 64 bits without 20 digits, or a minus and 19, in a row: after this translation, 20 noughts.
 _DIGITS_TO_NOUGHT = bytes(0x30 if chr(i) in "-0123456789" else i for i in range(256))
 _LONG_NUMBER = b"0" * 20
-_EVERY = 4
-
-# What is left of a piece when only opening brackets (made alike) and newlines are kept shows the lines with many.
-_OBJECT_LEVEL = len('{"":}')  # the least that a level of objects takes
-_OPENING_ALIKE = bytes(ord("{") if chr(i) == "[" else i for i in range(256))
-_NOT_OPENING = bytes(i for i in range(256) if chr(i) not in "{[\n")
 
 
 @dataclass
@@ -35,17 +35,21 @@ class Json:
     """The object's members are the fields. ``types`` converts top-level fields (see parse.regex).
 
     - A line that is no object: ``non_object = "error"`` (``no_match``) or ``"wrap"`` (``{"message": the value}``).
-    - An integer beyond 64 bits (-2^63 to 2^64-1), which would lose digits as a float: ``big_int = "string"`` keeps its
-      digits as text, ``"float"`` takes the loss, ``"error"`` fails (``bad_type``). Numbers with a fraction or exponent
-      are floats of 64 bits, as everywhere in JSON.
+    - An integer beyond 64 bits (-2^63 to 2^64-1): ``big_int = "int"`` keeps it exactly, up to 4,300 digits, a sign
+      counted as one (more, which Python itself does not write, is ``bad_type``); ``"string"`` keeps the digits as text,
+      however many, for readers that would round them; ``"float"`` takes the loss, ``"error"`` fails (``bad_type``).
+      Numbers with a fraction or exponent are floats of 64 bits, as everywhere in JSON.
     - More than ``max_depth`` levels (the object itself is the first; 1 to 200): ``too_large``.
-    - Of duplicate keys the last wins. A byte order mark before the object is taken off.
+    - Of duplicate keys the last wins. A byte order mark before the object is taken off. Invalid UTF-8 is replaced by
+      U+FFFD.
     - NaN, Infinity, a float that overflows, lone surrogates, and all else that is not JSON: ``no_match``.
     """
 
+    plain: ClassVar[bool] = True
+
     non_object: Literal["error", "wrap"] = "error"
-    big_int: Literal["string", "float", "error"] = "string"
-    max_depth: int = 64
+    big_int: Literal["int", "string", "float", "error"] = "int"
+    max_depth: int = _DEEPEST
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
     time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))
@@ -55,76 +59,80 @@ class Json:
         problems = Problems()
         if not 1 <= self.max_depth <= _DEEPEST:
             problems.add("max_depth", f"expected 1 to {_DEEPEST}: deeper events could not be written")
-        self._sampling = True
+        self._least = _LEVEL * (self.max_depth + 1)  # bytes of a line with one level too many
         with problems.of(""):
             self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
         problems.check()
 
-    def parse(self, records: Lines) -> list[Event | Fail]:
-        self._types.locate(records.origin)
-        lines, text = records.texts, records.text
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        self._types.locate(lines.origin)
+        records = BytesIO(lines.data).readlines()  # with their newlines, which are white space; faster than to split
         events: list[Any] = []
-        rest = iter(lines)
+        rest: Iterator[bytes | str] = iter(records)
+        not_utf8 = 0
         while True:
             try:
-                events.extend(map(orjson.loads, rest))
+                events.extend(map(_decode, rest))
                 break
-            except orjson.JSONDecodeError as error:  # what stands before it in the piece is in the list already
-                events.append(self._unreadable(lines[len(events)], error))
-        if self.big_int != "float" and self._may_have_long_numbers(records.data):
-            for i in _with_long_numbers(text.encode()):
+            except (ValueError, RecursionError) as error:  # what stands before it in the piece is in the list already
+                events.append(self._second_look(records[len(events)], error))
+                not_utf8 += isinstance(error, UnicodeDecodeError)
+            if not_utf8 == _MANY:  # the whole piece in another encoding, perhaps: its text costs less than exceptions
+                rest, not_utf8 = iter(lines.texts[len(events) :]), 0
+        if self.big_int != "int":
+            for i in _with_long_numbers(lines.data):
                 if type(events[i]) is not Fail:
-                    events[i] = self._mended(lines[i].removeprefix(_BOM))
-        least = _OBJECT_LEVEL * self.max_depth + len("{}")  # what too many levels take, if there are no lists
-        if ("[" in text or max(map(len, lines)) >= least) and self._may_be_deep(records.data):
-            self._bound(lines, events)
+                    events[i] = self._mended(_text(records[i]))
+        if max(map(len, records)) >= self._least:
+            self._bound(records, events)
         if set(map(type, events)) != {dict}:
             events = [event if type(event) is dict else self._other(event) for event in events]
         if self.types:
             self._types.convert(events)
         return events
 
-    def _unreadable(self, line: str, error: orjson.JSONDecodeError) -> Any:
-        """What becomes of a line that orjson refuses."""
-        if line.startswith(_BOM):
-            line = line[1:]
-            try:
-                return orjson.loads(line)
-            except orjson.JSONDecodeError as other:
-                error = other
+    def _second_look(self, record: bytes, error: Exception) -> Any:
+        """The value of a line that is not decoded as it stands, or the Fail that says where it is no JSON."""
+        text = _text(record)
+        try:
+            if isinstance(error, RecursionError | UnicodeDecodeError) or record.startswith(_BOM):
+                return _decode_deep(text)
+        except (ValueError, RecursionError):
+            pass
+        try:
+            value = orjson.loads(text)  # tells which of the characters is at fault, and reads 1024 levels
+        except orjson.JSONDecodeError as error:
+            return self._unreadable(text, error)
+        return self._too_deep() if _is_deeper(value, self.max_depth) else value
+
+    def _unreadable(self, text: str, error: orjson.JSONDecodeError) -> Any:
         if "depth" in error.msg or "ecursion" in error.msg:  # beyond what orjson itself reads
             return self._too_deep()
         if "infinity" in error.msg and self.big_int != "float":  # perhaps an integer of more than 308 digits
-            try:
-                return self._mended(line)
-            except orjson.JSONDecodeError as other:
-                error = other
-        return Fail("no_match", f"no JSON: {error.msg} at column {error.colno}: {excerpt(line[error.pos :])}")
+            return self._mended(text)
+        return _no_json(text, error)
 
-    def _mended(self, line: str) -> Any:
-        """The value of the line with its big integers as ``big_int`` has it."""
-        mended = _STRING_OR_NUMBER.sub(_quote_big_int, line)
-        if mended != line and self.big_int == "error":
-            return Fail("bad_type", f"an integer beyond 64 bits, which big_int = 'error' forbids: {excerpt(line)}")
-        return orjson.loads(mended)
+    def _mended(self, text: str) -> Any:
+        """The value of a line with integers that are too big, with these as ``big_int`` has it."""
+        mended = text if self.big_int == "float" else _STRING_OR_NUMBER.sub(_quote_big_int, text)
+        try:
+            value = orjson.loads(mended)
+        except orjson.JSONDecodeError as error:
+            return _no_json(mended, error)
+        if mended != text and self.big_int == "error":
+            return Fail("bad_type", f"an integer beyond 64 bits, which big_int = 'error' forbids: {excerpt(text)}")
+        if mended != text and self.big_int == "int":
+            why = "an integer of more than 4,300 digits; big_int = 'string' would keep it as text"
+            return Fail("bad_type", f"{why}: {excerpt(text)}")
+        return value
 
-    def _may_have_long_numbers(self, data: bytes) -> bool:
-        """Whether 20 digits or minus signs stand in a row. Every fourth byte tells in half of the time, until the data
-        turn out to be of a kind that deceives it (long hexadecimal ids).
-        """
-        if self._sampling and data[::_EVERY].translate(_DIGITS_TO_NOUGHT).rfind(_LONG_NUMBER[::_EVERY]) < 0:
-            return False
-        found = data.translate(_DIGITS_TO_NOUGHT).rfind(_LONG_NUMBER) >= 0
-        self._sampling = self._sampling and found
-        return found
-
-    def _may_be_deep(self, data: bytes) -> bool:
-        """Whether a line has so many opening brackets."""
-        return b"{" * (self.max_depth + 1) in data.translate(_OPENING_ALIKE, _NOT_OPENING)
-
-    def _bound(self, lines: Sequence[str], events: list[Any]) -> None:
-        for i, line in enumerate(lines):
-            if line.count("{") + line.count("[") > self.max_depth and _is_deeper(events[i], self.max_depth):
+    def _bound(self, records: Sequence[bytes], events: list[Any]) -> None:
+        for i, record in enumerate(records):
+            if (
+                len(record) >= self._least
+                and record.count(b"{") + record.count(b"[") > self.max_depth
+                and _is_deeper(events[i], self.max_depth)
+            ):
                 events[i] = self._too_deep()
 
     def _too_deep(self) -> Fail:
@@ -136,6 +144,24 @@ class Json:
         if self.non_object == "wrap":
             return {"message": value}
         return Fail("no_match", f"JSON, but no object: {excerpt(value)}")
+
+
+def _text(record: bytes) -> str:
+    return str(record.removeprefix(_BOM).removesuffix(b"\n"), "utf-8", "replace")
+
+
+def _no_json(text: str, error: orjson.JSONDecodeError) -> Fail:
+    return Fail("no_match", f"no JSON: {error.msg} at column {error.colno}: {excerpt(text[error.pos :])}")
+
+
+def _decode_deep(text: str) -> Any:
+    """Before Python 3.12 the levels of JSON count on top of the caller's frames, of which there may be many."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + 2 * _DEEPEST)
+    try:
+        return _decode(text)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _with_long_numbers(data: bytes) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Whole
@@ -33,6 +33,8 @@ class Logfmt:
     Fails: ``no_match`` (no pair at all, an unclosed quote, text behind a closing quote), ``too_large`` (more than
     ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
     """
+
+    plain: ClassVar[bool] = True
 
     duplicates: Literal["array", "last", "first"] = "array"
     max_keys: Annotated[int, Whole(1, 1_000_000, "a line with more keys is a dead letter")] = 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 
@@ -10,6 +11,8 @@ from tailrace.pipeline.batch import Event, Fail, Lines
 @dataclass
 class Raw:
     """``{"message": the line}``; never fails."""
+
+    plain: ClassVar[bool] = True
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         return [{"message": line} for line in lines.texts]

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Problems
@@ -30,6 +30,8 @@ class Regex:
 
     Fails: ``no_match``, ``bad_type``, ``bad_timestamp``.
     """
+
+    plain: ClassVar[bool] = True
 
     pattern: str = ""
     patterns: list[str] = field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
@@ -65,6 +65,8 @@ class Syslog:
 
     Fails: ``no_match`` (also a PRI above 191), ``bad_timestamp`` (such as 30 February).
     """
+
+    plain: ClassVar[bool] = True
 
     timezone: str = "UTC"
 

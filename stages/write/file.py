@@ -61,7 +61,7 @@ class File:
 
     Missing directories are made. Below the literal directory of ``path`` no symbolic link is followed. An event whose
     path cannot be told is a dead letter (``missing_field``, ``bad_timestamp``, ``bad_type``; ``rejected``: a value with
-    ``/``), as is one that JSON cannot hold (``rejected``: an integer beyond 64 bits, a lone surrogate); NaN and
+    ``/``), as is one that JSON cannot hold (``rejected``: a set, bytes, a lone surrogate); NaN and
     infinities are written as null.
 
     An output that was moved away by others is noticed at the next barrier and a new one begun. A destination is known
@@ -87,6 +87,7 @@ class File:
             problems.append(f"max_open_files is {self.max_open_files}: at least one file must be open")
         if problems:
             raise ValueError("\n".join(problems))
+        self.given_plain = False  # told by who builds the chain
         self._source = ""  # of the batch that is encoded; all else belongs to the sink's thread
         self._about = About(self.path, None, lambda _notice: None)
         self._directory: str | None = None  # the literal directory, resolved once
@@ -106,13 +107,13 @@ class File:
             return []
         paths = self._template.paths(events, self._source)
         if isinstance(paths, str):
-            return [Payload(paths, to_lines(events))]
+            return [Payload(paths, to_lines(events, self.given_plain))]
         if paths.count(paths[0]) == len(paths):
-            return [Payload(paths[0], to_lines(events))]
+            return [Payload(paths[0], to_lines(events, self.given_plain))]
         groups: defaultdict[str, list[Event]] = defaultdict(list)
         for path, event in zip(paths, events, strict=True):
             groups[path].append(event)
-        return [Payload(path, to_lines(group)) for path, group in groups.items()]
+        return [Payload(path, to_lines(group, self.given_plain)) for path, group in groups.items()]
 
     # In the sink's thread.
 

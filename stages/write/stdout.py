@@ -37,12 +37,13 @@ class Stdout:
     guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
 
     def __post_init__(self) -> None:
+        self.given_plain = False  # told by who builds the chain
         self._written = 0  # bytes of the payload now under way that are out
         self._midline = False  # the last byte that is out is no newline
         self._torn = False  # the payload that it belongs to was given up
 
     def encode(self, events: list[Event]) -> Iterable[Payload]:
-        return [Payload(DESTINATION, to_lines(events))] if events else []
+        return [Payload(DESTINATION, to_lines(events, self.given_plain))] if events else []
 
     def deliver(self, batch: Outgoing) -> None:
         """``Retry`` when nobody reads. What is out by then stays out: the same payload again goes on from there, so the
