@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.errors import Retry
+from tailrace.pipeline.outgoing import Outgoing
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.testing.doubles import FakeClock
 from tailrace.stages.outputs.pace import LONGEST_WAIT, PacedStdout
@@ -28,10 +29,10 @@ class Stand:
     def play(self, *events: dict[str, Any]) -> list[tuple[float, bytes]]:
         """(seconds since the beginning, what came out then), one for each payload."""
         out = []
-        for destination, payload in self.sink.encode(list(events)):
+        for payload in self.sink.encode(list(events)):
             while True:
                 try:
-                    self.sink.deliver(destination, memoryview(payload))
+                    self.sink.deliver(Outgoing(payload.destination, payload.data))
                     break
                 except Retry as retry:
                     assert retry.expected, "waiting for its time is no trouble"
@@ -98,6 +99,6 @@ def test_the_start_is_that_of_the_first_event_of_all_not_of_each_piece(pipe: int
 
 def test_order_and_content_are_those_of_full_speed(pipe: int) -> None:
     events = [at(second, n=n) for n, second in enumerate([5, 3, 3, 9, 9, 1, 10])] + [{"n": 99}]
-    ((_, whole),) = Stdout().encode(events)
-    assert b"".join(data for _, data in Stand(pipe, factor=1.0).play(*events)) == whole
+    (whole,) = Stdout().encode(events)
+    assert b"".join(data for _, data in Stand(pipe, factor=1.0).play(*events)) == whole.data
     assert list(PacedStdout().encode([])) == []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.errors import Reject, StateError
-from tailrace.pipeline.stage import Located, Mark, Write
+from tailrace.pipeline.outgoing import About, Outgoing, Payload
+from tailrace.pipeline.stage import Connects, Cut, Discards, HasPaths, Located, Recovers, Syncs, Write
 from tailrace.pipeline.testing.doubles import origin
 from tailrace.stages.write import file as module
-from tailrace.stages.write.file import File
+from tailrace.stages.write.file import File, Mark
 
 
 class Harness:
@@ -28,7 +29,9 @@ class Harness:
 
     def __init__(self, template: str, **options: Any) -> None:
         self.template, self.options = template, options
-        self.marks: dict[str, Mark] = {}
+        self.marks: dict[str, Any] = {}
+        self.most_uncommitted: int | None = None
+        self.said: list[str] = []
         self.start()
 
     def start(self) -> None:
@@ -40,28 +43,29 @@ class Harness:
         self.sink.close()
         self.start()
 
-    def recover(self) -> None:
+    def recover(self, *, may_cut: bool = True) -> None:
         self.announced: set[str] = set()
-        self.sink.recover(list(self.marks.values()))
+        self.sink.connect(About("out", self.most_uncommitted, self.said.append))
+        self.sink.recover(json.loads(json.dumps(self.marks)), may_cut)
+
+    def announce(self, destination: str | Path) -> Mark:
+        return Mark(**self.sink.announce([str(destination)])[str(destination)])
 
     def put(self, destination: str | Path, payload: bytes) -> None:
         destination = str(destination)
         if destination not in self.announced:
-            self.keep(self.sink.announce([destination]))
+            self.marks |= self.sink.announce([destination])
             self.announced.add(destination)
-        self.sink.deliver(destination, memoryview(payload))
+        self.sink.deliver(Outgoing(destination, memoryview(payload)))
 
     def commit(self) -> list[Mark]:
-        marks = self.sink.barrier()
-        self.keep(marks)
-        return marks
-
-    def keep(self, marks: list[Mark]) -> None:
-        self.marks.update((mark.destination, mark) for mark in marks)
+        marks = self.sink.sync(Cut(1))
+        self.marks |= marks
+        return [Mark(**mark) for mark in marks.values()]
 
     def notices(self) -> str:
-        notices = "\n".join(self.sink.notices)
-        self.sink.notices.clear()
+        notices = "\n".join(self.said)
+        self.said.clear()
         return notices
 
 
@@ -90,14 +94,15 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fault], None]:
 
 def encoded(sink: File, events: list[dict[str, Any]], source: str = "a.log") -> dict[str, list[Any]]:
     sink.locate(origin(source))
-    pairs = list(sink.encode(events))
-    assert all(payload.endswith(b"\n") for _, payload in pairs)
-    return {to: [orjson.loads(line) for line in payload.splitlines()] for to, payload in pairs}
+    payloads = list(sink.encode(events))
+    assert all(payload.data.endswith(b"\n") for payload in payloads)
+    return {one.destination: [orjson.loads(line) for line in one.data.splitlines()] for one in payloads}
 
 
 def test_sink_fits_the_protocols() -> None:
     assert isinstance(File("/out/a"), Write)
-    assert isinstance(File("/out/a"), Located)
+    for protocol in (Located, Connects, Syncs, Recovers, Discards, HasPaths):
+        assert isinstance(File("/out/a"), protocol)
 
 
 def test_events_are_one_json_line_each() -> None:
@@ -105,7 +110,7 @@ def test_events_are_one_json_line_each() -> None:
     sink.locate(origin())
     events: list[Event] = [{"a": 'new\nline "quoted"', "b": None}, {"c": [1.5, {"d": True}]}]
     assert list(sink.encode(events)) == [
-        ("/out/a.log.ndjson", b'{"a":"new\\nline \\"quoted\\"","b":null}\n{"c":[1.5,{"d":true}]}\n')
+        Payload("/out/a.log.ndjson", b'{"a":"new\\nline \\"quoted\\"","b":null}\n{"c":[1.5,{"d":true}]}\n')
     ]
     assert list(sink.encode([])) == []
 
@@ -127,7 +132,7 @@ def test_what_json_cannot_hold_is_rejected_with_the_field(value: Any) -> None:
 
 
 def test_not_a_number_is_null() -> None:
-    assert list(File("/out/a").encode([{"a": float("nan")}])) == [("/out/a", b'{"a":null}\n')]
+    assert list(File("/out/a").encode([{"a": float("nan")}])) == [Payload("/out/a", b'{"a":null}\n')]
 
 
 def test_event_without_a_path_is_rejected_with_the_field() -> None:
@@ -168,7 +173,7 @@ def test_payloads_are_appended_and_the_barrier_marks_what_is_durable(harness: Ha
     (mark,) = harness.commit()
     assert out.read_bytes() == b"one\ntwo\n"
     status = out.stat()
-    assert (mark.destination, mark.path) == (str(out), str(out.resolve()))
+    assert (list(harness.marks), mark.path) == ([str(out)], str(out.resolve()))
     assert (mark.device, mark.inode, mark.length, mark.ours) == (status.st_dev, status.st_ino, 8, True)
     assert harness.commit() == []
 
@@ -176,7 +181,7 @@ def test_payloads_are_appended_and_the_barrier_marks_what_is_durable(harness: Ha
 def test_first_mark_has_the_length_the_file_has_then(harness: Harness, out: Path) -> None:
     out.parent.mkdir()
     out.write_bytes(b"was here\n")
-    (mark,) = harness.sink.announce([str(out)])
+    mark = harness.announce(out)
     assert (mark.length, mark.ours) == (9, False)
     harness.put(out, b"new\n")
     assert out.read_bytes() == b"was here\nnew\n"
@@ -203,15 +208,15 @@ def test_new_files_and_directories_get_the_mode_whatever_the_umask(tmp_path: Pat
 
 def test_destination_that_was_not_announced_is_a_loud_error(harness: Harness, out: Path) -> None:
     with pytest.raises(RuntimeError, match="was not announced"):
-        harness.sink.deliver(str(out), memoryview(b"x\n"))
+        harness.sink.deliver(Outgoing(str(out), b"x\n"))
 
 
 def test_announcing_again_gives_the_same_mark(harness: Harness, out: Path) -> None:
     harness.put(out, b"one\n")
     (committed,) = harness.commit()
-    assert harness.sink.announce([str(out)]) == [committed]
+    assert harness.announce(out) == committed
     harness.crash()
-    assert harness.sink.announce([str(out)]) == [committed]
+    assert harness.announce(out) == committed
 
 
 def test_case_062_large_payload_is_written_whole_in_short_writes(
@@ -247,10 +252,10 @@ def test_case_051_an_output_that_a_killed_process_made_is_as_durable_as_one_of_o
     harness: Harness, out: Path, fault: Callable[[Fault], None], announced_again: bool
 ) -> None:
     done: list[tuple[str, str]] = []
-    harness.sink.announce([str(out)])  # killed before the mark was durable, and before any barrier
+    harness.announce(out)  # killed before the mark was durable, and before any barrier
     harness.crash()
     if announced_again:
-        harness.keep(harness.sink.announce([str(out)]))
+        harness.marks |= harness.sink.announce([str(out)])
         harness.crash()
     fault(lambda operation, path: done.append((operation, path)))
     harness.put(out, b"one\n")
@@ -433,7 +438,7 @@ def test_file_of_ours_without_a_commit_is_removed(harness: Harness, out: Path) -
     assert not out.exists()
     assert "4 bytes behind the last commit, at byte 0, are cut off" in harness.notices()
     with pytest.raises(RuntimeError, match="not announced"):
-        harness.sink.deliver(str(out), memoryview(b"x\n"))
+        harness.sink.deliver(Outgoing(str(out), b"x\n"))
     harness.put(out, b"two\n")
     harness.commit()
     harness.crash()
@@ -496,29 +501,62 @@ def test_case_047_changed_tail_is_refused(harness: Harness, out: Path) -> None:
 
 
 @pytest.mark.parametrize("committed", [b"one\n", b""], ids=["behind a commit", "before any"])
-def test_case_047_more_behind_the_mark_than_we_can_have_left_is_refused_until_the_operator_orders_it(
-    harness: Harness, out: Path, committed: bytes
+@pytest.mark.parametrize(("most", "may_cut"), [(100, True), (1000, False)], ids=["too much", "gone sources"])
+def test_case_047_097_what_cannot_be_made_again_is_set_aside_and_named(
+    harness: Harness, out: Path, committed: bytes, most: int, may_cut: bool
 ) -> None:
     """Mutations: the limit is not looked at; a file of which nothing is committed is removed, whatever is in it."""
     harness.put(out, committed)
     if committed:
         harness.commit()
+    tails = [b"t" * 101, b"u" * 101] if committed else [b"t" * 101]  # twice: the first copy is kept
+    for tail in tails:
+        with out.open("ab") as file:
+            file.write(tail)
+        harness.most_uncommitted = most
+        harness.sink.close()
+        harness.recover(may_cut=may_cut)
+        assert out.exists() == bool(committed)
+        assert not committed or out.read_bytes() == committed
+        assert f"101 bytes behind the last commit, at byte {len(committed)}, " in harness.notices()
+    asides = sorted(out.parent.glob("*.aside-*"))
+    assert [path.read_bytes() for path in asides] == tails
+    assert all(f".aside-{len(committed)}" in path.name for path in asides)
+    harness.recover(may_cut=may_cut)
+    assert "behind" not in harness.notices(), "nothing was cut, nothing is said"
+
+
+def test_case_050_setting_aside_is_harmless_to_be_killed_in(
+    harness: Harness, out: Path, fault: Callable[[Fault], None]
+) -> None:
+    harness.put(out, b"one\n")
+    harness.commit()
+    tail = b"t" * (3 << 20)
     with out.open("ab") as file:
-        file.write(b"t" * 101)
-    harness.sink.close()
-    harness.sink = File(harness.template)
-    harness.sink.most_uncommitted = 100
-    for _ in range(2):
-        with pytest.raises(StateError, match=f"truncate --size={len(committed)} {out}; to keep them, move the file"):
-            harness.recover()
-        assert out.read_bytes() == committed + b"t" * 101
-    os.truncate(out, len(committed) + 100)
-    harness.recover()
-    assert f"{out}: 100 bytes behind the last commit, at byte {len(committed)}, are cut off" in harness.notices()
-    assert out.exists() == bool(committed)
-    assert not committed or out.read_bytes() == committed
-    harness.recover()
-    assert harness.notices() == "", "nothing was cut, nothing is said"
+        file.write(tail)
+
+    class Killed(BaseException):
+        pass
+
+    for at in range(100):
+        left = [at]
+
+        def kill(_operation: str, _path: str, left: list[int] = left) -> None:
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+
+        fault(kill)
+        harness.sink.close()
+        try:
+            harness.recover(may_cut=False)
+        except Killed:
+            continue
+        break
+    assert at > 3
+    assert out.read_bytes() == b"one\n"
+    (aside,) = out.parent.glob("*.aside-*")
+    assert aside.read_bytes() == tail
 
 
 def test_every_damaged_file_is_named(harness: Harness, out: Path) -> None:
@@ -537,17 +575,17 @@ def test_other_device_number_alone_changes_nothing(harness: Harness, out: Path) 
     harness.put(out, b"one\n")
     harness.commit()
     harness.put(out, b"two\n")
-    harness.marks = {to: replace(mark, device=mark.device + 1) for to, mark in harness.marks.items()}
+    harness.marks = {to: mark | {"device": mark["device"] + 1} for to, mark in harness.marks.items()}
     harness.crash()
     assert out.read_bytes() == b"one\n"
-    assert harness.sink.announce([str(out)])[0].device == out.stat().st_dev
+    assert harness.announce(out).device == out.stat().st_dev
 
 
 def test_other_file_with_the_same_inode_number_on_another_device_is_another_file(harness: Harness, out: Path) -> None:
     harness.put(out, b"one\n")
     harness.commit()
     out.write_bytes(b"another\n")
-    harness.marks = {to: replace(mark, device=mark.device + 1) for to, mark in harness.marks.items()}
+    harness.marks = {to: mark | {"device": mark["device"] + 1} for to, mark in harness.marks.items()}
     harness.crash()
     assert out.read_bytes() == b"another\n"
     assert "not there any more" in harness.notices()
@@ -717,7 +755,7 @@ def test_literal_directory_is_resolved_once(tmp_path: Path) -> None:
     harness = Harness(str(tmp_path / "link" / "{x}"))
     harness.put(tmp_path / "link" / "a", b"1\n")
     (mark,) = harness.commit()
-    assert mark.destination == str(tmp_path / "link" / "a")
+    assert list(harness.marks) == [str(tmp_path / "link" / "a")]
     assert mark.path == str(tmp_path / "real" / "a")
     (tmp_path / "link").unlink()
     (tmp_path / "other").mkdir()
