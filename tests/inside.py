@@ -20,7 +20,7 @@ PLACES = {
     "retire_after": "pipeline.source.tail.ended:RETIRE_AFTER",
     "most_ended": "pipeline.source.tail.ended:MOST_ENDED",
     "packed_portion": "pipeline.source.recorded.streams:_INPUT_BYTES",
-    "letters_at_once": "pipeline.cli.letters:_AT_ONCE",
+    "letters_at_once": "pipeline.state.dead_letters:_AT_ONCE",
     "paths_remembered": "stages.outputs.template:REMEMBERED",
     "standard_output": "stages.write.stdout:STANDARD_OUTPUT",
     "still": "stages.write.stdout:STILL",

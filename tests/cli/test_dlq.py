@@ -10,7 +10,6 @@ import orjson
 import pytest
 from tailrace.pipeline.cli.dlq import parse_since
 from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.state import dead_letters as letters
 
 from ..inside import adjust
 from ..permissions import bound_by_permissions
