@@ -42,7 +42,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.cli.screen.report import report
     from tailrace.pipeline.run.daemon import run_daemon
     from tailrace.pipeline.source.tail.finder import Finder
-    from tailrace.pipeline.source.tail.ledger import told
+    from tailrace.pipeline.source.tail.ledger import condensed
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
     from tailrace.pipeline.telemetry.summary import Summary
@@ -94,7 +94,7 @@ def _execute(arguments: argparse.Namespace) -> int:
         log.flush()
     if arguments.until_eof and not arguments.quiet:
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds)
-        for balance in told(outcome.books):
+        for balance in condensed(outcome.books):
             sys.stderr.write(wrap(str(balance), terminal_width(sys.stderr)) + "\n")
     return exit_code(outcome, strict=False)
 

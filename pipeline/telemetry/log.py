@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from tailrace.pipeline.escape import escape, json_line
 from tailrace.pipeline.settings import LogSettings
@@ -22,6 +22,15 @@ _MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut
 
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 _COLOURS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[1;31m"}
+
+
+class Log(Protocol):
+    """What a part that is given its logger needs of it."""
+
+    def debug(self, event: str, /, **fields: Any) -> object: ...
+    def info(self, event: str, /, **fields: Any) -> object: ...
+    def warning(self, event: str, /, **fields: Any) -> object: ...
+    def error(self, event: str, /, **fields: Any) -> object: ...
 
 
 class Logger:

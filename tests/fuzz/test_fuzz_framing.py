@@ -55,7 +55,7 @@ def test_every_reading_gives_the_same_lines(story: list[tuple[bytes, str]], extr
             step(stand, what)
         stand.run(1)
         stand.run(1)
-        stand.check_books()
+        stand.check_balances()
         stand.stop()
     lines = [line + b"\n" for line in data.lstrip(b"\0").split(b"\n")[:-1]]
     assert [line for _, line in stand.delivered.values()] == [line for line in lines if len(line) <= LONGEST + 1]

@@ -284,7 +284,7 @@ class World:
 
     def registered(self, node: Node) -> bool:
         """The process has decided what it is, and given it a file id."""
-        files = self.plant.tail._known.living.values() if self.plant.tail is not None else ()
+        files = self.plant.tail._registry.living.values() if self.plant.tail is not None else ()
         return any(file.inode == node.inode and file.file_id and not file.undecided for file in files)
 
     @property

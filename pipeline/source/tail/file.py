@@ -1,56 +1,29 @@
-"""One generation of one file: how far it is read, released and committed, and the next chunk of it.
-
-Three positions follow each other: ``read`` (handed out), ``released`` (worked off) and ``committed`` (durable). Each
-read begins some bytes before ``read``, and what stands there must be what stood there before.
-"""
+"""One generation of one file: what it is, where it is, how far it is read, and what became of its bytes."""
 
 from __future__ import annotations
 
-import errno
 import os
-from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from tailrace.pipeline.batch import Chunk, Position
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.source.tail.framing import first_newline, fitting_lines, last_newline, leading_nuls
-from tailrace.pipeline.source.tail.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
+from tailrace.pipeline.source.tail.cursor import Cursor, Span
+from tailrace.pipeline.source.tail.identity import Changed, Head, Marker
 from tailrace.pipeline.source.tail.ledger import BEFORE_START, Balance, Ledger, Work
-from tailrace.pipeline.source.tail.packed import PackedError, kind_of
-
-OVERSIZE_KEPT = 64 << 10  # bytes of an over-long line that go into its dead letter
-REREAD = 64 << 10  # bytes of an unfinished line that are read again, rather than searched and then read, when it grows
-HISTORY = 8  # chunk ends remembered, to know a copy that ends before them
-
-_overlap = bytearray(OVERLAP)  # what a read finds before its position; one thread reads
-
-
-class Pending(NamedTuple):
-    """A chunk handed out and not yet wholly released."""
-
-    start: int
-    before: bytes  # the bytes just before it
-    end: Marker
+from tailrace.pipeline.source.tail.packed import PackedError
 
 
 @dataclass(slots=True, eq=False)
 class File:
-    """Positions, identity and descriptor of one generation; ``Tail`` decides when it begins and ends."""
+    """``Discovery`` decides when it begins and ends."""
 
     path: bytes
     name: str  # the base name when first seen, printable
     device: int
     inode: int
     file_id: int = 0  # 0: not registered yet
-    head: Head = field(default_factory=Head)
-    read: Marker = NOWHERE
-    scanned: Marker = NOWHERE  # at or after `read`: no newline between the two
-    released: Marker = NOWHERE
-    committed: Marker = NOWHERE
-    pending: deque[Pending] = field(default_factory=deque)
-    history: deque[Marker] = field(default_factory=lambda: deque(maxlen=HISTORY))
-    nuls: int = 0  # the file begins with (at least) so many NULs, which are passed over
+    cursor: Cursor = field(default_factory=Cursor)
     size: int = 0  # bytes known to exist; once accounted for, up to where it was read
     mtime_ns: int = -1
     limit: int | None = None  # nothing from there on is read (`--until-eof`)
@@ -85,31 +58,29 @@ class File:
     @classmethod
     def resumed(cls, row: Position, now: float) -> File:
         """As the state knows it."""
-        file = cls(row.path, row.name, row.device, row.inode, row.file_id, Head(row.head_length, row.head_hash))
+        cursor = Cursor(Head(row.head_length, row.head_hash))
+        cursor.start_at(Marker(row.offset, row.tail_length, row.tail_hash))
+        file = cls(row.path, row.name, row.device, row.inode, row.file_id, cursor)
         file.ledger = Ledger.load(row.ledger)
-        file._set(Marker(row.offset, row.tail_length, row.tail_hash))
         file.size, file.ended, file.verified, file.quiet_since = row.size, row.ended, False, now
         return file
 
     def start_at(self, marker: Marker, reason: str = BEFORE_START) -> None:
         """Nothing before it is read under this id, for that reason."""
         self.ledger.skip(reason, marker.offset)
-        self._set(marker)
-
-    def _set(self, marker: Marker) -> None:
-        self.read = self.scanned = self.released = self.committed = marker
+        self.cursor.start_at(marker)
 
     def row(self) -> Position:
         """As of what was released."""
-        at = self.released
+        at, head = self.cursor.released, self.cursor.head
         return Position(
-            self.file_id, self.name, self.path, self.device, self.inode, at.offset, self.head.length, self.head.hash,
+            self.file_id, self.name, self.path, self.device, self.inode, at.offset, head.length, head.hash,
             at.length, at.hash, self.size, self.ended, self.ledger.dump(at.offset, self.size),
         )  # fmt: skip
 
     def balance(self) -> Balance:
         """As of what is committed."""
-        return self.ledger.balance(self.ledger.committed, self.shown, self.committed.offset, self.size)
+        return self.ledger.balance(self.ledger.committed, self.shown, self.cursor.committed.offset, self.size)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -118,7 +89,7 @@ class File:
     @property
     def place(self) -> dict[str, Any]:
         """What a log says of it."""
-        return {"file": self.shown, "file_id": self.file_id, "offset": self.read.offset, "size": self.size}
+        return {"file": self.shown, "file_id": self.file_id, "offset": self.cursor.read.offset, "size": self.size}
 
     @property
     def reach(self) -> int:
@@ -126,25 +97,30 @@ class File:
         return self.size if self.limit is None else min(self.size, self.limit)
 
     @property
+    def unread(self) -> int:
+        """Bytes known to exist that were not handed out."""
+        return self.size - self.cursor.read.offset
+
+    @property
     def has_data(self) -> bool:
         """Whether a read can find anything new."""
-        return self.reach > (self.read if self.finishing else self.scanned).offset
+        return self.reach > (self.cursor.read if self.finishing else self.cursor.scanned).offset
 
     @property
     def settled(self) -> bool:
         """Everything read is committed."""
-        return not self.pending and (self.committed.offset == self.read.offset or self.read.offset == self.nuls)
+        return self.cursor.settled
 
     def notice(self, st: os.stat_result, now: float) -> int:
         """Take note of its size; how many bytes at its end are gone unread. ``Changed``: it holds something else."""
-        if st.st_size < self.read.offset:
+        if st.st_size < self.cursor.read.offset:
             raise Changed
         if not self.verified or st.st_size <= self.size:
             self.verify()
         lost = 0
         if st.st_size < self.size:
             lost = self.size - st.st_size
-            self.scanned = self.read
+            self.cursor.scanned = self.cursor.read
         elif st.st_size > self.size:
             self.quiet_since, self.checked = now, False
             if self.grown_from is None:
@@ -154,171 +130,55 @@ class File:
 
     def verify(self) -> None:
         """``Changed``, unless its beginning and the bytes before the position are what they were."""
-        if not self.head.fits(os.pread(self.fd, HEAD, 0)) or not fits_at(self.fd, self.read):
-            raise Changed
+        self.cursor.verify(self.fd)
         self.verified = self.checked = True
         self.grown_from = None
 
-    def see_head(self) -> bytes:
-        """The first bytes of a newcomer, which may have more of them each time. While none of them is handed out, the
-        head is of all there are; from then on, only of what was."""
-        data = os.pread(self.fd, HEAD, 0)
-        self.head = Head()
-        self.head.feed(0, data[: self.read.offset] if self.read.offset else data)
-        return data
+    def read_head(self) -> bytes:
+        return self.cursor.read_head(self.fd)
 
-    def after_last_newline(self) -> Marker:
-        """Where ``read_from = "end"`` begins."""
-        high = self.size
-        while high > 0:
-            low = max(0, high - REREAD)
-            block = os.pread(self.fd, high - low, low)
-            at = block.rfind(b"\n") + 1
-            if at:
-                offset = low + at
-                first = max(0, offset - OVERLAP)
-                return mark(offset, os.pread(self.fd, offset - first, first))
-            high = low
-        return NOWHERE
-
-    def next_chunk(self, buffer: memoryview, max_line: int, wall: float) -> Chunk | None:
+    def next_lines(self, buffer: memoryview, max_line: int) -> Span | None:
         """The next whole lines, in ``buffer``; None: no line's end was found, yet (see ``has_data``). Reads one buffer
         at most. ``Changed``: the file holds something else now; PackedError: no lines at all; OSError."""
-        if self.scanned.offset - self.read.offset > min(REREAD, max_line):
-            try:
-                return self._on_through_line(buffer, max_line, wall)
-            except Changed:  # of the unfinished line only, perhaps: then it begins anew
-                self.scanned = self.read
-        got, before, whole = self._pull(self.read, buffer)
-        view = buffer[:got]
-        kind = None if self.read.offset else kind_of(view)
-        if kind or self.packed:
-            raise PackedError(kind or "packed")
-        if self.read.offset == self.nuls and got and view[0] == 0:
-            self._pass_nuls(view)
-            return None
-        end, oversize = last_newline(view, 0, got) + 1, None
-        if end > max_line + 1:
-            end = fitting_lines(view, end, max_line)
-            if not end:  # the very first line is too long
-                end = first_newline(view, max_line + 1) + 1
-                oversize = end - 1
-        if not end and self.finishing and whole:
-            end, oversize = got, got if got > max_line else None
-        stop = end or got
-        marker = mark(self.read.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
-        if not end:
-            self.scanned = marker
-            return None
-        length = end if oversize is None else min(oversize, OVERSIZE_KEPT)
-        return self._hand_out(before, view[:end], marker, length, oversize, wall)
-
-    def _on_through_line(self, buffer: memoryview, max_line: int, wall: float) -> Chunk | None:
-        """A long line that has only begun: search what is new for its end."""
-        got, before, whole = self._pull(self.scanned, buffer)
-        view = buffer[:got]
-        end = first_newline(view) + 1
-        if not end and not (self.finishing and whole):
-            self.scanned = mark(self.scanned.offset + got, before + bytes(view[-OVERLAP:]))
-            return None
-        stop = end or got
-        marker = mark(self.scanned.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
-        length = marker.offset - self.read.offset - (1 if end else 0)
-        oversize = length if length > max_line else None
-        take = marker.offset - self.read.offset if oversize is None else min(length, OVERSIZE_KEPT, len(buffer))
-        got, before, _ = self._pull(self.read, buffer[:take])
-        if got < take:
-            raise Changed
-        return self._hand_out(before, buffer[:take], marker, take, oversize, wall)
-
-    def _pull(self, at: Marker, buffer: memoryview) -> tuple[int, bytes, bool]:
-        """Read on after a marker: bytes now in ``buffer``, the bytes before them, and whether the end was reached."""
-        room = len(buffer) if self.limit is None else max(0, min(len(buffer), self.limit - at.offset))
-        overlap = memoryview(_overlap)[: at.length]
-        got = os.preadv(self.fd, [overlap, buffer[:room]], at.offset - at.length) - at.length
-        if got < 0 or (at.length and digest(overlap) != at.hash):
-            raise Changed
-        whole = got < room or at.offset + got == self.limit
-        self.size = max(self.size, at.offset + got)
-        return got, bytes(overlap), whole
-
-    def _hand_out(
-        self, before: bytes, data: memoryview, end: Marker, length: int, oversize: int | None, wall: float
-    ) -> Chunk:
-        start = self.read.offset
-        if start == 0:
-            self.head = Head()
-        self.head.feed(start, data)
-        self.pending.append(Pending(start, before, end))
-        self.history.append(end)
-        self.read = self.scanned = end
-        return Chunk(
-            self.file_id, str(self.file_id), self.name, self.shown, start, length, end.offset, wall, wall, oversize
-        )
-
-    def _pass_nuls(self, view: memoryview) -> None:
-        """A writer that kept its offset over a truncation leaves a hole at the beginning."""
-        offset = self.read.offset + leading_nuls(view)
-        if len(view) == offset - self.read.offset:
-            try:
-                offset = max(offset, min(os.lseek(self.fd, offset, os.SEEK_DATA), self.reach))
-            except OSError as error:
-                if error.errno == errno.ENXIO:  # nothing but the hole, up to the end
-                    offset = max(offset, self.reach)
-                elif error.errno != errno.EINVAL:  # a file system that does not know: the NULs are read
-                    raise
-        zeros = bytes(min(offset, HEAD))
-        self.head = Head()
-        self.head.feed(0, zeros)
-        self.nuls = offset
-        self.read = self.scanned = mark(offset, zeros)
+        if self.packed:
+            self.cursor.verify(self.fd)
+            raise PackedError("packed")
+        try:
+            return self.cursor.next_lines(self.fd, buffer, max_line, self.limit, last=self.finishing)
+        finally:
+            self.size = max(self.size, self.cursor.seen)
 
     @property
     def packed(self) -> bool:
-        """What was passed over of it so far was packed."""
+        """What was skipped of it so far was packed."""
         return self.ledger.released.compressed > 0
 
-    def pass_over(self) -> int:
+    def skip_packed(self) -> int:
         """All that is there of a packed file: it is done with; so many bytes. ``Changed``, OSError."""
-        start, stop = self.read.offset, self.reach
-        first = max(0, stop - OVERLAP)
-        tail = os.pread(self.fd, stop - first, first)
-        if len(tail) < stop - first:
-            raise Changed
-        self.read = self.scanned = self.released = mark(stop, tail)
+        start, stop = self.cursor.read.offset, self.reach
+        self.cursor.skip_to(self.fd, stop)
         self.ledger.released += Work(compressed=stop - start)
         return stop - start
 
     def release(self, chunk: Chunk, done: int, data: memoryview, dead: int) -> tuple[int, int]:
-        """See ``Source.release``; bytes now done that were not before, and NULs passed over before them."""
-        pending = self.pending[0]
-        was = self.released.offset
-        skipped = max(0, pending.start - was)
-        if done < chunk.length:
-            tail = bytes(data[max(0, done - OVERLAP) : done])
-            self.released = mark(chunk.start + done, pending.before + tail)
-        else:
-            self.pending.popleft()
-            self.released = pending.end
-        size = self.released.offset - was - skipped
+        """See ``Source.release``; bytes now done that were not before, and NULs skipped before them."""
+        size, skipped = self.cursor.release(chunk, done, data)
         self.ledger.released += Work(size - dead, dead, skipped)
         return size, skipped
 
     def release_nuls(self) -> None:
-        """It ended, and behind the NULs that were passed over there is nothing to release."""
-        if not self.pending:
-            self.ledger.released += Work(nul=self.read.offset - self.released.offset)
-            self.released = self.read
+        """It ended, and behind the NULs that were skipped there is nothing to release."""
+        cursor = self.cursor
+        if not cursor.pending:
+            self.ledger.released += Work(nul=cursor.read.offset - cursor.released.offset)
+            cursor.released = cursor.read
 
     def commit(self, row: Position) -> None:
-        self.committed = Marker(row.offset, row.tail_length, row.tail_hash)
+        self.cursor.committed = Marker(row.offset, row.tail_length, row.tail_hash)
         self.ledger.commit(row.ledger)
 
     def rewind(self) -> None:
         """Back to what is committed."""
-        self.read = self.scanned = self.released = self.committed
+        self.cursor.rewind()
         self.ledger.released = self.ledger.committed
-        self.nuls = min(self.nuls, self.read.offset)
-        self.pending.clear()
-        self.history.clear()
         self.finishing = False

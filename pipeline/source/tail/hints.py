@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.source.tail.ended import Log
+    from tailrace.pipeline.telemetry.log import Log
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
 

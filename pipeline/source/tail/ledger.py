@@ -1,8 +1,8 @@
-"""The books of one generation of one file: what became of each of its bytes that are known to have existed.
+"""The ledger of one generation of one file: what became of each of its bytes that are known to have existed.
 
     seen = acknowledged + dead-lettered + skipped + lost + pending
 
-They are kept in the file's row of the state and written with its position, so they are as exact as that.
+It is kept in the file's row of the state and written with its position, so it is as exact as that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COMPRESSED = "compressed"  # skipped: a packed file's, which are no lines
 BEFORE_START = "before_start"  # skipped: what was there at the very first start, with `read_from = "end"`
 COPIED = "copied"  # skipped: a copy's part that was read from the original, under another file id
 TAKEN_OVER = "taken_over"  # skipped: a truncated original's rest that is read from its copy, under another file id
-FEW = 5  # files that are told of one by one at the end of a run
+FEW = 5  # files that are listed one by one at the end of a run
 MOST_RANGES = 16  # ranges of lost bytes kept with a file; their sums are of all
 
 
@@ -37,7 +37,7 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The books of one file, or of several together; all in bytes."""
+    """The sums of one ledger, or of several together; all in bytes."""
 
     file: str
     seen: int
@@ -150,8 +150,8 @@ def _work(values: Mapping[str, Any]) -> Work:
     return Work(values["acknowledged"], values["dead_lettered"], skipped.get(NUL, 0), skipped.get(COMPRESSED, 0))
 
 
-def told(balances: Sequence[Balance]) -> list[Balance]:
-    """What a person is told at the end: each file if they are few, else their sum and the first odd ones."""
+def condensed(balances: Sequence[Balance]) -> list[Balance]:
+    """What is printed at the end: each file if they are few, else their sum and the first odd ones."""
     if len(balances) <= FEW:
         return list(balances)
     odd = [balance for balance in balances if balance.lost or not balance.holds]

@@ -7,29 +7,32 @@ from collections.abc import Callable
 
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source.tail.descriptors import Descriptors
-from tailrace.pipeline.source.tail.ended import Ended, Log
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.identity import Changed
-from tailrace.pipeline.source.tail.ledger import COMPRESSED
-from tailrace.pipeline.source.tail.troubles import Complaints
+from tailrace.pipeline.source.tail.ledger import COMPRESSED, TAKEN_OVER
+from tailrace.pipeline.source.tail.troubles import Troubles
 from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.log import Log
 
 Key = tuple[int, int]
 """(device, inode)"""
 
+RETIRE_AFTER = 3600.0  # seconds for which an ended generation is remembered: a file that was moved away may come back
+MOST_ENDED = 10_000  # ended generations remembered, however young
 
-class Known:
+
+class Registry:
     """``offer`` is told of every file that may have something to be read."""
 
     def __init__(self, log: Log, counters: Counters, descriptors: Descriptors, offer: Callable[[File], None]) -> None:
         self.log, self.counters, self.descriptors, self.offer = log, counters, descriptors, offer
-        self.complaints = Complaints(log)
+        self.troubles = Troubles(log)
         self.ended = Ended(log, counters, self.changed)
         self.living: dict[Key, File] = {}
         self.by_path: dict[bytes, File] = {}  # living
         self.by_id: dict[int, File] = {}  # living and ended
         self.dirty: set[int] = set()  # file ids whose row changed since the last cut
-        self.waiting: dict[File, None] = {}  # newcomers that are empty, or may be a copy in the making
+        self.waiting: dict[File, None] = {}  # new ones that are empty, or may be a copy in the making
         self.unregistered: dict[File, None] = {}  # with content, and no file id yet
         self.scan = 0  # number of the last scan
         self._failed: set[File] = set()  # tried again after the next scan
@@ -81,14 +84,14 @@ class Known:
         new.size, new.mtime_ns, new.quiet_since = st.st_size, st.st_mtime_ns, now
         new.scan, new.home, new.gone_since = old.scan, old.home, old.gone_since
         if old.grown_from is not None and old.size == st.st_size:  # it was the new one that was larger
-            old.size = max(old.grown_from, old.read.offset)
+            old.size = max(old.grown_from, old.cursor.read.offset)
         new.limit = 0 if old.limit is not None else None
         self.remove(old)
         self.living[new.key] = new
         if new.gone_since is None:
             self.by_path[path] = new
         event = "file.replaced" if reused else "file.truncated"
-        was = {"file_id": old.file_id, "offset": old.read.offset, "size": old.size}
+        was = {"file_id": old.file_id, "offset": old.cursor.read.offset, "size": old.size}
         self.log.info(event, file=new.shown, **was, size_now=st.st_size)
         self.counters.add("files_replaced" if reused else "files_truncated")
         self.waiting.pop(old, None)
@@ -138,16 +141,16 @@ class Known:
             self.ended.lose(file, "deleted", 0, file.size)  # (mostly it was empty all the time)
             return
         self.end(file, now, truncated=False)
-        unread = file.size - file.read.offset
+        unread = file.unread
         self.ended.close_account(file, "deleted")
         self.counters.add("files_finished")
         say = self.log.debug if file.packed else self.log.info
         say("file.finished", **file.place, unread=unread, notice="no longer followed")
 
-    def pass_over(self, file: File, kind: str) -> None:
+    def skip_packed(self, file: File, kind: str) -> None:
         """It is packed. ``Changed``, OSError."""
         known = file.packed
-        self.counters.add("bytes_skipped", file.pass_over(), reason=COMPRESSED)
+        self.counters.add("bytes_skipped", file.skip_packed(), reason=COMPRESSED)
         self.changed(file)
         if not known:
             self.log.warning(
@@ -157,7 +160,7 @@ class Known:
 
     def trouble(self, file: File, error: OSError) -> None:
         """It could not be opened or read."""
-        self.complaints.unreadable(file, error)
+        self.troubles.unreadable(file, error)
         self.try_later(file)
 
     def try_later(self, file: File) -> None:
@@ -168,7 +171,7 @@ class Known:
     def rewind(self) -> None:
         """Every file back to what is committed."""
         for file in self.by_id.values():
-            if file.pending or file.read.offset != file.committed.offset:
+            if file.cursor.pending or file.cursor.read.offset != file.cursor.committed.offset:
                 file.rewind()
                 if file.accounted:
                     self.ended.close_account(file, "truncated" if file.truncated else "deleted")
@@ -181,6 +184,79 @@ class Known:
         for file in failed:
             file.failed = False
         return list(failed)
+
+
+class Ended:
+    """A truncated generation waits until it is clear whether a copy holds its rest; then it is accounted for."""
+
+    def __init__(self, log: Log, counters: Counters, changed: Callable[[File], None]) -> None:
+        self._log, self._counters, self._changed = log, counters, changed
+        self.files: dict[int, File] = {}  # by file id
+        self.copies: dict[int, File] = {}  # the file that has taken over the rest, by the original's file id
+
+    def add(self, file: File, now: float, scan: int, *, truncated: bool) -> None:
+        file.ended, file.truncated, file.ended_at, file.ended_scan = True, truncated, now, scan
+        self.files[file.file_id] = file
+
+    def account(self, scan: int, *, undecided: bool) -> None:
+        """After a scan that saw everything; ``undecided``: there are some that may yet turn out to be copies."""
+        for file in self.files.values():
+            if not file.truncated or file.accounted or not file.settled:
+                continue
+            if file.copied or (scan > file.ended_scan and not undecided):
+                self.close_account(file, "truncated")
+
+    def account_all(self, before: int) -> None:
+        """No copy is going to be found any more of what ended before the scan with this number."""
+        for file in self.files.values():
+            if file.truncated and not file.accounted and file.ended_scan < before:
+                self.close_account(file, "truncated")
+
+    def close_account(self, file: File, reason: str) -> None:
+        """Whatever of it was not read is the copy's, or lost."""
+        file.accounted = True
+        file.release_nuls()
+        start, copy = file.cursor.read.offset, self.copies.get(file.file_id)
+        if copy is not None:
+            taken = max(0, min(copy.size, file.size) - start)
+            file.ledger.skip(TAKEN_OVER, taken)
+            start += taken
+        self.lose(file, reason, start, file.size)
+        file.size = file.cursor.read.offset
+        self._changed(file)
+
+    def lose(self, file: File, reason: str, start: int, stop: int) -> None:
+        """Bytes that are known to have existed and will never be read: an alarm."""
+        lost = stop - start
+        if lost > 0:
+            file.ledger.lose(reason, start, stop)
+            self._changed(file)
+            self._counters.add("bytes_unread", lost, reason=reason)
+            place = {"file": file.shown, "file_id": file.file_id, "start": start, "stop": stop}
+            self._log.error("bytes.lost", **place, bytes=lost, reason=reason)
+
+    def come_back(self, file: File) -> None:
+        """It had ended and is there again: it goes on, and what was given up for lost is to be read."""
+        reason, found = file.ledger.find_again(file.cursor.read.offset)
+        if found:
+            self._counters.add("bytes_unread", -found, reason=reason)
+        file.size += found
+        file.ended = file.truncated = file.copied = file.accounted = False
+        self.files.pop(file.file_id, None)
+
+    def retire(self, now: float) -> list[int]:
+        """Forget those that are accounted for, committed and old enough; their file ids."""
+        excess = len(self.files) - MOST_ENDED
+        retired: list[int] = []
+        for file in list(self.files.values()):
+            if not file.settled or (file.truncated and not file.accounted):
+                continue
+            if excess > len(retired) or now - file.ended_at >= RETIRE_AFTER:
+                del self.files[file.file_id]
+                self.copies.pop(file.file_id, None)
+                retired.append(file.file_id)
+                self._log.debug("file.retired", file=file.shown, file_id=file.file_id)
+        return retired
 
 
 def base_name(path: bytes) -> str:

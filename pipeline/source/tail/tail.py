@@ -9,17 +9,18 @@ from collections.abc import Callable, Sequence
 from tailrace.pipeline.batch import Chunk, Position
 from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source import Register
+from tailrace.pipeline.source.tail.cursor import Span
 from tailrace.pipeline.source.tail.descriptors import Descriptors, allowance
-from tailrace.pipeline.source.tail.discovery import Census
-from tailrace.pipeline.source.tail.ended import Log
+from tailrace.pipeline.source.tail.discovery import Discovery
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.finder import Finder
 from tailrace.pipeline.source.tail.hints import Hints
 from tailrace.pipeline.source.tail.identity import Changed
 from tailrace.pipeline.source.tail.ledger import Balance
 from tailrace.pipeline.source.tail.packed import PackedError
-from tailrace.pipeline.source.tail.registry import Known
+from tailrace.pipeline.source.tail.registry import Registry
 from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.log import Log
 
 SCAN_INTERVAL = 1.0  # seconds between two scans, hints or no hints; more with so many files that a scan costs too much
 SOONEST = 0.02  # seconds between two scans when a hint asks for one
@@ -49,8 +50,8 @@ class Tail:
         self._max_line = settings.max_line_bytes
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
-        self._known = Known(log, counters, self._descriptors, self._offer)
-        self._census = Census(settings, register, ours, self._known, until_eof)
+        self._registry = Registry(log, counters, self._descriptors, self._offer)
+        self._discovery = Discovery(settings, register, ours, self._registry, until_eof)
         self._ready: deque[File] = deque()
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
@@ -58,23 +59,23 @@ class Tail:
         self._total: int | None = None  # bytes to be read until the end, where there is one
 
     def open(self, positions: Sequence[Position], now: float) -> None:
-        self._census.open(positions, now)
+        self._discovery.open(positions, now)
         self._scanned(now)
         if self._until_eof:
-            self._total = sum(max(0, file.reach - file.read.offset) for file in self._known.living.values())
+            self._total = sum(max(0, file.reach - file.cursor.read.offset) for file in self._registry.living.values())
 
     def poll(self, now: float) -> float:
         if self._hints is not None:
             for path in self._hints.take():
-                if self._census.look(path, now):
+                if self._discovery.look(path, now):
                     self._scan_soon(now)
         if now >= self._next_scan:
             if self._hints is not None:
                 self._hints.check()
-            self._census.scan(now)
+            self._discovery.scan(now)
             self._scanned(now)
         else:
-            self._census.enroll()
+            self._discovery.register_new()
         if self._ready and not self._stalled:
             return 0.0
         return max(0.0, self._next_scan - now)
@@ -88,16 +89,16 @@ class Tail:
             if skip(file.file_id):
                 self._offer(file, awake=False)
                 continue
-            searched = file.scanned.offset
+            searched = file.cursor.scanned.offset
             chunk = self._read_file(file, buffer, now)
             if chunk is not None:
                 file.quiet_since = now
                 self._offer(file)
                 return chunk
-            if file.ended or file.scanned.offset <= searched:
+            if file.ended or file.cursor.scanned.offset <= searched:
                 continue  # nothing was there: the next hint or scan will tell
             self._offer(file)
-            if file.scanned.offset - searched >= len(buffer) // 2:
+            if file.cursor.scanned.offset - searched >= len(buffer) // 2:
                 return None  # a long line's end was looked for: that was a turn
         self._stalled = True
         return None
@@ -105,23 +106,32 @@ class Tail:
     def _read_file(self, file: File, buffer: memoryview, now: float) -> Chunk | None:
         try:
             self._descriptors.open(file)
-            self._known.complaints.readable(file)
+            self._registry.troubles.readable(file)
             if not file.checked:
                 file.verify()
             try:
-                return file.next_chunk(buffer, self._max_line, self._wall())
+                span = file.next_lines(buffer, self._max_line)
             except PackedError as packed:
-                self._known.pass_over(file, packed.kind)
+                self._registry.skip_packed(file, packed.kind)
+                return None
         except Changed:
             if file.fd >= 0:
-                self._known.replaced(file, file.path, now)
-                self._census.decide(now)
+                self._registry.replaced(file, file.path, now)
+                self._discovery.decide(now)
             else:
-                self._known.try_later(file)  # another file stands there by now
+                self._registry.try_later(file)  # another file stands there by now
             self._scan_soon(now)
         except OSError as error:
-            self._known.trouble(file, error)
+            self._registry.trouble(file, error)
+        else:
+            return None if span is None else self._chunk(file, span)
         return None
+
+    def _chunk(self, file: File, span: Span) -> Chunk:
+        wall = self._wall()
+        start, length, end, oversize = span
+        key = str(file.file_id)
+        return Chunk(file.file_id, key, file.name, file.shown, start, length, end, wall, wall, oversize)
 
     def _offer(self, file: File, *, awake: bool = True) -> None:
         """It may have something to be read."""
@@ -132,64 +142,64 @@ class Tail:
                 self._stalled = False
 
     def _scanned(self, now: float) -> None:
-        self._scanned_at, self._next_scan = now, now + max(SCAN_INTERVAL, SCAN_COST * self._census.found)
+        self._scanned_at, self._next_scan = now, now + max(SCAN_INTERVAL, SCAN_COST * self._discovery.found)
 
     def _scan_soon(self, now: float) -> None:
-        soon = self._scanned_at + SOONEST + SCAN_COST * self._census.found
+        soon = self._scanned_at + SOONEST + SCAN_COST * self._discovery.found
         self._next_scan = min(self._next_scan, max(now, soon))
 
     def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        read, skipped = self._known.by_id[chunk.stream].release(chunk, done, data, dead)
+        read, skipped = self._registry.by_id[chunk.stream].release(chunk, done, data, dead)
         self._counters.add("bytes_read", read)
         if skipped:
             self._counters.add("bytes_skipped", skipped, reason="nul")
-        self._known.dirty.add(chunk.stream)
+        self._registry.dirty.add(chunk.stream)
         self._stalled = False
 
     @property
     def changed(self) -> bool:
-        return bool(self._known.dirty)
+        return bool(self._registry.dirty)
 
     def cut(self) -> list[Position]:
-        self._in_flight = self._known.dirty
-        self._known.dirty = set()
-        by_id = self._known.by_id
+        self._in_flight = self._registry.dirty
+        self._registry.dirty = set()
+        by_id = self._registry.by_id
         return [by_id[file_id].row() for file_id in sorted(self._in_flight) if file_id in by_id]
 
     def committed(self, rows: Sequence[Position]) -> None:
         for row in rows:
-            file = self._known.by_id.get(row.file_id)
+            file = self._registry.by_id.get(row.file_id)
             if file is not None:
                 file.commit(row)
         self._in_flight = set()
 
     def retired(self) -> list[int]:
         """File ids that are done with since the last call: their rows may be removed in the next commit."""
-        retired, self._census.retired = self._census.retired, []
+        retired, self._discovery.retired = self._discovery.retired, []
         return retired
 
     def rewind(self) -> None:
-        self._known.dirty |= self._in_flight
+        self._registry.dirty |= self._in_flight
         self._in_flight = set()
-        self._known.rewind()
+        self._registry.rewind()
         self._stalled = False
 
     def balances(self) -> list[Balance]:
-        """The books of every generation that is not forgotten yet, as of what is committed, in the order of their ids;
-        at the end those that have none yet."""
-        known = self._known
-        files = [file for _, file in sorted(known.by_id.items())]
-        return [file.balance() for file in (*files, *(file for file in known.living.values() if not file.file_id))]
+        """The balance of every generation that is not forgotten yet, as of what is committed, in the order of their
+        ids; at the end those that have none yet."""
+        registry = self._registry
+        files = [file for _, file in sorted(registry.by_id.items())]
+        return [file.balance() for file in (*files, *(file for file in registry.living.values() if not file.file_id))]
 
     def leave(self) -> None:
-        self._census.leave()
+        self._discovery.leave()
 
     @property
     def exhausted(self) -> bool:
-        if not self._until_eof or self._ready or self._census.unsure:
+        if not self._until_eof or self._ready or self._discovery.unsure:
             return False
         return not any(
-            file.has_data and not file.failed and file.gone_since is None for file in self._known.living.values()
+            file.has_data and not file.failed and file.gone_since is None for file in self._registry.living.values()
         )
 
     def progress(self) -> tuple[int, int | None]:
@@ -198,7 +208,7 @@ class Tail:
     def close(self) -> None:
         if self._hints is not None:
             self._hints.stop()
-        self._census.close()
+        self._discovery.close()
 
 
 def watched(settings: TailSettings) -> list[tuple[bytes, bool]]:

@@ -6,12 +6,12 @@ import os
 
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source.tail.descriptors import NoRoomError
-from tailrace.pipeline.source.tail.ended import Log
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.finder import closed_directory
+from tailrace.pipeline.telemetry.log import Log
 
 
-class Complaints:
+class Troubles:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._files: dict[bytes, str] = {}  # path: what was said

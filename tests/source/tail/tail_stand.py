@@ -20,7 +20,7 @@ Place = tuple[int, int]
 
 
 class Notes:
-    """A logger that keeps what it is told."""
+    """A logger that keeps its events."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, dict[str, Any]]] = []
@@ -179,7 +179,7 @@ class Stand:
 
     # What came of it.
 
-    def check_books(self) -> None:
+    def check_balances(self) -> None:
         """Each byte that was seen of each file is accounted for once: in memory, and in the state on its own."""
         delivered: Counter[int] = Counter()
         dead: Counter[int] = Counter()
@@ -191,15 +191,15 @@ class Stand:
             for balance in self.tail.balances():
                 assert balance.holds, balance
         for row in (*self.rows.values(), *self.retired):
-            books = json.loads(row.ledger) if row.ledger else {}
-            if not books:
+            ledger = json.loads(row.ledger) if row.ledger else {}
+            if not ledger:
                 continue
-            skipped, lost = sum(books["skipped"].values()), sum(books["lost"].values())
-            done = books["acknowledged"] + books["dead_lettered"]
-            assert books["seen"] == done + skipped + lost + books["pending"], row
-            assert books["pending"] == row.size - row.offset >= 0, row
-            assert row.offset == done + skipped - books["skipped"].get("taken_over", 0), row
-            assert (books["acknowledged"], books["dead_lettered"]) == (delivered[row.file_id], dead[row.file_id]), row
+            skipped, lost = sum(ledger["skipped"].values()), sum(ledger["lost"].values())
+            done = ledger["acknowledged"] + ledger["dead_lettered"]
+            assert ledger["seen"] == done + skipped + lost + ledger["pending"], row
+            assert ledger["pending"] == row.size - row.offset >= 0, row
+            assert row.offset == done + skipped - ledger["skipped"].get("taken_over", 0), row
+            assert (ledger["acknowledged"], ledger["dead_lettered"]) == (delivered[row.file_id], dead[row.file_id]), row
 
     def said_lost(self) -> dict[int, int]:
         """Bytes, by file id, of which it gave the alarm."""

@@ -28,7 +28,7 @@ def test_case_014_a_stop_between_a_truncation_and_the_next_scan_gives_nothing_fo
     read_a_part(rig)
     rig.copytruncate("a.log", "a.log.1")
     log = rig.write("a.log", "fresh\n")
-    rig.running._census.look(os.fsencode(log), rig.now)  # a hint comes first, and no scan before the stop
+    rig.running._discovery.look(os.fsencode(log), rig.now)  # a hint comes first, and no scan before the stop
     assert rig.notes.of("file.truncated")
     rig.running.leave()
     rig.commit()
@@ -37,7 +37,7 @@ def test_case_014_a_stop_between_a_truncation_and_the_next_scan_gives_nothing_fo
     rig.start().run(5)
     assert "".join(sorted(rig.lines())) == TEXT + "fresh\n"
     assert not rig.said_lost()
-    rig.check_books()
+    rig.check_balances()
 
 
 @pytest.mark.parametrize("until_eof", [False, True], ids=["run", "until eof"])
@@ -69,7 +69,7 @@ def test_case_014_copied_and_truncated_while_the_first_scan_of_a_start_looks(
     rig.start().run(3)
     assert "".join(rig.lines()) == TEXT
     assert not rig.said_lost()
-    rig.check_books()
+    rig.check_balances()
 
 
 def test_case_014_a_copy_of_a_file_of_which_nothing_was_read_yet_keeps_its_name_and_is_not_given_for_lost(
@@ -86,7 +86,7 @@ def test_case_014_a_copy_of_a_file_of_which_nothing_was_read_yet_keeps_its_name_
     rig.start().run(5)
     assert "".join(sorted(rig.lines("a.log"))) == TEXT + "fresh\n"
     assert not rig.said_lost()
-    rig.check_books()
+    rig.check_balances()
 
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["live", "while stopped"])
@@ -114,4 +114,4 @@ def test_case_014_a_copy_that_is_written_over_an_older_copy_is_known_for_one(
     (rig.start() if stopped else rig).run(5)
     assert "".join(rig.lines()) == TEXT + second + "fresh\n"
     assert not rig.said_lost()
-    rig.check_books()
+    rig.check_balances()

@@ -44,7 +44,7 @@ def test_case_041_scans_of_very_many_files_leave_time_to_read_them(
     for number in range(5):
         rig.write(f"{number}.log", f"{number}\n")
     rig.start()
-    before = rig.running._known.scan
+    before = rig.running._registry.scan
     for _ in range(20):
         rig.poll(1.0)
-    assert rig.running._known.scan == before + 4
+    assert rig.running._registry.scan == before + 4

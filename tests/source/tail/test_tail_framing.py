@@ -142,9 +142,12 @@ def test_case_030_an_endless_line_costs_its_own_bytes_and_its_neighbours_are_who
         rig.write("a.log", "x" * 50_000)
         length += 50_000
         rig.poll(1)
-        before = rig.running._known.living[next(iter(rig.running._known.living))].scanned.offset
+        (file,) = rig.running._registry.living.values()
+        before = file.cursor.scanned.offset
         rig.read_all()
-        searched += rig.running._known.living[next(iter(rig.running._known.living))].scanned.offset - before
+        searched += (
+            rig.running._registry.living[next(iter(rig.running._registry.living))].cursor.scanned.offset - before
+        )
     assert searched == 20 * 50_000
     rig.write("a.log", "\nafter\n")
     rig.run(1)

@@ -106,7 +106,7 @@ def test_case_041_a_deleted_file_keeps_its_descriptor_until_it_is_read(stand: Ma
     assert len(rig.notes.of("file.unreadable")) == 1
 
 
-def test_a_newcomer_that_lost_its_descriptor_and_its_name_ends_nothing(stand: Make) -> None:
+def test_a_new_file_that_lost_its_descriptor_and_its_name_ends_nothing(stand: Make) -> None:
     rig = stand(max_open=1)
     text = "123456789\n" * 100
     rig.write("a.log", text)
@@ -154,7 +154,7 @@ def test_new_files_are_registered_together(stand: Make) -> None:
 def test_new_files_that_the_state_does_not_take_are_registered_the_next_time(stand: Make) -> None:
     rig = stand().start()
     register = rig.register
-    rig.running._census._newcomers._register = Disk(register, failures=1)
+    rig.running._discovery._new_files._register = Disk(register, failures=1)
     rig.write("a.log", "one\n")
     with pytest.raises(OSError, match="full"):
         rig.poll(1.0)

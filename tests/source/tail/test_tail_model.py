@@ -226,7 +226,7 @@ class LogFiles(RuleBasedStateMachine):
     @invariant()
     def every_byte_is_accounted_for(self) -> None:
         if hasattr(self, "rig"):
-            self.rig.check_books()
+            self.rig.check_balances()
 
     def teardown(self) -> None:
         if not hasattr(self, "rig"):
@@ -241,7 +241,7 @@ class LogFiles(RuleBasedStateMachine):
             assert not missing, missing[:3]
             self.nothing_arrives_that_was_not_written_nor_twice()
             self.every_byte_is_accounted_for()
-            assert all(not file.queued for file in self.rig.running._known.living.values())
+            assert all(not file.queued for file in self.rig.running._registry.living.values())
         finally:
             if self.up:
                 self.rig.stop()

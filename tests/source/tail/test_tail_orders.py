@@ -131,7 +131,7 @@ def test_case_018_a_file_that_grows_across_a_border_and_is_truncated(stand: Make
     rig.write("a.log", "fresh\n")
     rig.run(2)
     assert rig.lines() == [*lines, "fresh\n"]
-    rig.check_books()
+    rig.check_balances()
 
 
 def test_case_002_later_files_are_read_from_their_beginning_also_when_few_may_be_open(stand: Make) -> None:

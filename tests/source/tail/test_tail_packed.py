@@ -1,4 +1,4 @@
-"""Packed files inside the patterns: never read as lines, said once, in the books; nothing else is held up or taken."""
+"""Packed files inside the patterns: never read as lines, said once, in the ledger; nothing else is held up or taken."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ PACKED = {
 
 
 def skipped(rig: Stand, file_id: int = 1) -> dict[str, int]:
-    books: dict[str, dict[str, int]] = json.loads(rig.rows[file_id].ledger)
-    return books["skipped"]
+    ledger: dict[str, dict[str, int]] = json.loads(rig.rows[file_id].ledger)
+    return ledger["skipped"]
 
 
 def nothing_but_passed_over(rig: Stand, size: int) -> None:
-    rig.check_books()
+    rig.check_balances()
     assert rig.lines() == []
     assert rig.chunks == []
     assert (rig.rows[1].offset, skipped(rig)) == (size, {"compressed": size})
 
 
 @pytest.mark.parametrize("kind", PACKED)
-def test_case_035_a_packed_file_is_passed_over_told_once_and_in_the_books(stand: Make, kind: str) -> None:
+def test_case_035_a_packed_file_is_passed_over_said_once_and_in_the_ledger(stand: Make, kind: str) -> None:
     rig = stand()
     path = rig.write("a.log.x", PACKED[kind])
     rig.start().run(3)
@@ -143,7 +143,7 @@ def test_case_035_rename_and_gzip_inside_the_pattern_takes_each_line_once(stand:
     assert sorted(rig.lines()) == sorted(written)
     assert rig.said_lost() == {}
     assert rig.oversize == {}
-    rig.check_books()
+    rig.check_balances()
 
 
 def test_case_020_the_inode_of_a_packed_file_that_is_used_again_is_a_new_file(stand: Make) -> None:
@@ -156,7 +156,7 @@ def test_case_020_the_inode_of_a_packed_file_that_is_used_again_is_a_new_file(st
     path.rename(rig.directory / "a.log")
     rig.run(3)
     assert rig.lines() == ["one\n", "two\n"] * 500
-    rig.check_books()
+    rig.check_balances()
 
 
 @pytest.mark.parametrize("text", ["BZh is no magic\n", "(\n", "\x1f\n", "BZh9\n"])

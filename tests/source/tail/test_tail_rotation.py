@@ -23,7 +23,7 @@ def open_files(rig: Any) -> int:
 
 
 def living(rig: Any) -> list[File]:
-    return list(rig.running._known.living.values())
+    return list(rig.running._registry.living.values())
 
 
 def test_lines_appended_are_delivered_once_and_in_order(stand: Make) -> None:
@@ -318,7 +318,7 @@ def test_case_014_a_copy_that_was_last_seen_in_the_making_is_known_when_a_hint_t
     os.truncate(a, 0)
     if refilled:
         rig.write("a.log", numbered(200, 203))
-    rig.running._census.look(os.fsencode(a), rig.now)
+    rig.running._discovery.look(os.fsencode(a), rig.now)
     rig.read_all()
     rig.run(5)
     assert rig.lines() == split(text + (numbered(200, 203) if refilled else ""))
@@ -331,7 +331,7 @@ def test_case_014_a_copy_that_ends_before_the_last_lines_read_is_not_read_again(
     rig.start().run()
     (rig.directory / "a.log.1").write_bytes(a.read_bytes())
     rig.write("a.log", numbered(50, 52))  # written after the copy was made, read before the truncation
-    rig.running._census.look(os.fsencode(a), rig.now)
+    rig.running._discovery.look(os.fsencode(a), rig.now)
     rig.read_all()
     os.truncate(a, 0)
     rig.release()

@@ -228,11 +228,11 @@ def test_hints_of_what_does_not_concern_us_cause_no_scans(stand: Make) -> None:
     rig = stand(hints=hints, ours=lambda path: path.endswith(b"ours.log"))
     rig.write("ours.log", "x")
     rig.start().run(1)
-    number = rig.running._known.scan
+    number = rig.running._registry.scan
     for name in ("other.txt", "ours.log"):
         hints.paths = {os.fsencode(rig.write(name, "x"))}
         rig.run(0.1)
-    assert rig.running._known.scan == number
+    assert rig.running._registry.scan == number
 
 
 def test_case_010_every_order_of_hint_and_scan_around_a_rotation_gives_the_same_lines(stand: Make) -> None:

@@ -1,4 +1,4 @@
-"""The books of each file: every byte that was seen is accounted for, and what is lost is said once, with its range."""
+"""The ledger of each file: every byte that was seen is accounted for, and what is lost is said once, with its range."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .tail_stand import Begun, numbered
 Make = Callable[..., Any]
 
 
-def books(rig: Any, file_id: int) -> dict[str, Any]:
+def ledger(rig: Any, file_id: int) -> dict[str, Any]:
     """As the state has them."""
-    rig.check_books()
+    rig.check_balances()
     found: dict[str, Any] = json.loads(rig.rows[file_id].ledger)
     return found
 
@@ -33,13 +33,13 @@ def test_what_was_truncated_unread_is_lost_once_also_after_a_restart(begun: Begu
     os.truncate(log, 0)
     rig.write("a.log", numbered(500, 501))
     rig.run(3)
-    lost = books(rig, 1)
+    lost = ledger(rig, 1)
     assert (lost["seen"], lost["lost"]) == (begun.size, {"truncated": begun.unread})
     assert lost["lost_ranges"] == [["truncated", begun.done, begun.size]]
     assert lost["pending"] == 0
     leave(rig)
     rig.start().run(3)
-    assert books(rig, 1) == lost
+    assert ledger(rig, 1) == lost
     assert rig.said_lost() == {1: begun.unread}
 
 
@@ -51,7 +51,7 @@ def test_a_loss_that_was_not_committed_before_a_crash_is_found_at_the_next_start
     assert rig.rows[1].ended
     rig.crash()
     rig.start().run(3)
-    assert books(rig, 1)["lost"] == {"truncated": begun.unread}
+    assert ledger(rig, 1)["lost"] == {"truncated": begun.unread}
     assert rig.said_lost() == {1: begun.unread}
 
 
@@ -64,7 +64,7 @@ def test_a_file_deleted_with_bytes_unread_is_lost_once_however_the_run_ends(
     rig.poll(1)
     ends(rig)
     rig.start().run(3)
-    assert sum(books(rig, 1)["lost"].values()) == begun.unread
+    assert sum(ledger(rig, 1)["lost"].values()) == begun.unread
     assert rig.said_lost() == {1: begun.unread}
 
 
@@ -72,9 +72,9 @@ def test_a_copy_takes_over_the_rest_and_nothing_is_lost(begun: Begun) -> None:
     rig = begun.rig
     rig.copytruncate("a.log", "a.log.1")
     rig.run(3)
-    assert books(rig, 1)["skipped"] == {"taken_over": begun.unread}
-    assert books(rig, 2)["skipped"] == {"copied": begun.done}
-    assert books(rig, 2)["copy_of"] == 1
+    assert ledger(rig, 1)["skipped"] == {"taken_over": begun.unread}
+    assert ledger(rig, 2)["skipped"] == {"copied": begun.done}
+    assert ledger(rig, 2)["copy_of"] == 1
     assert not rig.said_lost()
 
 
@@ -88,7 +88,7 @@ def test_a_crash_between_a_copy_and_the_next_commit_gives_no_false_alarm(begun: 
     rig.start().run(3)
     assert log.exists()
     assert not rig.said_lost()
-    assert books(rig, 1)["skipped"]["taken_over"]
+    assert ledger(rig, 1)["skipped"]["taken_over"]
     assert len(rig.lines()) == 101
 
 
@@ -101,7 +101,7 @@ def test_what_was_written_between_a_copy_and_the_truncation_is_lost_and_said(beg
     rig.write("a.log.1", copy)
     os.truncate(log, 0)
     rig.run(3)
-    assert books(rig, 1)["lost_ranges"] == [["truncated", begun.size, grown]]
+    assert ledger(rig, 1)["lost_ranges"] == [["truncated", begun.size, grown]]
     assert rig.said_lost() == {1: grown - begun.size}
 
 
@@ -109,7 +109,7 @@ def test_a_hole_at_the_beginning_is_skipped(stand: Make) -> None:
     rig = stand()
     rig.write("a.log", b"\0" * 5000 + numbered(0, 3).encode())
     rig.start().run(1)
-    assert books(rig, 1)["skipped"] == {"nul": 5000}
+    assert ledger(rig, 1)["skipped"] == {"nul": 5000}
 
 
 def test_a_deleted_file_of_nothing_but_a_hole_has_lost_nothing(stand: Make) -> None:
@@ -118,7 +118,7 @@ def test_a_deleted_file_of_nothing_but_a_hole_has_lost_nothing(stand: Make) -> N
     rig.start().run(1)
     log.unlink()
     rig.run(10)
-    assert books(rig, 1)["skipped"] == {"nul": 5000}
+    assert ledger(rig, 1)["skipped"] == {"nul": 5000}
     assert not rig.said_lost()
 
 
@@ -128,27 +128,27 @@ def test_what_was_there_before_the_first_start_is_skipped(stand: Make) -> None:
     rig.start().run()
     rig.write("a.log", numbered(3, 5))
     rig.run(1)
-    assert books(rig, 1)["skipped"] == {"before_start": len(numbered(0, 3))}
-    assert books(rig, 1)["pending"] == 0
+    assert ledger(rig, 1)["skipped"] == {"before_start": len(numbered(0, 3))}
+    assert ledger(rig, 1)["pending"] == 0
 
 
 def test_an_unfinished_line_is_pending(stand: Make) -> None:
     rig = stand()
     rig.write("a.log", numbered(0, 3) + "half")
     rig.start().run()
-    assert books(rig, 1)["pending"] == len("half")
+    assert ledger(rig, 1)["pending"] == len("half")
 
 
-def test_a_rewind_undoes_what_was_done_and_keeps_the_books(stand: Make) -> None:
+def test_a_rewind_undoes_what_was_done_and_keeps_the_ledger(stand: Make) -> None:
     rig = stand(buffer=1002)
     rig.write("a.log", numbered(0, 200))
     rig.start()
     rig.read()
     rig.release()
     rig.rewind()
-    rig.check_books()
+    rig.check_balances()
     rig.run(1)
-    assert books(rig, 1)["pending"] == 0
+    assert ledger(rig, 1)["pending"] == 0
     assert len(rig.lines()) == 200
 
 
