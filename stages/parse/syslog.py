@@ -58,8 +58,8 @@ class Syslog:
     then so does the event.
 
     ``timestamp`` is RFC 3339 in UTC. The classic form tells no year and no zone: it is taken to be in ``timezone``,
-    and in the year that puts it nearest to now (in replay: to the time the file was last written). ISO times
-    (rsyslog's file format) and a year before or behind are understood. ``app`` is the tag; ``pid`` is an integer, or
+    and in the latest year that puts it not more than 7 days after the file's last write. ISO times (rsyslog's
+    file format) and a year before or behind are understood. ``app`` is the tag; ``pid`` is an integer, or
     text where the log has text. A missing part and RFC 5424's ``-`` are null. ``sd`` is ``{id: {name: value}}``, a
     repeated name having an array.
 
@@ -74,7 +74,7 @@ class Syslog:
         self._pids = Column(_pid)
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
-        if self._convert.set_now(lines.origin.year_bound):
+        if self._convert.set_bound(lines.origin.year_bound):
             self._times.clear()
         text = lines.text
         forms = (self._usual_5424, self._usual_3164) if _IS_5424(text) else (self._usual_3164, self._usual_5424)

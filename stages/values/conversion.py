@@ -68,7 +68,7 @@ class Types:
 
     def locate(self, origin: Origin) -> None:
         """Guides times without a year."""
-        if self._times.set_now(origin.year_bound):
+        if self._times.set_bound(origin.year_bound):
             for column in self.columns.values():
                 column.clear()
 

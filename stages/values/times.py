@@ -2,8 +2,9 @@
 
 Names of months are English whatever ``LC_TIME`` says. Digits of a fraction are kept as they stand, also beyond the
 microseconds of ``datetime``. A second 60 becomes 59.999999. A time without a zone is in the zone given; in the hour a
-clock change repeats or leaves out, the offset before the change is taken. A time without a year gets the year that
-puts it nearest to the day of ``now``; 29 February gets the nearest leap year.
+clock change repeats or leaves out, the offset before the change is taken. A time without a year gets the latest year
+that puts it not later than 7 days after the day of a bound: no line of a file is from after its last write, and clocks
+may differ. 29 February gets the latest leap year of these.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _CACHED_MINUTES = 4096
 _SHOWN_FORMATS = 3  # in messages
 _EPOCH_DAY = date(1970, 1, 1)
 _FAR_DAYS = 700_000  # some 1900 years
+_END = date.max.toordinal()
+_TOLERANCE = 7  # days by which a time without a year may lie after the bound: clocks differ, zones are mistaken
 _ZONE = r"(?P<z>[Zz]|[+-][0-9]{2}(?::?[0-9]{2}){0,2})"
 _RFC3339 = rf"%Y-%m-%d[Tt ]%H:%M:%S(?:[.,]%f)? ?(?:{_ZONE}|(?P<Z>UTC|GMT))?"
 
@@ -73,17 +76,17 @@ class Times:
         self._yearless = any(form is not None and not {"Y", "y"} & form.groupindex.keys() for _, form in self._formats)
         self._zone = _zone(timezone)
         self._minutes: dict[tuple[object, ...], tuple[datetime, str]] = {}
-        self._today = 0
-        self.set_now(time.time())
+        self._latest = 0
+        self.set_bound(time.time())
 
-    def set_now(self, now: float) -> bool:
-        """The moment that decides about missing years (seconds since the epoch; its day counts). True: earlier
+    def set_bound(self, bound: float) -> bool:
+        """The moment that decides about missing years (seconds since the epoch; its day in UTC counts). True: earlier
         results may no longer hold."""
-        days = min(max(now // 86400, -_FAR_DAYS), _FAR_DAYS)  # a file's mtime may be anything
-        today = _EPOCH_DAY.toordinal() + int(days)
-        if today == self._today:
+        days = min(max(bound // 86400, -_FAR_DAYS), _FAR_DAYS)  # a file's mtime may be anything
+        latest = _EPOCH_DAY.toordinal() + int(days) + _TOLERANCE
+        if latest == self._latest:
             return False
-        self._today = today
+        self._latest = latest
         if self._yearless:
             self._minutes.clear()
         return self._yearless
@@ -143,28 +146,30 @@ class Times:
 
     def _date(self, parts: dict[str, str | None]) -> date:
         year = _year(parts)
+        years = self._years() if year is None else (year,)
+        latest = self._latest if year is None else _END
         if (text := parts.get("j")) is not None:
             number = int(text)
-            return self._nearest([_day_of_year(y, number) for y in self._years(year)])
+            return _first([_day_of_year(y, number) for y in years], latest)
         name = parts.get("b")
         month = _MONTHS.get(name.lower(), 0) if name else int(parts.get("m") or 0)
         day = int(parts.get("d") or 0)
         if not (1 <= month <= 12 and 1 <= day <= 31):
             raise ValueError("no such day")
-        return self._nearest([_valid(y, month, day) for y in self._years(year)])
+        return _first([_valid(y, month, day) for y in years], latest)
 
-    def _years(self, year: int | None) -> Sequence[int]:
-        if year is not None:
-            return (year,)
-        here = date.fromordinal(self._today).year
-        return range(max(1, here - 8), min(9999, here + 8) + 1)  # leap years are at most eight years apart
+    def _years(self) -> Sequence[int]:
+        """Where none is told: the latest first."""
+        here = date.fromordinal(self._latest).year
+        return range(here, here - 9, -1)  # leap years are at most eight years apart, and this year's may be too late
 
-    def _nearest(self, days: list[date | None]) -> date:
-        """The one nearest to today, of two equally near the earlier one."""
-        found = [day for day in days if day is not None]
-        if not found:
-            raise ValueError("no such day")
-        return min(found, key=lambda day: abs(day.toordinal() - self._today))
+
+def _first(days: Sequence[date | None], latest: int) -> date:
+    """The first that exists and is not later than ``latest`` (an ordinal)."""
+    for day in days:
+        if day is not None and day.toordinal() <= latest:
+            return day
+    raise ValueError("no such day")
 
 
 def _zone(name: str) -> ZoneInfo:

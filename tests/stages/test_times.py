@@ -17,9 +17,9 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-def yearless(text: str, now: str, zone: str = "UTC") -> str:
+def yearless(text: str, bound: str, zone: str = "UTC") -> str:
     times = Times([SYSLOG], zone)
-    times.set_now(seconds(now))
+    times.set_bound(seconds(bound))
     return times(text)
 
 
@@ -97,35 +97,48 @@ def test_formats_are_tried_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "now", "expected"),
+    ("text", "bound", "expected"),
     [
         ("Dec 31 23:59:59", "2016-01-01T00:00:10", "2015-12-31T23:59:59Z"),
         ("Jan  1 00:00:01", "2015-12-31T23:59:00", "2016-01-01T00:00:01Z"),
         ("Mar 27 13:06:56", "2015-05-01", "2015-03-27T13:06:56Z"),
         ("Nov 27 13:06:56", "2015-05-01", "2014-11-27T13:06:56Z"),
-        ("Feb 29 12:00:00", "2015-03-01", "2016-02-29T12:00:00Z"),
-        ("Feb 29 12:00:00", "2013-03-01", "2012-02-29T12:00:00Z"),
-        ("Feb 29 12:00:00", "1900-01-01", "1896-02-29T12:00:00Z"),
+        ("May  2 09:00:00", "2024-11-25", "2024-05-02T09:00:00Z"),
+        ("Jan 12 08:00:00", "2024-11-25T10:00:00", "2024-01-12T08:00:00Z"),
+        ("May  8 23:59:59", "2015-05-01", "2015-05-08T23:59:59Z"),
+        ("May  9 00:00:00", "2015-05-01", "2014-05-09T00:00:00Z"),
+        ("Feb 29 12:00:00", "2015-03-01", "2012-02-29T12:00:00Z"),
+        ("Feb 29 12:00:00", "2016-02-22T23:00:00", "2016-02-29T12:00:00Z"),
+        ("Feb 29 12:00:00", "2016-02-20", "2012-02-29T12:00:00Z"),
+        ("Feb 29 12:00:00", "1903-12-31", "1896-02-29T12:00:00Z"),
     ],
 )
-def test_missing_year_is_the_one_nearest_to_now(text: str, now: str, expected: str) -> None:
-    assert yearless(text, now) == expected
+def test_missing_year_is_the_latest_that_lies_not_more_than_a_week_after_the_bound(
+    text: str, bound: str, expected: str
+) -> None:
+    assert yearless(text, bound) == expected
+
+
+def test_a_year_that_is_told_may_lie_after_the_bound() -> None:
+    times = Times(["%Y-%m-%d"])
+    times.set_bound(seconds("2015-05-01"))
+    assert times("2031-05-04") == "2031-05-04T00:00:00Z"
 
 
 def test_a_new_day_is_told_so_that_results_kept_elsewhere_are_dropped() -> None:
     times = Times([SYSLOG])
-    times.set_now(seconds("2015-05-01T01:00"))
-    assert not times.set_now(seconds("2015-05-01T23:00"))
+    times.set_bound(seconds("2015-05-01T01:00"))
+    assert not times.set_bound(seconds("2015-05-01T23:00"))
     assert times("Nov 27 13:06:56") == "2014-11-27T13:06:56Z"
-    assert times.set_now(seconds("2015-08-01"))
+    assert times.set_bound(seconds("2015-12-01"))
     assert times("Nov 27 13:06:56") == "2015-11-27T13:06:56Z"
-    assert not Times([CLF]).set_now(seconds("2015-08-01")), "no format without a year, nothing to drop"
+    assert not Times([CLF]).set_bound(seconds("2015-08-01")), "no format without a year, nothing to drop"
 
 
-@pytest.mark.parametrize("now", [-1e18, -1.0, 0.0, 1e18])
-def test_any_file_time_can_be_now(now: float) -> None:
+@pytest.mark.parametrize("bound", [-1e18, -1.0, 0.0, 1e18])
+def test_any_file_time_can_be_the_bound(bound: float) -> None:
     times = Times([SYSLOG])
-    times.set_now(now)
+    times.set_bound(bound)
     assert times("Feb 29 12:00:00").endswith("-02-29T12:00:00Z")
 
 

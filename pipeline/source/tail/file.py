@@ -26,6 +26,8 @@ class File:
     cursor: Cursor = field(default_factory=Cursor)
     size: int = 0  # bytes known to exist; once accounted for, up to where it was read
     mtime_ns: int = -1
+    watched_from: int = -1  # its size when it was first seen in this run; what follows appeared while we watched
+    written_at: float = 0.0  # its mtime then
     limit: int | None = None  # nothing from there on is read (`--until-eof`)
     fd: int = -1
     shown: str = ""  # the path, printable
@@ -125,8 +127,19 @@ class File:
             self.quiet_since, self.checked = now, False
             if self.grown_from is None:
                 self.grown_from = self.size
-        self.size, self.mtime_ns = st.st_size, st.st_mtime_ns
+        self.see(st)
         return lost
+
+    def see(self, st: os.stat_result) -> None:
+        """Its size and time are these now."""
+        if self.watched_from < 0:
+            self.watched_from, self.written_at = st.st_size, st.st_mtime
+        self.size, self.mtime_ns = st.st_size, st.st_mtime_ns
+
+    def year_bound(self, end: int, wall: float) -> float:
+        """No record up to ``end`` is from after this moment, in seconds since the epoch: the last write, or now, if
+        they appeared while we watched. (Some mounts update the time of a file late.)"""
+        return self.written_at if end <= self.watched_from else max(self.mtime_ns / 1e9, wall)
 
     def verify(self) -> None:
         """``Changed``, unless its beginning and the bytes before the position are what they were."""

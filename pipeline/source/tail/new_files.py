@@ -54,7 +54,7 @@ class NewFiles:
             self._registry.trouble(file, error)
             return 0
         self._registry.troubles.readable(file)
-        file.size, file.mtime_ns = st.st_size, st.st_mtime_ns
+        file.see(st)
         self._registry.add(file)
         self._registry.waiting[file] = None
         self._unmatched.append(file)

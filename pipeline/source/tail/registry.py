@@ -81,7 +81,8 @@ class Registry:
         new = File(path, base_name(path) if reused else old.name, old.device, old.inode)
         self.descriptors.hand_over(old, new)
         st = os.fstat(new.fd)
-        new.size, new.mtime_ns, new.quiet_since = st.st_size, st.st_mtime_ns, now
+        new.see(st)
+        new.quiet_since = now
         new.scan, new.home, new.gone_since = old.scan, old.home, old.gone_since
         if old.grown_from is not None and old.size == st.st_size:  # it was the new one that was larger
             old.size = max(old.grown_from, old.cursor.read.offset)

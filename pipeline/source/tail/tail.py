@@ -131,7 +131,8 @@ class Tail:
         wall = self._wall()
         start, length, end, oversize = span
         key = str(file.file_id)
-        return Chunk(file.file_id, key, file.name, file.shown, start, length, end, wall, wall, oversize)
+        bound = file.year_bound(end, wall)
+        return Chunk(file.file_id, key, file.name, file.shown, start, length, end, wall, bound, oversize)
 
     def _offer(self, file: File, *, awake: bool = True) -> None:
         """It may have something to be read."""

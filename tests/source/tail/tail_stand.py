@@ -39,7 +39,7 @@ class Stand:
 
     def __init__(self, directory: Path, *patterns: str, buffer: int = 1 << 16, **options: Any) -> None:
         self.directory = directory
-        tail_options = ("ours", "until_eof", "max_open", "hints")
+        tail_options = ("ours", "until_eof", "max_open", "hints", "wall")
         self.tail_options = {name: options.pop(name) for name in tail_options if name in options}
         paths = tuple(str(directory / pattern) for pattern in patterns or ("*.log*",))
         options.setdefault("max_line_bytes", 1000)
@@ -81,10 +81,8 @@ class Stand:
         return self.tail
 
     def start(self, **options: Any) -> Stand:
-        options = {"ours": lambda _: False, **self.tail_options, **options}
-        self.tail = Tail(
-            self.settings, self.register, log=self.notes, counters=self.counters, wall=lambda: 1.7e9, **options
-        )
+        options = {"ours": lambda _: False, "wall": lambda: 1.7e9, **self.tail_options, **options}
+        self.tail = Tail(self.settings, self.register, log=self.notes, counters=self.counters, **options)
         self.tail.open([replace(row) for row in self.rows.values()], self.now)
         return self
 
