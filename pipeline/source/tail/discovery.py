@@ -18,7 +18,8 @@ from tailrace.pipeline.source import Register
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.finder import Finder, Scan
 from tailrace.pipeline.source.tail.identity import Changed
-from tailrace.pipeline.source.tail.new_files import NewFiles
+from tailrace.pipeline.source.tail.missing import Missing
+from tailrace.pipeline.source.tail.new_files import NAMED, NewFiles
 from tailrace.pipeline.source.tail.registry import Key, Registry
 
 
@@ -48,6 +49,7 @@ class Discovery:
         self._new_files = NewFiles(registry, register, ours)
         self.retired: list[int] = []  # file ids whose rows may go
         self.found = 0  # by the last scan
+        self.missing: list[str] = []  # streams of the state that cannot be read again, and why; known after `open`
         self._opened = False  # what the start looks for is found
 
     @property
@@ -68,30 +70,14 @@ class Discovery:
         """Know the files of the state again, and find the others."""
         first = not rows and self._settings.read_from == "end"
         self._new_files.starts_at_end = first
-        earlier: dict[Key, list[File]] = {}
-        for row in sorted(rows, key=lambda row: row.file_id):
-            if not row.path:
-                continue  # see below
-            file = File.resumed(row, now)
-            file.ended_at = now
-            self._registry.by_id[file.file_id] = file
-            older = self._registry.living.get(file.key)
-            if older is not None:
-                self._registry.remove(older)
-                self._registry.end(older, now, truncated=True)
-            for ended in earlier.get(file.key, ()):
-                ended.truncated = True
-            earlier.setdefault(file.key, []).append(file)
-            if row.ended:
-                rest = file.size > file.cursor.read.offset  # not accounted for: a copy may hold it
-                self._registry.ended.add(file, now, 0, truncated=rest)
-            else:
-                self._registry.add(file)
-            if file.ledger.original:
-                self._registry.ended.copies[file.ledger.original] = file
+        files = [File.resumed(row, now) for row in sorted(rows, key=lambda row: row.file_id) if row.path]  # (see below)
+        missing = Missing(files)
+        self._resume(files, now)
         whole = self.scan(now)
         if any(file.ended_scan == self._registry.scan for file in self._registry.ended.files.values()):
             whole = self.scan(now)  # there may be copies, made after the first one had looked where they are
+        self.missing = list(missing.streams(self._registry))
+        self._log_unwanted()
         if whole and not any(file.size for file in self._registry.waiting):
             self._registry.ended.account_all(self._registry.scan)  # a copy would have been found
         self._opened = True
@@ -102,6 +88,47 @@ class Discovery:
             # A row that stays, so that what appears later is read from its beginning: this was the first start.
             self._register([Position(0, "", b"", 0, 0, 0, 0, "", 0, "", 0, ended=True)])
         self._new_files.starts_at_end = False
+
+    def _resume(self, files: Sequence[File], now: float) -> None:
+        """Those of the state, in the order of their ids."""
+        registry = self._registry
+        earlier: dict[Key, list[File]] = {}
+        for file in files:
+            file.ended_at = now
+            if not file.ended and not self._asked_for(file):
+                registry.unwanted[file.key] = file
+                continue
+            registry.by_id[file.file_id] = file
+            older = registry.living.get(file.key)
+            if older is not None:
+                registry.remove(older)
+                registry.end(older, now, truncated=True)
+            for ended in earlier.get(file.key, ()):
+                ended.truncated = True
+            earlier.setdefault(file.key, []).append(file)
+            if file.ended:
+                rest = file.size > file.cursor.read.offset  # not accounted for: a copy may hold it
+                registry.ended.add(file, now, 0, truncated=rest)
+            else:
+                registry.add(file)
+            if file.ledger.original:
+                registry.ended.copies[file.ledger.original] = file
+
+    def _asked_for(self, file: File) -> bool:
+        """Whether the configuration asks for it by its name, or by the one that it had before it was renamed."""
+        before = os.path.join(os.path.dirname(file.path), os.fsencode(file.name))
+        escaped = "\\" in file.name  # then it is not known what the name was
+        return escaped or self._finder.matches(file.path) or self._finder.matches(before)
+
+    def _log_unwanted(self) -> None:
+        """Those of the state that the configuration does not ask for."""
+        files = list(self._registry.unwanted.values())
+        notice = "not read, but not forgotten: source.paths and source.exclude, as they are now, leave {} out"
+        if len(files) > NAMED:
+            self._registry.log.info("files.unwanted", files=len(files), notice=notice.format("them"))
+            return
+        for file in files:
+            self._registry.log.info("file.unwanted", **file.place, notice=notice.format("it"))
 
     def scan(self, now: float) -> bool:
         """Look at every name and what it leads to. False: some of it could not be seen."""

@@ -90,13 +90,15 @@ class NewFiles:
         return False
 
     def _recognise(self, now: float) -> None:
-        """The same inode on another device (a remount), or of a file that had ended: is it that one?"""
+        """The same inode on another device (a remount), under a path that is asked for now, or of a file that had
+        ended: is it that one?"""
         registry = self._registry
         ended = {file.key: file for file in registry.ended.files.values() if not file.truncated}
         absent = {file.inode: file for file in registry.living.values() if file.file_id and file.scan != registry.scan}
+        unwanted = {file.inode: file for file in registry.unwanted.values()}
         left: list[File] = []
         for file in self._unmatched:
-            same = ended.get(file.key) or absent.get(file.inode)
+            same = ended.get(file.key) or absent.get(file.inode) or unwanted.get(file.inode)
             if same is None or file not in registry.waiting:
                 continue
             if not self._opened(file, partial(self._compare, file, same, now)):
@@ -150,7 +152,10 @@ class NewFiles:
     def _go_on(self, file: File, old: File, now: float) -> None:
         """``old`` is back; ``file`` was but another look at it."""
         self._registry.remove(file)
-        if not old.ended:
+        if self._registry.unwanted.get(old.key) is old:
+            del self._registry.unwanted[old.key]
+            self._registry.by_id[old.file_id] = old
+        elif not old.ended:
             self._registry.remove(old)
             self._registry.descriptors.close(old)
         del self._registry.waiting[file]

@@ -31,6 +31,7 @@ class Registry:
         self.living: dict[Key, File] = {}
         self.by_path: dict[bytes, File] = {}  # living
         self.by_id: dict[int, File] = {}  # living and ended
+        self.unwanted: dict[Key, File] = {}  # of the state, and the configuration does not ask for them: left alone
         self.dirty: set[int] = set()  # file ids whose row changed since the last cut
         self.waiting: dict[File, None] = {}  # new ones that are empty, or may be a copy in the making
         self.unregistered: dict[File, None] = {}  # with content, and no file id yet

@@ -64,6 +64,14 @@ class Tail:
         if self._until_eof:
             self._total = sum(max(0, file.reach - file.cursor.read.offset) for file in self._registry.living.values())
 
+    @property
+    def whole(self) -> bool:
+        return not self.missing
+
+    @property
+    def missing(self) -> Sequence[str]:
+        return self._discovery.missing
+
     def poll(self, now: float) -> float:
         if self._hints is not None:
             for path in self._hints.take():

@@ -30,6 +30,10 @@ class Troubles:
             self._files[path] = why
             self._log.warning("file.unreadable", file=file.shown, file_id=file.file_id, why=why)
 
+    def of(self, file: File) -> str:
+        """Why it cannot be read; empty: nothing is known."""
+        return self._files.get(file.path, "")
+
     def readable(self, file: File) -> None:
         if self._files:
             self._files.pop(file.path, None)
