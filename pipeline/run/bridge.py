@@ -1,6 +1,6 @@
-"""Between an engine that still knows rows of files and marks by their fields, and a state to which both are opaque.
+"""Between an engine that still knows marks by their fields, and a state to which they are opaque.
 
-To be removed: once the source gives cursors and sinks give marks as JSON, ``State`` is the store and
+To be removed: once sinks give marks as JSON, ``State`` is the store and
 ``state.store.Commit`` the commit.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.stage import Mark
 from tailrace.pipeline.state import store
 from tailrace.pipeline.state.dead_letters import DeadLetter
@@ -22,7 +21,7 @@ from tailrace.pipeline.telemetry.counters import Counters, Key
 class Commit:
     """All that one commit writes."""
 
-    positions: Sequence[Position]
+    cursors: Mapping[int, Any]  # those that changed
     marks: Mapping[str, Sequence[Mark]]  # sink id: marks that changed
     dead_letters: Sequence[DeadLetter]
     counters: Mapping[Key, float]
@@ -36,10 +35,6 @@ class Bridge:
         self.state = state
         self._enter_outputs(*self.marks().values())
 
-    def positions(self) -> list[Position]:
-        with refusing(self.state.path):
-            return [Position.from_json(stream, cursor) for stream, cursor in self.state.cursors().items()]
-
     def marks(self) -> dict[str, list[Mark]]:
         with refusing(self.state.path):
             known = self.state.marks().items()
@@ -48,8 +43,8 @@ class Bridge:
     def counters(self) -> Counters:
         return self.state.counters()
 
-    def register(self, positions: Sequence[Position]) -> list[int]:
-        return self.state.register([position.to_json() for position in positions])
+    def register(self, cursors: Sequence[Any]) -> list[int]:
+        return self.state.register(cursors)
 
     def announce(self, sink: str, marks: Sequence[Mark]) -> None:
         self._enter_outputs(marks)
@@ -57,9 +52,8 @@ class Bridge:
 
     def commit(self, commit: Commit) -> None:
         self._enter_outputs(*commit.marks.values())
-        cursors = {position.file_id: position.to_json() for position in commit.positions}
         marks = {sink: marks_to_json(some) for sink, some in commit.marks.items()}
-        self.state.commit(store.Commit(cursors, marks, commit.dead_letters, commit.counters, commit.retired))
+        self.state.commit(store.Commit(commit.cursors, marks, commit.dead_letters, commit.counters, commit.retired))
 
     def close(self) -> None:
         self.state.close()

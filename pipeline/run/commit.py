@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.run.bridge import Commit
 from tailrace.pipeline.sinks.thread import SinkThread
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.source import JSON, Source
 from tailrace.pipeline.stage import Mark
 from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLettersFullError
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -34,7 +33,7 @@ def most_uncommitted(commit_bytes: int, output_bytes: int) -> int:
 class Store(Protocol):
     """Where commits go: the state, or nowhere in a replay."""
 
-    def register(self, positions: Sequence[Position]) -> Sequence[int]: ...
+    def register(self, cursors: Sequence[JSON]) -> Sequence[int]: ...
     def announce(self, sink: str, marks: Sequence[Mark]) -> None: ...
     def commit(self, commit: Commit) -> None: ...
     def marks(self) -> Mapping[str, Sequence[Mark]]: ...
@@ -46,7 +45,7 @@ class Cut:
     """What one commit will write, and the sinks that have not answered yet."""
 
     number: int
-    positions: list[Position]
+    cursors: Mapping[int, JSON]
     letters: list[DeadLetter]
     counters: dict[Key, float]
     missing: set[int]
@@ -142,7 +141,7 @@ class Committer:
     def _write(self, cut: Cut, now: float) -> None:
         totals = {key: self._durable.get(key, 0) + value for key, value in cut.counters.items()}
         try:
-            self._store.commit(Commit(cut.positions, cut.marks, cut.letters, totals, self._retired))
+            self._store.commit(Commit(cut.cursors, cut.marks, cut.letters, totals, self._retired))
         except DeadLettersFullError as error:
             self.full = error
             cut.try_again = now + FULL_RETRY
@@ -151,7 +150,7 @@ class Committer:
         self.cut = None
         self._retired = []
         self.committed = cut.counters
-        self._source.committed(cut.positions)
+        self._source.committed(cut.cursors)
         self._counters.add("commits")
 
     def forget(self) -> None:

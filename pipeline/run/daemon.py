@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.run.bridge import Bridge, Commit
 from tailrace.pipeline.run.commit import DEAD_BYTES, LETTER_COST, Store, most_uncommitted
 from tailrace.pipeline.run.engine import Engine, Outcome, Settings, Waker
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.source import JSON, CursorError, Source
 from tailrace.pipeline.stage import Mark, Write
+from tailrace.pipeline.state.file import refusal
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -43,9 +43,9 @@ class NoState:
     def __init__(self) -> None:
         self._ids = 0
 
-    def register(self, positions: Sequence[Position]) -> list[int]:
+    def register(self, cursors: Sequence[JSON]) -> list[int]:
         first = self._ids + 1
-        self._ids += len(positions)
+        self._ids += len(cursors)
         return list(range(first, self._ids + 1))
 
     def announce(self, sink: str, marks: Sequence[Mark]) -> None: ...
@@ -121,6 +121,7 @@ def run_daemon(
         source = Tail(
             config.tail,
             store.register,
+            key_prefix=state.id,
             ours=_ours(config, state),
             log=log,
             counters=counters,
@@ -135,7 +136,10 @@ def run_daemon(
     def start() -> None:
         if hints is not None:
             hints.start()
-        source.open(store.positions(), time.monotonic())
+        try:
+            source.open(state.cursors(), time.monotonic())
+        except CursorError as error:
+            raise refusal(state.path, str(error)) from error
 
     outcome = _run(
         config,
@@ -188,7 +192,7 @@ def run_replay(
     waker = Waker()
 
     def start() -> None:
-        source.open([], time.monotonic())
+        source.open({}, time.monotonic())
 
     return _run(config, steps, source, store, counters, {}, workers, log, waker, configure, on_turn, start)
 

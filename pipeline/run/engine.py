@@ -28,7 +28,7 @@ from tailrace.pipeline.sinks.thread import (
     Retried,
     SinkThread,
 )
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.source import Exhausts, Progress, Source
 from tailrace.pipeline.source.tail.ledger import Balance
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -141,7 +141,11 @@ class Engine:
 
     def progress(self) -> tuple[int, int | None]:
         """Bytes worked off by this run, and all there are to do, where that is known."""
-        return self._source.progress()
+        return self._source.progress() if isinstance(self._source, Progress) else (0, None)
+
+    @property
+    def _exhausted(self) -> bool:
+        return isinstance(self._source, Exhausts) and self._source.exhausted
 
     def run(self, open_source: Callable[[], None]) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads."""
@@ -202,7 +206,7 @@ class Engine:
             progress |= self._dispatch.fill(self._source, now)
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
-        final = self._dispatch.idle and (not reading or self._source.exhausted)
+        final = self._dispatch.idle and (not reading or self._exhausted)
         if final and self._commit.cut is None:
             self._source.leave()
         self._commit.tick(now, final=final)
@@ -215,7 +219,7 @@ class Engine:
         return progress, wait
 
     def _finished(self) -> bool:
-        ending = self._stopping is not None or self._source.exhausted
+        ending = self._stopping is not None or self._exhausted
         quiet = not self._recovering and self._recover_at is None
         return ending and quiet and self._dispatch.idle and self._commit.settled
 
@@ -238,7 +242,7 @@ class Engine:
 
     def _release(self, task: Task, result: Result) -> None:
         """A worker's result, in its file's order: payloads go to the sinks, the rest into the next commit."""
-        self._source.release(task.chunk, task.done, task.slot.input, dead_bytes(task, result))
+        self._source.released(task.chunk, task.done, task.slot.input, dead_bytes(task, result))
         letters = self._books.enter(task, result)
         by_sink: dict[int, list[tuple[str, memoryview]]] = {}
         for number, destination, payload in result.payloads:

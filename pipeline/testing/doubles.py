@@ -11,8 +11,8 @@ from itertools import accumulate
 from typing import ClassVar
 
 import orjson
-from tailrace.pipeline.batch import Chunk, Event, Lines, Origin, Position
-from tailrace.pipeline.source import Register
+from tailrace.pipeline.batch import Chunk, Event, Lines, Origin
+from tailrace.pipeline.source import JSON, Register
 from tailrace.pipeline.stage import Guarantee, Mark
 
 
@@ -59,6 +59,9 @@ class _Feed:
     released: int = 0
     committed: int = 0
 
+    def cursor(self) -> JSON:
+        return {"name": self.name, "offset": self.released}
+
 
 class ListSource:
     """Files that are byte strings, read in fair turns; a file's name is its identity over restarts.
@@ -97,16 +100,16 @@ class ListSource:
 
     # The Source protocol.
 
-    def open(self, positions: Sequence[Position], now: float) -> None:  # noqa: ARG002  (no clock needed)
-        known = {position.name: position for position in positions}
+    def open(self, remembered: Mapping[int, JSON], now: float) -> None:  # noqa: ARG002  (no clock needed)
+        known = {cursor["name"]: (stream, cursor["offset"]) for stream, cursor in remembered.items()}
         new = [feed for feed in self._feeds if feed.name not in known]
-        ids = self._register([self._position(feed) for feed in new]) if new else []
+        ids = self._register([feed.cursor() for feed in new]) if new else []
         for feed, file_id in zip(new, ids, strict=True):
             feed.file_id = file_id
         for feed in self._feeds:
             if feed.name in known:
-                feed.file_id = known[feed.name].file_id
-                feed.read = feed.released = feed.committed = known[feed.name].offset
+                feed.file_id, offset = known[feed.name]
+                feed.read = feed.released = feed.committed = offset
 
     def poll(self, now: float) -> float:  # noqa: ARG002
         return 0.0 if any(feed.read < len(feed.data) for feed in self._feeds) else 1.0
@@ -133,7 +136,7 @@ class ListSource:
         feed.read = end
         return chunk
 
-    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+    def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
         feed = next(feed for feed in self._feeds if feed.file_id == chunk.stream)
         to = chunk.start + done
         assert chunk.start <= feed.released < to <= feed.read, f"{feed.name}: released {feed.released}, now {to}"
@@ -146,20 +149,16 @@ class ListSource:
     def changed(self) -> bool:
         return any(feed.released != feed.committed for feed in self._feeds)
 
-    def cut(self) -> list[Position]:
+    def cut(self) -> dict[int, JSON]:
         self._cut = [feed for feed in self._feeds if feed.released != feed.committed]
-        return [self._position(feed) for feed in self._cut]
-
-    def _position(self, feed: _Feed) -> Position:
-        where = (feed.file_id, feed.name, b"/list/" + feed.name.encode(), 0, 0, feed.released)
-        return Position(*where, 0, "", 0, "", len(feed.data))
+        return {feed.file_id: feed.cursor() for feed in self._cut}
 
     def retired(self) -> list[int]:
         return []
 
-    def committed(self, rows: Sequence[Position]) -> None:
-        for row in rows:
-            next(feed for feed in self._feeds if feed.file_id == row.file_id).committed = row.offset
+    def committed(self, cursors: Mapping[int, JSON]) -> None:
+        for stream, cursor in cursors.items():
+            next(feed for feed in self._feeds if feed.file_id == stream).committed = cursor["offset"]
 
     def rewind(self) -> None:
         self.rewinds += 1

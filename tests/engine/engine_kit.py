@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Position
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.chain.attempt import LostTrackError
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.step import Step
@@ -16,6 +15,7 @@ from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.run.bridge import Commit
 from tailrace.pipeline.run.engine import Engine, Outcome, Settings, Waker
 from tailrace.pipeline.settings import Config, StageSpec
+from tailrace.pipeline.source import JSON
 from tailrace.pipeline.stage import Guarantee, Mark
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -199,7 +199,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.commits: list[Commit] = []
         self.letters: list[DeadLetter] = []
-        self.positions: dict[int, Position] = {}
+        self.cursors: dict[int, JSON] = {}
         self.kept: dict[str, dict[str, Mark]] = {}
         self.failures: dict[str, list[BaseException]] = {}
         self.closed = False
@@ -208,14 +208,11 @@ class MemoryStore:
         if self.failures.get(method):
             raise self.failures[method].pop(0)
 
-    def register(self, positions: Sequence[Position]) -> list[int]:
+    def register(self, cursors: Sequence[JSON]) -> list[int]:
         self._called("register")
-        ids = []
-        for position in positions:
-            file_id = len(self.positions) + 1
-            self.positions[file_id] = replace(position, file_id=file_id)
-            ids.append(file_id)
-        return ids
+        streams = range(len(self.cursors) + 1, len(self.cursors) + 1 + len(cursors))
+        self.cursors |= zip(streams, cursors, strict=True)
+        return list(streams)
 
     def announce(self, sink: str, marks: Sequence[Mark]) -> None:
         self._called("announce")
@@ -225,7 +222,7 @@ class MemoryStore:
         self._called("commit")
         self.commits.append(commit)
         self.letters += commit.dead_letters
-        self.positions |= {position.file_id: position for position in commit.positions}
+        self.cursors |= commit.cursors
         for sink, marks in commit.marks.items():
             self.kept.setdefault(sink, {}).update({mark.destination: mark for mark in marks})
 
@@ -310,7 +307,7 @@ class Pipeline:
 
     def run(self) -> Outcome:
         try:
-            return self.engine.run(lambda: self.source.open(list(self.store.positions.values()), 0.0))
+            return self.engine.run(lambda: self.source.open(self.store.cursors, 0.0))
         finally:
             self.ring.close()
 

@@ -76,7 +76,7 @@ class Stage:
         self.tasks: list[Task] = []
         self.hold = False  # sinks keep what they get
         self.source = ListSource(files, chunk_bytes=chunk_bytes)
-        self.source.open([], 0.0)
+        self.source.open({}, 0.0)
         self.dispatch = Dispatch(self.ring, workers, self.hire, 5.0, self.release, Counters(), self.log)
         self.dispatch.start()
 

@@ -11,7 +11,7 @@ from tailrace.pipeline.batch import Fail
 from tailrace.pipeline.errors import Retry, TailraceError
 from tailrace.pipeline.run.bridge import Bridge
 from tailrace.pipeline.run.engine import SinkError
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.source import Exhausts, Progress, Source
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.testing.doubles import CrashError, FakeClock, ListSource, MemorySink
@@ -43,6 +43,8 @@ def law(counters: Any) -> bool:
 
 def test_the_doubles_keep_the_contracts() -> None:
     source: Source = ListSource({})
+    assert isinstance(source, Exhausts)
+    assert isinstance(source, Progress)
     sink: Write = MemorySink()
     clock = FakeClock(1.0)
     clock.advance(2.0)
@@ -73,7 +75,7 @@ def test_a_commit_holds_what_it_says_positions_and_marks_agree() -> None:
     assert len(pipeline.store.commits) > 2
     lines = list(pipeline.sinks[0].files["out"].splitlines(keepends=True))
     for commit in pipeline.store.commits:
-        done = DATA[: commit.positions[0].offset].count(b"\n")
+        done = DATA[: commit.cursors[1]["offset"]].count(b"\n")
         assert commit.marks["out"][0].length == sum(map(len, lines[:done]))
         assert commit.counters["lines_read", ()] == done
 
@@ -284,7 +286,7 @@ def over(state: State, source: ListSource, *stages: Any, **options: Any) -> Pipe
 
 def _run(pipeline: Pipeline, store: Bridge) -> Any:
     try:
-        return pipeline.engine.run(lambda: pipeline.source.open(store.positions(), 0.0))
+        return pipeline.engine.run(lambda: pipeline.source.open(store.state.cursors(), 0.0))
     finally:
         pipeline.ring.close()
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline import disk
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.cli.main import main
 from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.state.file import FILE_NAME, SinkRecord
 from tailrace.pipeline.state.store import Commit, State
 
@@ -95,7 +95,10 @@ def everything(path: Path) -> dict[str, Any]:
         found["marks"] = query(path, "SELECT * FROM marks ORDER BY sink, destination")
         return found
     rows = [Position.from_json(n, json.loads(text)) for n, text in query(path, "SELECT * FROM streams")]
-    found["files"] = [tuple(getattr(row, name) for name in row.__slots__) for row in rows]
+    for row in rows:
+        ledger = json.dumps(row.ledger, separators=(",", ":")) if row.ledger else ""
+        values = [getattr(row, name) for name in row.__slots__]
+        found.setdefault("files", []).append((*values[:-1], ledger))
     marks = query(path, "SELECT sink, destination, mark FROM marks ORDER BY sink, destination")
     found["marks"] = [(*whose, *json.loads(mark).values()) for *whose, mark in marks]
     return found
