@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -119,41 +118,3 @@ class Chunk:
     clock: float  # see Origin
     year_bound: float
     oversize: int | None = None  # the over-long line's whole length in bytes, without its newline
-
-
-@dataclass(slots=True)
-class Position:
-    """How far one generation of a file is done, with what is needed to know the file again. One row in the state."""
-
-    file_id: int  # 0: not yet registered
-    name: str
-    path: bytes
-    device: int
-    inode: int
-    offset: int  # everything before it is done
-    head_length: int  # how many of the file's first bytes the head hash covers; grows with the file
-    head_hash: str
-    tail_length: int  # how many bytes just before `offset` the tail hash covers
-    tail_hash: str
-    size: int  # the largest size seen: bytes known to exist; of an ended one, what may yet be accounted for
-    ended: bool = False  # truncated, replaced or finished: nothing more is read under this id
-    ledger: str = ""  # what became of its bytes, as JSON; see pipeline/source/tail/ledger.py
-
-    def to_json(self) -> dict[str, Any]:
-        """As the state keeps it, beside ``file_id``. A path that is not UTF-8 is there as text and in hexadecimal."""
-        values = {name: getattr(self, name) for name in self.__slots__[1:]}
-        try:
-            values["path"] = self.path.decode()
-        except UnicodeDecodeError:
-            values |= {"path": self.path.decode(errors="backslashreplace"), "path_hex": self.path.hex()}
-        return values | {"ledger": json.loads(self.ledger) if self.ledger else {}}
-
-    @classmethod
-    def from_json(cls, file_id: int, values: dict[str, Any]) -> Position:
-        """KeyError, TypeError, ValueError: it is not one of ours."""
-        values = dict(values)
-        path, path_hex = values.pop("path"), values.pop("path_hex", None)
-        path = path.encode() if path_hex is None else bytes.fromhex(path_hex)
-        ledger = values.pop("ledger")
-        ledger = json.dumps(ledger, separators=(",", ":")) if ledger else ""
-        return cls(file_id, path=path, ledger=ledger, **values)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from tailrace.pipeline.cli.arguments import add_config_argument, add_log_options, describe, load_config, log_settings
 from tailrace.pipeline.errors import ConfigError
@@ -15,6 +16,7 @@ from tailrace.version import __version__
 if TYPE_CHECKING:
     from tailrace.pipeline.run.engine import Engine, Outcome
     from tailrace.pipeline.settings import Config
+    from tailrace.pipeline.source.tail.ledger import Balance
     from tailrace.pipeline.telemetry.log import Logger
 
 _EXAMPLES = """\
@@ -94,7 +96,7 @@ def _execute(arguments: argparse.Namespace) -> int:
         log.flush()
     if arguments.until_eof and not arguments.quiet:
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds)
-        for balance in condensed(outcome.books):
+        for balance in condensed(of_files(outcome)):
             sys.stderr.write(wrap(str(balance), terminal_width(sys.stderr)) + "\n")
     return exit_code(outcome, strict=False)
 
@@ -109,6 +111,11 @@ def _check_writes(config: Config) -> None:
         raise ConfigError([f"{place}: [[stages]]: no write stage: {why}; add one, for example  {example}, {instead}"])
 
 
+def of_files(outcome: Outcome) -> Sequence[Balance]:
+    """The balances, which are those of the tailer: `run` has no other source."""
+    return cast("Sequence[Balance]", outcome.balances)
+
+
 def _tell_end(logger: Logger, outcome: Outcome) -> None:
     from tailrace.pipeline.source.tail.ledger import together
     from tailrace.pipeline.telemetry import log
@@ -117,12 +124,12 @@ def _tell_end(logger: Logger, outcome: Outcome) -> None:
     if outcome.closed:
         logger.info("output.closed", notice=f"{outcome.message}, and so this run ends")
     counters = outcome.counters
-    for balance in outcome.books:
+    for balance in outcome.balances:
         if not balance.holds:
             logger.error("bytes.unaccounted", file=balance.file, **balance.amounts)
     logger.info(
         "pipeline.stopped", seconds=round(outcome.seconds, 2), lines=int(counters.total("lines_read")),
         written={sink: int(count) for (sink,), count in counters.by("events_written", "sink").items()},
         dead_letters=int(counters.total("dead_letters")), pending=int(counters.total("lines_pending")),
-        bytes=together(outcome.books).amounts,
+        bytes=together(of_files(outcome)).amounts,
     )  # fmt: skip

@@ -19,8 +19,10 @@ from tailrace.pipeline.run.engine import Outcome
 from tailrace.pipeline.run.memory import shape_of
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
+from tailrace.pipeline.source import CursorError
 from tailrace.pipeline.stage import Closes, Connects, Discards, HasPaths
-from tailrace.pipeline.state.file import SinkRecord
+from tailrace.pipeline.state.file import SinkRecord, refusal
+from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.telemetry.counters import Counters
 
@@ -48,6 +50,8 @@ def run_daemon(
     )
     state.open()
     try:
+        if state.upgraded_from is not None:
+            log.info("state.upgraded", file=str(state.path), schema=SCHEMA_VERSION, was=state.upgraded_from)
         steps = build_steps(config)
         gone = GoneSinks(config, state, steps, log)
         outputs = gone.paths()
@@ -62,7 +66,7 @@ def run_daemon(
         source = Tail(
             config.tail,
             state.register,
-            state.id,
+            key_prefix=state.id,
             ours=_ours(config, outputs),
             log=log,
             counters=counters,
@@ -76,7 +80,10 @@ def run_daemon(
     def start() -> None:
         if hints is not None:
             hints.start()
-        source.open(state.cursors(), time.monotonic())
+        try:
+            source.open(state.cursors(), time.monotonic())
+        except CursorError as error:
+            raise refusal(state.path, str(error)) from error
         gone.discard(may_cut=not source.missing)
 
     return run_engine(

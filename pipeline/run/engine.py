@@ -20,8 +20,7 @@ from tailrace.pipeline.run.rewind import Rewinds
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
-from tailrace.pipeline.source import Balances, Exhausts, Rereads, Source, Whole
-from tailrace.pipeline.source.tail.ledger import Balance
+from tailrace.pipeline.source import Balance, Balances, Exhausts, Progress, Rereads, Source, Whole
 from tailrace.pipeline.stage import HasPaths
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
@@ -92,6 +91,10 @@ class Engine:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
         self._stop_asked = True
         self._waker()
+
+    def progress(self) -> tuple[int, int | None]:
+        """Bytes processed by this run, and all there are, where that is known."""
+        return self._source.progress() if isinstance(self._source, Progress) else (0, None)
 
     def run(self, open_source: Callable[[], None]) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads."""

@@ -1,4 +1,8 @@
-"""What produces chunks. The engine sees a source only through this protocol and calls it from one thread."""
+"""What produces chunks. The engine sees a source only through these protocols and calls it from one thread.
+
+What a source needs to go on after a restart, a cursor for each stream, is a JSON value of its own making: nobody else
+looks into it. A stream's key is the same after every restart; with a place behind it, it is an event's id.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,23 @@ from typing import Any, Protocol, runtime_checkable
 
 from tailrace.pipeline.batch import Chunk
 
-Register = Callable[[Sequence[Any]], Sequence[int]]
-"""Gives new streams, told by their cursors, their numbers. They are durable in the state when it returns; called once
-for many."""
+JSON = Any
+"""A JSON value: whatever ``json.dumps`` takes and ``json.loads`` gives back the same."""
+
+Register = Callable[[Sequence[JSON]], Sequence[int]]
+"""Gives new streams their numbers, which are durable in the state when it returns; called once for many streams."""
+
+
+class CursorError(ValueError):
+    """A cursor in the state is not one that this source has written."""
 
 
 class Source(Protocol):
-    """A step object: never blocks, never sleeps; the clock (monotonic seconds) is passed in.
+    """A step object: never blocks, never sleeps; the clock (monotonic seconds) is passed in."""
 
-    A *cursor* is how far it is in a stream: a JSON value that only the source looks into.
-    """
-
-    def open(self, remembered: Mapping[int, Any], now: float) -> None:
-        """Start: the committed cursors of all streams of the state. Finds and registers what is new."""
+    def open(self, remembered: Mapping[int, JSON], now: float) -> None:
+        """Start: the cursors of all streams in the state. Finds what there is and registers what is new. Called before
+        sinks recover. CursorError."""
         ...
 
     def poll(self, now: float) -> float:
@@ -33,26 +41,26 @@ class Source(Protocol):
         ...
 
     def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        """The first ``done`` bytes of the chunk (whole records) are worked off and on their way to the sinks; called in
-        order for each stream. ``data`` is the slot's content; ``done == chunk.length`` releases up to ``chunk.end``. Of
-        what this call releases, so many bytes are records that became dead letters."""
+        """The first ``done`` bytes of the chunk (whole lines) are processed and on their way to the sinks; called in
+        order for each stream. ``data`` is the slot's content; ``done == chunk.length`` stands for all up to
+        ``chunk.end``. Of what this call covers, so many bytes are lines that became dead letters."""
         ...
 
-    def cut(self) -> Mapping[int, Any]:
-        """The cursors that changed since the last cut, as of everything released so far."""
+    def cut(self) -> Mapping[int, JSON]:
+        """The cursors that changed since the last cut, by stream, as of everything released so far."""
         ...
 
-    def committed(self, cursors: Mapping[int, Any]) -> None:
+    def committed(self, cursors: Mapping[int, JSON]) -> None:
         """These cursors of an earlier ``cut`` are durable now."""
         ...
 
     @property
     def changed(self) -> bool:
-        """Whether ``cut`` has cursors to give: something was released, or came to pass with a stream."""
+        """Whether ``cut`` has cursors to give: something was released, or happened to a stream."""
         ...
 
     def retired(self) -> list[int]:
-        """Streams of which nothing is read any more, since the last call: their rows may go with the next commit."""
+        """Streams of which nothing more will come, since the last call: their rows may go with the next commit."""
         ...
 
     def rewind(self) -> None:
@@ -60,8 +68,8 @@ class Source(Protocol):
         ...
 
     def leave(self) -> None:
-        """Nothing is read any more in this run: account for what cannot be read in the next one either. Called when
-        everything read is released, before the last commit; more than once does no harm."""
+        """Nothing more is read in this run: account for what the next one cannot read either. Called when everything
+        read is released, before the last commit; more than once does no harm."""
         ...
 
     def close(self) -> None: ...
@@ -69,37 +77,70 @@ class Source(Protocol):
 
 @runtime_checkable
 class Exhausts(Protocol):
+    """A source that can come to an end (``--until-eof``, ``replay``)."""
+
     @property
     def exhausted(self) -> bool:
-        """Nothing more will come: every byte there was to read has been read (``--until-eof``, ``replay``)."""
+        """Nothing more will come: every byte there was to read has been read."""
         ...
 
 
 @runtime_checkable
 class Progress(Protocol):
+    """A source that knows how far it is."""
+
     def progress(self) -> tuple[int, int | None]:
-        """Bytes worked off by this run, and all there are to do; None: there is no end, or nobody knows it."""
+        """Bytes processed by this run, and all there are; None: there is no end, or nobody knows it."""
+        ...
+
+
+class Balance(Protocol):
+    """What became of the bytes of one stream; ``str`` gives it in words."""
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def holds(self) -> bool:
+        """Whether it adds up."""
+        ...
+
+    @property
+    def amounts(self) -> Mapping[str, int]:
+        """Bytes by name, without those that are zero."""
         ...
 
 
 @runtime_checkable
 class Balances(Protocol):
-    def balances(self) -> Sequence[Any]:
-        """What became of the bytes of each file, over its whole life."""
+    """A source that accounts for every byte."""
+
+    def balances(self) -> Sequence[Balance]:
+        """One for each stream, over its whole life, as of what is committed."""
         ...
 
 
 @runtime_checkable
 class Rereads(Protocol):
+    """A source that can give a record's bytes once more, after they were processed."""
+
     def original(self, stream: int, offset: int, length: int) -> bytes | None:
-        """The bytes of a record, if they can still be read."""
+        """The bytes of the record at this place, just as they are there; None: they cannot be read any more, or it is
+        not certain that they are the same."""
         ...
 
 
 @runtime_checkable
 class Whole(Protocol):
+    """A source that can tell, once it is open, whether all that was not committed can be read again."""
+
+    @property
+    def whole(self) -> bool:
+        """Every stream of the state that has not ended was found, and holds its committed bytes. Else what an output
+        has behind its mark cannot be made again, perhaps, and must not be cut off."""
+        ...
+
     @property
     def missing(self) -> Sequence[str]:
-        """After ``open``: the streams of the state that cannot be read on from their cursors, each with the reason.
-        While there are any, what sinks hold behind their marks cannot be made again."""
+        """The streams because of which it is not whole, and why: a sentence each."""
         ...

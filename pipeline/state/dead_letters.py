@@ -271,8 +271,8 @@ class Letters:
                 return database.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise TailraceError(
-                f"{escape(self.path)}: the dead letters cannot be read: {error}. Is this the state file of this "
-                "tailrace, whole, and readable by this user? Nothing was changed"
+                f"{escape(self.path)}: the dead letters cannot be read: {error}. Nothing was changed. Check that "
+                "it is tailrace's state file and that this user may read it; `tailrace check` says if it is damaged"
             ) from error
 
 

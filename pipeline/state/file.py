@@ -59,7 +59,7 @@ def inspect(path: Path) -> int:
         (page,) = db.execute("PRAGMA page_size").fetchone()
         wal = path.with_name(path.name + "-wal")  # with one, the last page may be half written and comes from there
         if found.st_size % page and not (wal.exists() and wal.stat().st_size):
-            raise refusal(path, f"it is cut short: its {found.st_size} bytes are not whole pages of {page}")
+            raise refusal(path, f"it is truncated: {found.st_size} bytes, expected a multiple of its page size, {page}")
         check_tables(path, db, version)
     return version
 

@@ -21,6 +21,7 @@ from tailrace.pipeline.state.schema import (
     from_text,
     to_text,
 )
+from tailrace.stages.defaults import FIRST_SINK
 
 SCHEMA_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -45,8 +46,6 @@ CREATE TABLE dead_letters (
 );
 """
 
-USE_1 = "write.file"  # the one sink with marks there was
-
 _CURSOR = (
     "name", "path", "device", "inode", "offset", "head_length", "head_hash", "tail_length", "tail_hash", "size",
     "ended", "ledger",
@@ -66,7 +65,9 @@ def migrate_1(db: sqlite3.Connection, state_id: str) -> None:
     db.execute("DELETE FROM sqlite_sequence WHERE name = 'streams'")
     db.execute("INSERT INTO sqlite_sequence VALUES ('streams', ?)", (last,))  # numbers of rows that are gone stay used
     db.executemany("INSERT INTO marks VALUES (?, ?, ?)", ((*whose, to_text(mark)) for *whose, mark in marks))
-    db.executemany("INSERT INTO sinks VALUES (?, ?, '{}')", ((sink, USE_1) for sink in {sink for sink, *_ in marks}))
+    paths = {sink: mark["path"].replace("{", "{{").replace("}", "}}") for sink, _, mark in marks}  # as a template
+    sinks = ((sink, FIRST_SINK, to_text({"path": path})) for sink, path in paths.items())
+    db.executemany("INSERT INTO sinks VALUES (?, ?, ?)", sinks)
     db.execute("ALTER TABLE dead_letters RENAME COLUMN file_id TO stream")
     for column in ("clock REAL", "year_bound REAL", "payload BLOB"):
         db.execute(f"ALTER TABLE dead_letters ADD COLUMN {column}")

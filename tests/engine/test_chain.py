@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.batch import Origin as Where
 from tailrace.pipeline.chain.chain import Chain
+from tailrace.pipeline.chain.outcome import Made
 from tailrace.pipeline.chain.records import Places
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.errors import Reject, TimeBudget
-from tailrace.pipeline.work.layout import Made
+from tailrace.pipeline.outgoing import Payload
 
 from .engine_kit import (
     Each,
@@ -419,7 +420,7 @@ def test_an_event_that_cannot_be_encoded_is_a_dead_letter_of_the_sink() -> None:
 
 def test_an_event_that_a_sink_rejects_is_a_dead_letter_with_its_code_and_no_traceback() -> None:
     class Choosy(Json):
-        def encode(self, events: list[Event]) -> Iterable[tuple[str, bytes]]:
+        def encode(self, events: list[Event]) -> Iterable[Payload]:
             if any("two" in event["message"] for event in events):
                 raise Reject("missing_field", "needs the field 'u'")
             return super().encode(events)
@@ -438,11 +439,11 @@ def test_a_sink_gets_the_events_as_they_are_at_its_place() -> None:
     assert (events(made, 0), events(made, 1)) == ([{"message": "one"}], [{"message": "one", "late": True}])
 
 
-@pytest.mark.parametrize("pair", [("out", "text"), ("out", None), (None, b"bytes"), "ab", 7])
+@pytest.mark.parametrize("pair", [("out", "text"), ("out", None), (None, b"bytes"), "ab", [7]])
 def test_a_sink_that_encodes_to_something_else_than_bytes_kills_nobody(pair: Any) -> None:
     class Wrong(Json):
-        def encode(self, _events: list[Event]) -> Iterable[tuple[str, bytes]]:
-            return [pair]
+        def encode(self, _events: list[Event]) -> Iterable[Payload]:
+            return pair if isinstance(pair, list) else [Payload(*pair)]
 
     data = b"one\n"
     made = run(Chain(steps(to_sink(0, Wrong()), sink=False), "a.log"), data)

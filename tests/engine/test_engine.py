@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tailrace.pipeline.batch import Fail
 from tailrace.pipeline.errors import ReaderGone, Retry, TailraceError
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.source import Exhausts, Source
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.testing.doubles import CrashError, FakeClock, ListSource, MemorySink
@@ -45,6 +45,7 @@ def test_the_doubles_keep_the_contracts() -> None:
     clock = FakeClock(1.0)
     clock.advance(2.0)
     assert clock() == 3.0
+    assert isinstance(source, Exhausts)
     assert source.exhausted
     assert isinstance(sink, Write)
 

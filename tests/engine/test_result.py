@@ -58,7 +58,9 @@ def test_whatever_fits_is_read_back_and_the_rest_leaves_no_trace(outcomes: list[
 
     expected = joined([payload for made in taken for payload in made.payloads])
     assert [replace(payload, data=bytes(payload.data)) for payload in result.payloads] == expected
-    expected_changes = [{name: list(change) for name, change in made.changes.items()} for made in taken if made.changes]
+    expected_changes: list[Any] = [
+        {name: list(change) for name, change in made.changes.items()} for made in taken if made.changes
+    ]
     assert result.changes == expected_changes
     assert result.dead == [dead for made in taken for dead in made.dead]
     assert result.tallies == [made.tally for made in taken]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,21 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     assert state._db.execute("PRAGMA synchronous").fetchone() == (full,)
     assert state._db.execute("PRAGMA journal_mode").fetchone() == (write_ahead,)
     state.close()
+
+
+def test_a_copy_made_beside_a_running_daemon_can_be_put_back(tmp_path: Path) -> None:
+    """As the README says it is done."""
+    state = opened(tmp_path)
+    (stream,) = state.register(["then"])
+    with closing(sqlite3.connect(state.path)) as db, closing(sqlite3.connect(tmp_path / "copy")) as copy:
+        db.backup(copy)
+    state.commit(Commit({stream: "later"}, {}, [], {}))
+    state.register(["new"])
+    state.close()
+    (tmp_path / "copy").rename(state.path)
+    again = opened(tmp_path)
+    assert (again.id, again.cursors()) == (state.id, {stream: "then"})
+    again.close()
 
 
 @pytest.mark.parametrize("size", [0, 1, 9, 4096, 100_000])

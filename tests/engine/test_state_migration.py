@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline import disk
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.cli.main import main
 from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.state.file import FILE_NAME, SinkRecord
 from tailrace.pipeline.state.store import Commit, State
 
@@ -95,7 +95,10 @@ def everything(path: Path) -> dict[str, Any]:
         found["marks"] = query(path, "SELECT * FROM marks ORDER BY sink, destination")
         return found
     rows = [Position.from_json(n, json.loads(text)) for n, text in query(path, "SELECT * FROM streams")]
-    found["files"] = [tuple(getattr(row, name) for name in row.__slots__) for row in rows]
+    for row in rows:
+        ledger = json.dumps(row.ledger, separators=(",", ":")) if row.ledger else ""
+        values = [getattr(row, name) for name in row.__slots__]
+        found.setdefault("files", []).append((*values[:-1], ledger))
     marks = query(path, "SELECT sink, destination, mark FROM marks ORDER BY sink, destination")
     found["marks"] = [(*whose, *json.loads(mark).values()) for *whose, mark in marks]
     return found
@@ -152,7 +155,7 @@ def test_case_045_numbers_that_were_given_before_are_not_given_again(tmp_path: P
     assert query(path, "SELECT seq FROM sqlite_sequence WHERE name = 'dead_letters'") == [(3,)]
 
 
-def test_a_state_of_schema_1_that_was_never_used(tmp_path: Path) -> None:
+def test_case_045_a_state_of_schema_1_that_was_never_used(tmp_path: Path) -> None:
     path = old_state(tmp_path)
     with closing(sqlite3.connect(path)) as db, db:
         for table in ("files", "marks", "counters", "dead_letters", "sqlite_sequence"):
@@ -166,7 +169,7 @@ class CrashError(Exception):
     """The process is gone from here on."""
 
 
-def test_case_097_killed_at_any_operation_of_the_upgrade_the_state_is_the_old_one_or_the_new(
+def test_case_045_killed_at_any_operation_of_the_upgrade_the_state_is_the_old_one_or_the_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a kill leaves on the disk is copied as it is then, and the next start begins from the copy."""
@@ -204,7 +207,7 @@ def test_case_097_killed_at_any_operation_of_the_upgrade_the_state_is_the_old_on
     assert "commit" in done
 
 
-def test_an_upgrade_that_the_disk_does_not_take_leaves_the_state_and_says_so(
+def test_case_045_an_upgrade_that_the_disk_does_not_take_leaves_the_state_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = old_state(tmp_path)
@@ -222,7 +225,7 @@ def test_an_upgrade_that_the_disk_does_not_take_leaves_the_state_and_says_so(
     opened(tmp_path).close()
 
 
-def test_a_damaged_row_of_schema_1_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_case_045_a_damaged_row_of_schema_1_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = old_state(tmp_path)
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE files SET ledger = '{' WHERE file_id = 1")
@@ -279,7 +282,7 @@ def test_case_045_a_run_goes_on_exactly_where_the_last_release_stopped(home: Pat
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["stats"], ["show", "2"], ["export"]], ids=" ".join)
-def test_dead_letters_of_schema_1_can_be_looked_at(
+def test_case_045_dead_letters_of_schema_1_can_be_looked_at(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     """And they are shown as they are after the upgrade."""
@@ -293,7 +296,9 @@ def test_dead_letters_of_schema_1_can_be_looked_at(
     assert "no_match" in shown
 
 
-def test_check_says_that_the_next_run_upgrades_the_state(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_case_045_check_says_that_the_next_run_upgrades_the_state(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (home / "state" / FILE_NAME).read_bytes()
     assert main(["check"]) == 0
     assert "the next `tailrace run` upgrades it to schema 2" in " ".join(capsys.readouterr().out.split())
@@ -303,7 +308,9 @@ def test_check_says_that_the_next_run_upgrades_the_state(home: Path, capsys: pyt
     assert "upgrades" not in capsys.readouterr().out
 
 
-def test_outputs_that_a_state_of_schema_1_knows_are_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_case_045_outputs_that_a_state_of_schema_1_knows_are_refused(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recorded: Callable[..., int] = lambda: main(["replay", "--keep-sinks", str(home / "logs" / "app.log")])  # noqa: E731
     assert recorded() == 1
     said = capsys.readouterr().err

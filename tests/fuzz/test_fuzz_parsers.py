@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.loader import resolve
+from tailrace.pipeline.chain.outcome import Tally
 from tailrace.pipeline.chain.step import Step
-from tailrace.pipeline.work.layout import Result, Tally, read_result
+from tailrace.pipeline.work.layout import Result, read_result
 from tailrace.pipeline.work.ring import NONE, Ring, geometry
 from tailrace.pipeline.work.worker import BUSY, DONE, Work
 
@@ -99,7 +100,7 @@ def check(bench: Bench, use: str, data: bytes) -> None:
     at_once, alone = (bench.work(use, data, careful=careful) for careful in (False, True))
     lines, written, filtered = total(at_once.tallies)
     assert lines == data.count(b"\n") == written + filtered + len(at_once.dead), "every line comes to something"
-    output = b"".join(bytes(view) for _, _, view in at_once.payloads)
+    output = b"".join(bytes(payload.data) for payload in at_once.payloads)
     events = [json.loads(line) for line in output.split(b"\n")[:-1]]
     assert output.count(b"\n") == written
     assert all(type(event) is dict for event in events)
@@ -109,7 +110,7 @@ def check(bench: Bench, use: str, data: bytes) -> None:
         assert data[dead.offset + dead.length : dead.offset + dead.length + 1] == b"\n"
         assert dead.trace is None, f"a parser that raises: {dead.trace}"
     assert all(one.offset < other.offset for one, other in pairwise(at_once.dead) if one.stage == other.stage)
-    assert output == b"".join(bytes(view) for _, _, view in alone.payloads), "the same as line by line"
+    assert output == b"".join(bytes(payload.data) for payload in alone.payloads), "the same as line by line"
     assert total(alone.tallies) == (lines, written, filtered)
     assert sorted((d.offset, d.length, d.stage, d.error, d.why) for d in at_once.dead) == sorted(
         (d.offset, d.length, d.stage, d.error, d.why) for d in alone.dead

@@ -9,6 +9,8 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tailrace.pipeline.outgoing import Outgoing
+from tailrace.pipeline.stage import Cut
 from tailrace.pipeline.testing.doubles import origin
 from tailrace.stages.write.file import File
 
@@ -51,17 +53,18 @@ def test_nothing_is_made_outside_the_prefix(template: str, event: dict[str, Any]
             return
         sink.locate(origin(source))
         try:
-            pairs = list(sink.encode([event]))
+            payloads = list(sink.encode([event]))
         except (ValueError, TypeError):  # the engine makes a dead letter of it
-            pairs = []
-        for destination, payload in pairs:
+            payloads = []
+        for payload in payloads:
+            destination = payload.destination
             try:
                 sink.announce([destination])
-                sink.deliver(destination, memoryview(payload))
+                sink.deliver(Outgoing(destination, payload.data))
             except OSError:
                 pass  # too long for this file system, say: the engine tries again and tells
             assert os.path.realpath(destination).startswith(f"{os.path.realpath(root)}/in/")
-        sink.barrier()
+        sink.sync(Cut(1))
         sink.close()
         outside = {path for path in tree(root) if not path.startswith(f"{root}/in/")} - {f"{root}/in"}
         assert outside == {f"{root}/outside"}

@@ -194,7 +194,7 @@ class Plant:
         left = {path: path.read_bytes() for path in state.iterdir()} if state.exists() else {}
         for sink in self.sinks:
             sink.steps.kill()
-            sink.write.close()
+            let_go(sink.write)
         self._main.kill()  # it closes what it has open, and with it the state: that never happened
         for path in state.iterdir() if state.exists() else ():
             path.unlink()
@@ -209,7 +209,7 @@ class Plant:
         for sink in self.sinks:
             if sink.steps.is_alive():  # it hung
                 sink.steps.kill()
-                sink.write.close()
+                let_go(sink.write)
         if self.engine is not None:
             os.close(self.engine._waker.fd)
             os.close(self.engine._waker._write)
@@ -222,7 +222,7 @@ class Plant:
 
     @property
     def sinks(self) -> list[SteppedSink]:
-        sinks: Any = self.engine._sinks if self.engine is not None else []
+        sinks: Any = self.engine._crew.threads if self.engine is not None else []
         return list(sinks)
 
     def step(self) -> bool:

@@ -51,7 +51,7 @@ def content(chunks: list[tuple[Chunk, bytes]]) -> bytes:
 
 def opened(*paths: Path | str, **options: object) -> Recorded:
     source = Recorded([str(path) for path in paths], **{"chunk_bytes": 1 << 15, **options})  # type: ignore[arg-type]
-    source.open()
+    source.open({}, 0.0)
     return source
 
 
@@ -134,8 +134,8 @@ def test_case_031_any_cutting_gives_each_line_once_at_its_place(
 def test_recorded_is_a_source(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"x\n")
     source: Source = opened(tmp_path / "a.log")
-    assert source.cut() == []
-    source.committed([])
+    assert source.cut() == {}
+    source.committed({})
     with pytest.raises(TailraceError, match="run it again"):
         source.rewind()
     source.close()
@@ -361,7 +361,8 @@ def test_case_038_a_compression_bomb_keeps_memory_flat(tmp_path: Path, suffix: s
     code = (
         "import sys, resource\n"
         "from tailrace.pipeline.source.recorded.recorded import Recorded\n"
-        "source = Recorded(sys.argv[1:]); source.open(); buffer = memoryview(bytearray((1 << 20) + 1)); found = []\n"
+        "source = Recorded(sys.argv[1:]); source.open({}, 0.0)\n"
+        "buffer = memoryview(bytearray((1 << 20) + 1)); found = []\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "while not source.exhausted:\n"
         "    chunk = source.read(buffer, 0.0, lambda _: False)\n"

@@ -10,12 +10,13 @@ import stat
 import termios
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.source import JSON
 from tailrace.pipeline.source.recorded.lines import LineReader
 from tailrace.pipeline.source.recorded.streams import Gzip, Plain, Stream, Zstd, import_zstandard
 from tailrace.pipeline.telemetry.counters import Counters
@@ -86,7 +87,7 @@ class Recorded:
         if len(sizes) == len(self._waiting):
             self._total_bytes = sum(sizes)
 
-    def open(self, positions: Sequence[Position] = (), now: float = 0.0) -> None:  # noqa: ARG002 - no state, no clock
+    def open(self, remembered: Mapping[int, JSON], now: float) -> None:  # noqa: ARG002 - no state, no clock
         if not self._examined:
             self.examine()
 
@@ -124,13 +125,13 @@ class Recorded:
                 return None  # a pipe has nothing, or an over-long line is being passed over
         return None
 
-    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+    def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
         """Nothing is kept about what is done."""
 
-    def cut(self) -> list[Position]:
-        return []
+    def cut(self) -> dict[int, JSON]:
+        return {}
 
-    def committed(self, rows: Sequence[Position]) -> None:
+    def committed(self, cursors: Mapping[int, JSON]) -> None:
         """Nothing is kept about what is done."""
 
     @property

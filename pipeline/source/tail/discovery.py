@@ -10,7 +10,6 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tailrace.pipeline.batch import Position
 from tailrace.pipeline.config.units import format_duration
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import TailSettings
@@ -20,6 +19,7 @@ from tailrace.pipeline.source.tail.finder import Finder, Scan
 from tailrace.pipeline.source.tail.identity import Changed
 from tailrace.pipeline.source.tail.missing import Missing
 from tailrace.pipeline.source.tail.new_files import NAMED, NewFiles
+from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.source.tail.registry import Key, Registry
 
 
@@ -86,7 +86,7 @@ class Discovery:
                 file.limit = file.size
         if first:
             # A row that stays, so that what appears later is read from its beginning: this was the first start.
-            self._register([Position(0, "", b"", 0, 0, 0, 0, "", 0, "", 0, ended=True)])
+            self._register([Position(0, "", b"", 0, 0, 0, 0, "", 0, "", 0, ended=True).to_json()])
         self._new_files.starts_at_end = False
 
     def _resume(self, files: Sequence[File], now: float) -> None:

@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source.tail.cursor import Cursor, Span
 from tailrace.pipeline.source.tail.identity import Changed, Head, Marker
 from tailrace.pipeline.source.tail.ledger import BEFORE_START, Balance, Ledger, Work
 from tailrace.pipeline.source.tail.packed import PackedError
+from tailrace.pipeline.source.tail.position import Position
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,7 @@ class File:
     cursor: Cursor = field(default_factory=Cursor)
     size: int = 0  # bytes known to exist; once accounted for, up to where it was read
     mtime_ns: int = -1
+    seen_size: int = -1  # by its last stat; `size` may be more, by what a read has found since
     watched_from: int = -1  # its size when it was first seen in this run; what follows appeared while we watched
     written_at: float = 0.0  # its mtime then
     limit: int | None = None  # nothing from there on is read (`--until-eof`)
@@ -130,11 +132,17 @@ class File:
         self.see(st)
         return lost
 
+    def rewritten(self, st: os.stat_result) -> bool:
+        """Whether somebody wrote to it, or touched it, and its size is what it was: to be asked before ``notice``."""
+        written = self.mtime_ns not in (-1, st.st_mtime_ns)
+        return written and st.st_size == self.seen_size == self.size > 0
+
     def see(self, st: os.stat_result) -> None:
         """Its size and time are these now."""
         if self.watched_from < 0:
             self.watched_from, self.written_at = st.st_size, st.st_mtime
-        self.size, self.mtime_ns = st.st_size, st.st_mtime_ns
+        self.size = self.seen_size = st.st_size
+        self.mtime_ns = st.st_mtime_ns
 
     def year_bound(self, end: int, wall: float) -> float:
         """No record up to ``end`` is from after this moment, in seconds since the epoch: the last write, or now, if
@@ -174,7 +182,7 @@ class File:
         return stop - start
 
     def release(self, chunk: Chunk, done: int, data: memoryview, dead: int) -> tuple[int, int]:
-        """See ``Source.release``; bytes now done that were not before, and NULs skipped before them."""
+        """See ``Source.released``; bytes now done that were not before, and NULs skipped before them."""
         size, skipped = self.cursor.release(chunk, done, data)
         self.ledger.released += Work(size - dead, dead, skipped)
         return size, skipped

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from operator import add
 from typing import Any, NamedTuple
 
-import orjson
-
 NUL = "nul"  # skipped: a hole at the beginning
 COMPRESSED = "compressed"  # skipped: a packed file's, which are no lines
 BEFORE_START = "before_start"  # skipped: what was there at the very first start, with `read_from = "end"`
@@ -110,10 +108,10 @@ class Ledger:
         seen = size + sum(self.lost.values()) + self.skipped.get(TAKEN_OVER, 0)  # (these lie beyond, or did)
         return Balance(file, seen, work.acknowledged, work.dead, skipped, dict(self.lost), size - done)
 
-    def dump(self, done: int, size: int) -> str:
+    def dump(self, done: int, size: int) -> dict[str, Any]:
         """For the row in the state, as of what was released."""
         balance = self.balance(self.released, "", done, size)
-        values = {
+        values: dict[str, Any] = {
             "seen": balance.seen,
             "acknowledged": balance.acknowledged,
             "dead_lettered": balance.dead_lettered,
@@ -122,17 +120,16 @@ class Ledger:
             "pending": balance.pending,
         }
         if self.ranges:
-            values["lost_ranges"] = self.ranges
+            values["lost_ranges"] = [list(one) for one in self.ranges]
         if self.original:
             values["copy_of"] = self.original
-        return orjson.dumps(values).decode()
+        return values
 
     @classmethod
-    def load(cls, text: str) -> Ledger:
+    def load(cls, values: Mapping[str, Any]) -> Ledger:
         ledger = cls()
-        if text:
-            values = orjson.loads(text)
-            ledger.skipped, ledger.lost = values["skipped"], values["lost"]
+        if values:
+            ledger.skipped, ledger.lost = dict(values["skipped"]), dict(values["lost"])
             ledger.released = ledger.committed = _work(values)
             for reason in (NUL, COMPRESSED):
                 ledger.skipped.pop(reason, None)
@@ -140,9 +137,9 @@ class Ledger:
             ledger.original = values.get("copy_of", 0)
         return ledger
 
-    def commit(self, text: str) -> None:
+    def commit(self, values: Mapping[str, Any]) -> None:
         """What was dumped is durable now."""
-        self.committed = _work(orjson.loads(text))
+        self.committed = _work(values)
 
 
 def _work(values: Mapping[str, Any]) -> Work:

@@ -185,7 +185,7 @@ class NewFiles:
         if not files:
             return
         files.sort(key=lambda file: file.path)
-        ids = self._register([file.row() for file in files])  # where that fails, they stay for the next time
+        ids = self._register([file.row().to_json() for file in files])  # where that fails, they stay for the next time
         many = len(files) > NAMED
         if many:
             self._registry.log.info("files.found", files=len(files), bytes=sum(file.size for file in files))

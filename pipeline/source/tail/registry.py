@@ -17,6 +17,10 @@ from tailrace.pipeline.telemetry.log import Log
 Key = tuple[int, int]
 """(device, inode)"""
 
+REWRITTEN = (
+    "its time has changed, its size and the bytes at its beginning and at the position have not: it was touched, or "
+    "written again with the same text. Nothing of it is read a second time"
+)
 RETIRE_AFTER = 3600.0  # seconds for which an ended generation is remembered: a file that was moved away may come back
 MOST_ENDED = 10_000  # ended generations remembered, however young
 
@@ -62,6 +66,7 @@ class Registry:
         try:
             if file.fd < 0 and (not file.verified or st.st_size <= file.size):
                 st = self.descriptors.open(file, path)
+            rewritten = file.rewritten(st)
             lost = file.notice(st, now)
         except Changed:
             if file.fd >= 0:
@@ -70,6 +75,8 @@ class Registry:
         except OSError as error:
             self.trouble(file, error)
             return
+        if rewritten and file.file_id and os.fstat(file.fd).st_size == file.size:  # (else it was about to grow)
+            self.log.warning("file.rewritten", **file.place, notice=REWRITTEN)
         if lost:
             self.ended.lose(file, "truncated", file.size, file.size + lost)
         if not file.undecided and not file.file_id:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.settings import TailSettings
-from tailrace.pipeline.source import Register
+from tailrace.pipeline.source import JSON, Register
 from tailrace.pipeline.source.tail.cursor import Span
 from tailrace.pipeline.source.tail.descriptors import Descriptors, allowance
 from tailrace.pipeline.source.tail.discovery import Discovery
@@ -18,6 +19,7 @@ from tailrace.pipeline.source.tail.hints import Hints
 from tailrace.pipeline.source.tail.identity import Changed
 from tailrace.pipeline.source.tail.ledger import Balance
 from tailrace.pipeline.source.tail.packed import PackedError
+from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.source.tail.registry import Registry
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.log import Log
@@ -30,8 +32,9 @@ SCAN_COST = 1e-4  # seconds for each file: twenty times what it costs to look at
 class Tail:
     """See ``Source``. Each file that has data gets a turn, a turn is one buffer of one file.
 
-    ``ours`` tells which paths are our own outputs or state, which are never read. ``until_eof``: each file is read to
-    the size that the first scan finds.
+    ``key_prefix`` is the state's id: with a stream's number it makes the stream's key. ``ours`` tells which paths are
+    our own outputs or state, which are never read. ``until_eof``: each file is read to the size that the first scan
+    finds.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Tail:
         settings: TailSettings,
         register: Register,
         *,
+        key_prefix: str,
         ours: Callable[[bytes], bool],
         log: Log,
         counters: Counters,
@@ -47,7 +51,7 @@ class Tail:
         wall: Callable[[], float] = time.time,
         max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
     ) -> None:
-        self._max_line = settings.max_line_bytes
+        self._max_line, self._key_prefix = settings.max_line_bytes, key_prefix
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
@@ -58,8 +62,8 @@ class Tail:
         self._scanned_at = self._next_scan = 0.0
         self._total: int | None = None  # bytes to be read until the end, where there is one
 
-    def open(self, positions: Sequence[Position], now: float) -> None:
-        self._discovery.open(positions, now)
+    def open(self, remembered: Mapping[int, JSON], now: float) -> None:
+        self._discovery.open([Position.from_json(*one) for one in remembered.items()], now)
         self._scanned(now)
         if self._until_eof:
             self._total = sum(max(0, file.reach - file.cursor.read.offset) for file in self._registry.living.values())
@@ -138,7 +142,7 @@ class Tail:
     def _chunk(self, file: File, span: Span) -> Chunk:
         wall = self._wall()
         start, length, end, oversize = span
-        key = str(file.file_id)
+        key = f"{self._key_prefix}-{file.file_id}"
         bound = file.year_bound(end, wall)
         return Chunk(file.file_id, key, file.name, file.shown, start, length, end, wall, bound, oversize)
 
@@ -157,7 +161,7 @@ class Tail:
         soon = self._scanned_at + SOONEST + SCAN_COST * self._discovery.found
         self._next_scan = min(self._next_scan, max(now, soon))
 
-    def release(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
+    def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
         read, skipped = self._registry.by_id[chunk.stream].release(chunk, done, data, dead)
         self._counters.add("bytes_read", read)
         if skipped:
@@ -169,17 +173,17 @@ class Tail:
     def changed(self) -> bool:
         return bool(self._registry.dirty)
 
-    def cut(self) -> list[Position]:
+    def cut(self) -> dict[int, JSON]:
         self._in_flight = self._registry.dirty
         self._registry.dirty = set()
         by_id = self._registry.by_id
-        return [by_id[file_id].row() for file_id in sorted(self._in_flight) if file_id in by_id]
+        return {file_id: by_id[file_id].row().to_json() for file_id in sorted(self._in_flight) if file_id in by_id}
 
-    def committed(self, rows: Sequence[Position]) -> None:
-        for row in rows:
-            file = self._registry.by_id.get(row.file_id)
+    def committed(self, cursors: Mapping[int, JSON]) -> None:
+        for file_id, cursor in cursors.items():
+            file = self._registry.by_id.get(file_id)
             if file is not None:
-                file.commit(row)
+                file.commit(Position.from_json(file_id, cursor))
         self._in_flight = set()
 
     def retired(self) -> list[int]:
@@ -210,6 +214,21 @@ class Tail:
         return not any(
             file.has_data and not file.failed and file.gone_since is None for file in self._registry.living.values()
         )
+
+    def original(self, stream: int, offset: int, length: int) -> bytes | None:
+        """See ``Rereads``. Of a file whose bytes were taken away, its copy's are given."""
+        file = self._registry.by_id.get(stream)
+        if file is not None and file.ended:
+            file = self._registry.ended.copies.get(stream)
+        if file is None or file.ended:
+            return None
+        try:
+            self._descriptors.open(file)
+            data = os.pread(file.fd, length, offset)
+            file.verify()  # afterwards: what was there before is there still
+        except (Changed, OSError):
+            return None  # the next scan will see what happened to it
+        return data if len(data) == length else None
 
     def progress(self) -> tuple[int, int | None]:
         return int(self._counters.total("bytes_read") + self._counters.total("bytes_skipped")), self._total

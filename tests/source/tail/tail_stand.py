@@ -6,12 +6,14 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailrace.pipeline.batch import Chunk, Position
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.settings import TailSettings
+from tailrace.pipeline.source import JSON
+from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.source.tail.tail import Tail
 from tailrace.pipeline.telemetry.counters import Counters
 
@@ -63,11 +65,10 @@ class Stand:
 
     # The state.
 
-    def register(self, rows: Sequence[Position]) -> list[int]:
+    def register(self, cursors: Sequence[JSON]) -> list[int]:
         ids = []
-        for row in rows:
-            assert row.file_id == 0
-            self.rows[self.next_id] = replace(row, file_id=self.next_id)
+        for cursor in cursors:
+            self.rows[self.next_id] = Position.from_json(self.next_id, cursor)
             ids.append(self.next_id)
             self.next_id += 1
         self.registered.append(len(ids))
@@ -81,9 +82,15 @@ class Stand:
         return self.tail
 
     def start(self, **options: Any) -> Stand:
-        options = {"ours": lambda _: False, "wall": lambda: 1.7e9, **self.tail_options, **options}
+        options = {
+            "key_prefix": "abcd2345",
+            "ours": lambda _: False,
+            "wall": lambda: 1.7e9,
+            **self.tail_options,
+            **options,
+        }
         self.tail = Tail(self.settings, self.register, log=self.notes, counters=self.counters, **options)
-        self.tail.open([replace(row) for row in self.rows.values()], self.now)
+        self.tail.open({stream: row.to_json() for stream, row in self.rows.items()}, self.now)
         return self
 
     def poll(self, seconds: float = 0.0) -> float:
@@ -108,18 +115,18 @@ class Stand:
 
     def release(self) -> None:
         for chunk, data in self.pending:
-            self.running.release(chunk, chunk.length, memoryview(data), dead_bytes(chunk, data))
+            self.running.released(chunk, chunk.length, memoryview(data), dead_bytes(chunk, data))
         self.released += self.pending
         self.pending = []
 
     def commit(self) -> None:
-        rows = self.running.cut()
-        for row in rows:
-            self.rows[row.file_id] = replace(row)
+        cursors = self.running.cut()
+        for stream, cursor in cursors.items():
+            self.rows[stream] = Position.from_json(stream, json.loads(json.dumps(cursor)))
         for chunk, data in self.released:
             self._deliver(chunk, data)
         self.released = []
-        self.running.committed(rows)
+        self.running.committed(cursors)
         for file_id in self.running.retired():
             self.retired.append(self.rows.pop(file_id))
 
@@ -189,7 +196,7 @@ class Stand:
             for balance in self.tail.balances():
                 assert balance.holds, balance
         for row in (*self.rows.values(), *self.retired):
-            ledger = json.loads(row.ledger) if row.ledger else {}
+            ledger = row.ledger
             if not ledger:
                 continue
             skipped, lost = sum(ledger["skipped"].values()), sum(ledger["lost"].values())
@@ -239,21 +246,6 @@ class Begun:
     @property
     def unread(self) -> int:
         return self.size - self.done
-
-
-class Given:
-    """Hints that a test gives."""
-
-    def __init__(self) -> None:
-        self.paths: set[bytes] = set()
-
-    def take(self) -> set[bytes]:
-        taken, self.paths = self.paths, set()
-        return taken
-
-    def check(self) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 def numbered(start: int, stop: int, text: str = "a line with a number, long enough to tell it from others") -> str:

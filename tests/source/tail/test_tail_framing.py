@@ -221,7 +221,7 @@ def test_a_partial_release_is_where_a_restart_goes_on(stand: Make) -> None:
     rig.write("a.log", "one\ntwo\nthree\n")
     rig.start()
     chunk, data = rig.read(), bytes(rig.buffer[:14])
-    rig.running.release(chunk, 8, memoryview(data))
+    rig.running.released(chunk, 8, memoryview(data))
     rig.pending = []
     rig.commit()
     assert rig.rows[1].offset == 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +16,7 @@ Make = Callable[..., Any]
 def ledger(rig: Any, file_id: int) -> dict[str, Any]:
     """As the state has them."""
     rig.check_balances()
-    found: dict[str, Any] = json.loads(rig.rows[file_id].ledger)
+    found: dict[str, Any] = rig.rows[file_id].ledger
     return found
 
 

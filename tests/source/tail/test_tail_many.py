@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from tailrace.pipeline.source.tail import descriptors
 
-from .listing import Scandir
-
 Make = Callable[..., Any]
 
 
@@ -367,8 +365,22 @@ def test_case_003_a_file_renamed_between_listing_and_stat_keeps_its_state(
     rig = stand()
     path = rig.write("a.log", "one\n")
     rig.start().run()
-    monkeypatch.setattr(os, "scandir", Scandir(rig.directory, "after", lambda: path.rename(path.with_name("a.log.1"))))
+    real = os.scandir
+
+    class Renaming:
+        def __init__(self, directory: Any) -> None:
+            self.entries = list(real(directory))
+            if path.exists():
+                path.rename(path.with_name("a.log.1"))
+
+        def __enter__(self) -> list[os.DirEntry[bytes]]:
+            return self.entries
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(os, "scandir", Renaming)
     rig.poll(1)
+    monkeypatch.setattr(os, "scandir", real)
     rig.write("a.log.1", "two\n")
     rig.run(8)
     assert rig.lines() == ["one\n", "two\n"]

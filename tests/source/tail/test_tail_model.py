@@ -150,7 +150,7 @@ class LogFiles(RuleBasedStateMachine):
         if self.partly:
             chunk, data = self.rig.pending.pop(0)
             rest = data[self.partly :]
-            self.rig.running.release(chunk, chunk.length, memoryview(data), dead_bytes(chunk, rest))
+            self.rig.running.released(chunk, chunk.length, memoryview(data), dead_bytes(chunk, rest))
             done = replace(chunk, start=chunk.start + self.partly, length=len(rest))
             self.rig.released.append((done, rest))
             self.partly = 0
@@ -166,7 +166,7 @@ class LogFiles(RuleBasedStateMachine):
         size = data.find(b"\n") + 1
         if chunk.oversize is not None or not 0 < size < chunk.length:
             return
-        self.rig.running.release(chunk, size, memoryview(data), dead_bytes(chunk, data[:size]))
+        self.rig.running.released(chunk, size, memoryview(data), dead_bytes(chunk, data[:size]))
         self.rig.released.append((replace(chunk, length=size, end=chunk.start + size), data[:size]))
         self.partly = size
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import lzma
 import os
 from collections.abc import Callable
@@ -26,7 +25,7 @@ PACKED = {
 
 
 def skipped(rig: Stand, file_id: int = 1) -> dict[str, int]:
-    ledger: dict[str, dict[str, int]] = json.loads(rig.rows[file_id].ledger)
+    ledger: dict[str, dict[str, int]] = rig.rows[file_id].ledger
     return ledger["skipped"]
 
 
