@@ -21,6 +21,7 @@ from tailrace.pipeline.run.daemon import run_daemon
 from tailrace.pipeline.run.engine import Engine, Outcome
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source.tail.tail import Tail
+from tailrace.pipeline.stage import Closes
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import FakeClock
 
@@ -194,7 +195,7 @@ class Plant:
         left = {path: path.read_bytes() for path in state.iterdir()} if state.exists() else {}
         for sink in self.sinks:
             sink.steps.kill()
-            let_go(sink.write)
+            close(sink.write)
         self._main.kill()  # it closes what it has open, and with it the state: that never happened
         for path in state.iterdir() if state.exists() else ():
             path.unlink()
@@ -209,7 +210,7 @@ class Plant:
         for sink in self.sinks:
             if sink.steps.is_alive():  # it hung
                 sink.steps.kill()
-                let_go(sink.write)
+                close(sink.write)
         if self.engine is not None:
             os.close(self.engine._waker.fd)
             os.close(self.engine._waker._write)
@@ -291,3 +292,8 @@ class Plant:
         if self._watcher is not None and self.watched:
             self._watcher.paths.add(os.fsencode(path))
             self._watcher.wake()
+
+
+def close(sink: Any) -> None:
+    if isinstance(sink, Closes):
+        sink.close()

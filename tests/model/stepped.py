@@ -119,7 +119,8 @@ class Jobs:
     def put(self, job: Any) -> None:
         self._jobs.append(job)
 
-    def get(self) -> Any:
+    def get(self, timeout: float | None = None) -> Any:
+        assert timeout is None, "the sinks here have no batches"
         self._thread.wait(lambda: self._jobs)
         return self._jobs.popleft() if self._jobs else None  # (empty: it was killed, and is on its way out)
 
@@ -149,13 +150,19 @@ class SteppedSink(SinkThread):
     """The real one but for its thread, its queue and its flags."""
 
     def __init__(
-        self, clock: FakeClock, number: int, name: str, write: Write, answers: Any, wake: Callable[[], None]
+        self,
+        clock: FakeClock,
+        number: int,
+        name: str,
+        write: Write,
+        answers: Any,
+        wake: Callable[[], None],
+        most_uncommitted: int | None,
     ) -> None:
-        super().__init__(number, name, write, answers, wake)
+        super().__init__(number, name, write, answers, wake, most_uncommitted)
         self.steps = Stepped(f"sink {name}", self._run, clock)
-        vars(self).update(
-            _thread=self.steps, _queue=Jobs(self.steps), _may_go_on=Flag(self.steps), _abandon=Flag(self.steps)
-        )
+        vars(self).update(_thread=self.steps, _queue=Jobs(self.steps), _may_go_on=Flag(self.steps))
+        vars(self.breaker).update(_abandon=Flag(self.steps))
 
     def _answer(self, answer: Answer) -> None:
         super()._answer(answer)
