@@ -8,7 +8,7 @@ takes no longer to fail than the whole pattern did, and few are tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter, thread_time
 
@@ -22,8 +22,6 @@ _NAMED = re.compile(r"(\\.)|\(\?P<\w+>", re.DOTALL)
 _NOTHING = re.compile("(?!)")
 _ANCHORS = ("^", r"\A")
 _WORDS = {"$": "the end of the line", r"\Z": "the end of the line", r"\b": "the edge of a word"}
-
-_Match = Callable[[re.Pattern[str]], re.Match[str] | None]
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,7 +39,7 @@ class Fault:
 
 
 class Reach:
-    """``fault(line)`` for a pattern that compiles. ``anywhere``: it is searched for, instead of matched at a place."""
+    """``fault(line)`` of lines that a pattern does not match. ``anywhere``: it is searched for."""
 
     def __init__(self, pattern: str, *, anywhere: bool = False) -> None:
         flags = re.compile(pattern).flags
@@ -49,28 +47,42 @@ class Reach:
         self._anywhere = anywhere
 
     def fault(self, line: str, at: int = 0) -> Fault | None:
-        """Of the alternative that gets farthest. None: the line matches, is too long or takes too long to look into."""
+        """Of the alternative that gets farthest. None: the line is too long, or takes too long to look into."""
         if len(line) > LONGEST:
             return None
-        clock, processor = perf_counter() + _PATIENCE, thread_time() + _PATIENCE
-
-        def match(pattern: re.Pattern[str]) -> re.Match[str] | None:
-            if perf_counter() > clock and thread_time() > processor:
-                raise TimeoutError
-            return pattern.search(line) if self._anywhere else pattern.match(line, at)
-
+        look = _Look(line, at, self._anywhere)
         try:
-            faults = [self._whole(row, match) for row in self._rows]
+            faults = [self._whole(row, look) for row in self._rows]
         except TimeoutError:
             return None
-        told = [fault for fault in faults if fault]
-        return max(told, key=lambda fault: fault.position) if len(told) == len(faults) else None
+        return max(faults, key=lambda fault: fault.position)
 
-    def _whole(self, row: _Sequence, match: _Match) -> Fault | None:
-        fault = row.fault(match)
-        if fault and self._anywhere and fault.start == fault.position and not row.anchored:
+    def _whole(self, row: _Sequence, look: _Look) -> Fault:
+        fault = row.first_fault(look)
+        assert fault is not None, "the empty beginning matches"
+        if self._anywhere and fault.start == fault.position and not row.anchored:
             return replace(fault, nowhere=True)
         return fault
+
+
+class _Look:
+    """Tries beginnings of the pattern at one line, for a bounded time. What compiling takes does not count: it happens
+    once, and the next line of the same kind must get the same answer."""
+
+    def __init__(self, line: str, at: int, anywhere: bool) -> None:
+        self._line, self._at, self._anywhere = line, at, anywhere
+        self._clock, self._processor = perf_counter() + _PATIENCE, thread_time() + _PATIENCE
+
+    def __call__(self, sequence: _Sequence, count: int) -> re.Match[str] | None:
+        pattern = sequence.beginnings.get(count)
+        if pattern is None:
+            self._clock, self._processor = self._clock - perf_counter(), self._processor - thread_time()
+            sequence.make(count)
+            self._clock, self._processor = self._clock + perf_counter(), self._processor + thread_time()
+            pattern = sequence.beginnings[count]
+        if perf_counter() > self._clock and thread_time() > self._processor:  # the second costs more
+            raise TimeoutError
+        return pattern.search(self._line) if self._anywhere else pattern.match(self._line, self._at)
 
 
 class _Sequence:
@@ -79,55 +91,55 @@ class _Sequence:
     def __init__(self, before: str, row: Row, after: str, group: str, flags: int) -> None:
         self.anchored = any(part.body in _ANCHORS for part in row[:2])
         self._before, self._row, self._after, self._group, self._flags = before, row, after, group, flags
-        self._beginnings: dict[int, re.Pattern[str]] = {}
+        self.beginnings: dict[int, re.Pattern[str]] = {}
         self._groups: dict[int, list[_Sequence]] = {}
         self._shown: dict[int, str] = {}
 
-    def fault(self, match: _Match) -> Fault | None:
+    def fault(self, look: _Look) -> Fault | None:
         """What stops the row. None: nothing does, or ``before`` does not match."""
-        if match(self._beginning(len(self._row))):
-            return None
+        return None if look(self, len(self._row)) else self.first_fault(look)
+
+    def first_fault(self, look: _Look) -> Fault | None:
+        """The same of a row that is known not to match."""
         fits, fails = 0, len(self._row)
         found = None
         while fails - fits > 1:
             middle = (fits + fails) // 2
-            longer = match(self._beginning(middle))
+            longer = look(self, middle)
             fits, fails, found = (middle, fails, longer) if longer else (fits, middle, found)
-        found = found or match(self._beginning(0))
+        found = found or look(self, 0)
         if found is None:  # a group's last turn went by another alternative than this
             return None
         if fits not in self._shown:
             self._shown[fits] = _shown(self._row[fits:])
         best = Fault(found.start(), found.end(), self._shown[fits], self._row[fits].name or self._group)
         single = len(self._row[fits].inside) == 1  # then its part says more than the group
-        for fault in self._within(fits, match):
+        for fault in self._within(fits, look):
             if fault.position > best.position or (single and fault.position == best.position):
                 best = fault
-        return max([best, *self._optional_before(fits, match)], key=lambda fault: fault.position)
+        return max([best, *self._optional_before(fits, look)], key=lambda fault: fault.position)
 
-    def _within(self, index: int, match: _Match) -> list[Fault]:
-        return [fault for inside in self._inside(index) if (fault := inside.fault(match))]
+    def _within(self, index: int, look: _Look) -> list[Fault]:
+        return [fault for inside in self._inside(index) if (fault := inside.fault(look))]
 
-    def _optional_before(self, count: int, match: _Match) -> Iterator[Fault]:
+    def _optional_before(self, count: int, look: _Look) -> Iterator[Fault]:
         """What ended each optional group directly before a part, also at the end of the group before it."""
         for index in range(count - 1, -1, -1):
             part = self._row[index]
             if part.optional or part.repeats:
-                yield from self._within(index, match)
+                yield from self._within(index, look)
             else:
                 for inside in self._inside(index):
-                    yield from inside._optional_before(len(inside._row), match)
+                    yield from inside._optional_before(len(inside._row), look)
             if not part.optional:
                 return
 
-    def _beginning(self, count: int) -> re.Pattern[str]:
-        """The pattern of the first ``count`` parts."""
-        if count not in self._beginnings:
-            try:
-                self._beginnings[count] = re.compile(self._source(count) + self._after, self._flags)
-            except re.error:  # such as a reference to a group of another alternative
-                self._beginnings[count] = _NOTHING
-        return self._beginnings[count]
+    def make(self, count: int) -> None:
+        """Compile the pattern of the first ``count`` parts."""
+        try:
+            self.beginnings[count] = re.compile(self._source(count) + self._after, self._flags)
+        except re.error:  # such as a reference to a group of another alternative
+            self.beginnings[count] = _NOTHING
 
     def _source(self, count: int) -> str:
         return self._before + "".join([part.source for part in self._row[:count]])

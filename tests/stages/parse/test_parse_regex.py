@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,21 @@ def test_no_match_names_how_far_the_pattern_gets(patterns: list[str], line: str,
     ((code, told),) = plain(Regex(patterns=patterns).parse(of(line)))
     assert code == "no_match"
     assert told.startswith(why)
+
+
+def test_one_bad_line_in_a_hundred_costs_the_others_little() -> None:
+    stage = Regex(pattern=r"^(?P<time>\S+) (?P<level>[A-Z]+) (?P<name>[a-z.]+): (?P<text>.*?)(?: in (?P<ms>\d+)ms)?$")
+    good = ["2026-01-01T00:00:00Z INFO shop.cart: put 3 things in in 12ms"] * 1000
+    bad = [line.replace("shop.", "shop+") if n % 100 == 50 else line for n, line in enumerate(good)]
+
+    def seconds(text: str) -> float:
+        started = time.process_time()
+        stage.parse(text)
+        return time.process_time() - started
+
+    texts = ["\n".join(good), "\n".join(bad)]
+    best = [min(took) for took in zip(*[[seconds(text) for text in texts] for _ in range(15)], strict=True)]
+    assert best[1] < 2 * best[0]
 
 
 PATTERNS = [
