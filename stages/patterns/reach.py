@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter, thread_time
 
 from tailrace.stages.patterns.parts import Part, Row, take_apart
@@ -24,7 +24,7 @@ _ANCHORS = ("^", r"\A")
 _WORDS = {"$": "the end of the line", r"\Z": "the end of the line", r"\b": "the edge of a word"}
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Fault:
     """Where a line stops to be what a pattern describes; places count from 0."""
 
@@ -61,7 +61,7 @@ class Reach:
         fault = row.first_fault(look)
         assert fault is not None, "the empty beginning matches"
         if self._anywhere and fault.start == fault.position and not row.anchored:
-            return replace(fault, nowhere=True)
+            fault.nowhere = True
         return fault
 
 
@@ -93,6 +93,8 @@ class _Sequence:
         self._before, self._row, self._after, self._group, self._flags = before, row, after, group, flags
         self.beginnings: dict[int, re.Pattern[str]] = {}
         self._groups: dict[int, list[_Sequence]] = {}
+        self._before_part: dict[int, list[_Sequence]] = {}
+        self._last = len(row) // 2  # how many parts matched in the line before
         self._shown: dict[int, str] = {}
 
     def fault(self, look: _Look) -> Fault | None:
@@ -103,34 +105,41 @@ class _Sequence:
         """The same of a row that is known not to match."""
         fits, fails = 0, len(self._row)
         found = None
+        guesses = [self._last + 1, self._last]  # a bad line seldom comes alone
         while fails - fits > 1:
-            middle = (fits + fails) // 2
-            longer = look(self, middle)
-            fits, fails, found = (middle, fails, longer) if longer else (fits, middle, found)
+            middle = guesses.pop() if guesses else (fits + fails) // 2
+            if fits < middle < fails:
+                longer = look(self, middle)
+                fits, fails, found = (middle, fails, longer) if longer else (fits, middle, found)
         found = found or look(self, 0)
         if found is None:  # a group's last turn went by another alternative than this
             return None
+        self._last = fits
         if fits not in self._shown:
             self._shown[fits] = _shown(self._row[fits:])
         best = Fault(found.start(), found.end(), self._shown[fits], self._row[fits].name or self._group)
         single = len(self._row[fits].inside) == 1  # then its part says more than the group
-        for fault in self._within(fits, look):
-            if fault.position > best.position or (single and fault.position == best.position):
+        for inside in self._inside(fits):
+            fault = inside.fault(look)
+            if fault and (fault.position > best.position or (single and fault.position == best.position)):
                 best = fault
-        return max([best, *self._optional_before(fits, look)], key=lambda fault: fault.position)
+        if fits not in self._before_part:
+            self._before_part[fits] = list(self._optional_before(fits))
+        for inside in self._before_part[fits]:
+            fault = inside.fault(look)
+            if fault and fault.position > best.position:
+                best = fault
+        return best
 
-    def _within(self, index: int, look: _Look) -> list[Fault]:
-        return [fault for inside in self._inside(index) if (fault := inside.fault(look))]
-
-    def _optional_before(self, count: int, look: _Look) -> Iterator[Fault]:
-        """What ended each optional group directly before a part, also at the end of the group before it."""
+    def _optional_before(self, count: int) -> Iterator[_Sequence]:
+        """The alternatives of each optional group directly before a part, also at the end of the group before it."""
         for index in range(count - 1, -1, -1):
             part = self._row[index]
             if part.optional or part.repeats:
-                yield from self._within(index, look)
+                yield from self._inside(index)
             else:
                 for inside in self._inside(index):
-                    yield from inside._optional_before(len(inside._row), look)
+                    yield from inside._optional_before(len(inside._row))
             if not part.optional:
                 return
 
