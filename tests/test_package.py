@@ -48,14 +48,12 @@ def call(command: list[object], cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, with what an older release left in its build directory."""
+    """A copy of what the package is made of: a build leaves its own files beside them, and takes up older ones."""
     copy = tmp_path_factory.mktemp("tree")
     for name in PARTS:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    (copy / "build/lib/pipeline").mkdir(parents=True)
-    (copy / "build/lib/pipeline/old.py").touch()
     return copy
 
 

@@ -162,7 +162,7 @@ def test_one_bad_line_in_a_hundred_costs_the_others_little() -> None:
 
     def seconds(text: str) -> float:
         started = time.process_time()
-        stage.parse(text)
+        stage.parse(of(text))
         return time.process_time() - started
 
     texts = ["\n".join(good), "\n".join(bad)]
