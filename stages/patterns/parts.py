@@ -51,8 +51,11 @@ Row = list[Part]
 
 
 def take_apart(pattern: str, flags: int) -> list[Row]:
-    """The alternatives of a pattern that compiles, with these flags in the end."""
-    return _alternatives(_SCAN_VERBOSE if flags & re.VERBOSE else _SCAN, pattern, 0)[0]
+    """The alternatives of a pattern that compiles, with these flags in the end. None at all: this module cannot, as
+    with a ``(?x:...)`` that has a bracket in a comment.
+    """
+    rows, end = _alternatives(_SCAN_VERBOSE if flags & re.VERBOSE else _SCAN, pattern, 0)
+    return rows if end == len(pattern) else []
 
 
 def _alternatives(scan: re.Pattern[str], pattern: str, at: int) -> tuple[list[Row], int]:

@@ -47,8 +47,10 @@ class Reach:
         self._anywhere = anywhere
 
     def fault(self, line: str, at: int = 0) -> Fault | None:
-        """Of the alternative that gets farthest. None: the line is too long, or takes too long to look into."""
-        if len(line) > LONGEST:
+        """Of the alternative that gets farthest. None: the line is too long or takes too long to look into, or the
+        pattern could not be taken apart.
+        """
+        if len(line) > LONGEST or not self._rows:
             return None
         look = _Look(line, at, self._anywhere)
         try:

@@ -65,6 +65,12 @@ def test_a_pattern_that_is_searched_for_tells_where_it_begins_or_that_it_does_no
     assert fault.nowhere
 
 
+def test_a_pattern_that_cannot_be_taken_apart_tells_nothing() -> None:
+    pattern = "(?x: a  # one )\n b) (?P<c>c)"
+    assert re.compile(pattern).match("ab c")
+    assert Reach(pattern).fault("ab d") is None
+
+
 def test_a_very_long_line_is_not_looked_into() -> None:
     assert Reach(LEVEL).fault("x" * LONGEST) is not None
     assert Reach(LEVEL).fault("x" * (LONGEST + 1)) is None
