@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.stages.patterns.place import place
 from tailrace.stages.values.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -95,7 +96,7 @@ class Json:
                 return self._mended(line)
             except orjson.JSONDecodeError as other:
                 error = other
-        return Fail("no_match", f"no JSON: {error.msg} at column {error.colno}: {excerpt(line[error.pos :])}")
+        return Fail("no_match", f"no JSON: {error.msg} {place(line, error.pos)}")
 
     def _mended(self, line: str) -> Any:
         """The value of the line with its big integers as ``big_int`` has it."""
