@@ -4,7 +4,13 @@ This is the public face: what a stage of one's own is written with. The engine i
 that come with it are ``tailrace.stages``; their directories stand beside this one in the repository.
 """
 
+import os
+
 from tailrace.version import __version__
+
+_HERE = os.path.dirname(__file__)
+if not os.path.exists(os.path.join(_HERE, "pipeline")):  # found in a checkout, where the others stand beside this one
+    __path__.append(os.path.dirname(_HERE))
 
 TYPE_CHECKING = False  # typing's own takes time to import, and every start of the command imports this
 if TYPE_CHECKING:

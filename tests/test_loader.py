@@ -297,7 +297,7 @@ def test_ids_of_the_users_own_are_told_apart_within_one_result_only() -> None:
 def test_the_loader_is_light() -> None:
     code = (
         "import sys, tailrace.pipeline.chain.loader\n"
-        "heavy = {'pydantic', 'inspect', 'importlib.metadata', 'orjson', 'email', 'sqlite3', 'logging', 'asyncio'}\n"
+        "heavy = {'pydantic', 'inspect', 'hashlib', 'importlib.metadata', 'orjson', 'email', 'sqlite3', 'logging'}\n"
         "print(sorted(heavy & set(sys.modules) - before))"
     )
     bare = "import sys, dataclasses, site; before = set(sys.modules)\n"

@@ -48,14 +48,12 @@ def call(command: list[object], cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, with what an older release left in its build directory."""
+    """A copy of what the package is made of: a build leaves its own files beside them, and takes up older ones."""
     copy = tmp_path_factory.mktemp("tree")
     for name in PARTS:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    (copy / "build/lib/pipeline").mkdir(parents=True)
-    (copy / "build/lib/pipeline/old.py").touch()
     return copy
 
 
@@ -70,16 +68,16 @@ def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh virtual environment. What tailrace depends on comes from the one that runs the tests, by a path."""
+    """A fresh virtual environment. What tailrace depends on comes from the one that runs the tests."""
     made = tmp_path_factory.mktemp("environment")
     venv.create(made, symlinks=True)
-    (made / site_packages(made) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    base = {"base": str(made), "platbase": str(made)}
+    for kind in ("purelib", "platlib"):
+        packages = Path(sysconfig.get_path(kind, "venv", vars=base))
+        for entry in Path(sysconfig.get_path(kind)).iterdir():
+            if not entry.name.startswith(("tailrace", "__editable__")) and not (packages / entry.name).exists():
+                (packages / entry.name).symlink_to(entry)
     return made
-
-
-def site_packages(environment: Path) -> Path:
-    base = {"base": str(environment), "platbase": str(environment)}
-    return Path(sysconfig.get_path("purelib", "venv", vars=base))
 
 
 def install(environment: Path, *what: object) -> None:
@@ -115,6 +113,8 @@ def test_the_installed_command_works_from_a_directory_that_held_nothing(
     assert [json.loads(line) for line in replayed.splitlines()] == [{"n": 1}, {"n": 2}]
     call([tailrace, "run", "--until-eof"], tmp_path)
     assert (tmp_path / "out/app.log.ndjson").read_text() == replayed
+    in_a_checkout = [environment / "bin/python", "-m", "tailrace", "replay", tmp_path / "app.log", "-c"]
+    assert call([*in_a_checkout, tmp_path / "config.toml"], ROOT) == replayed
     for name in PARTS[1:]:
         found = f"import importlib.util; assert importlib.util.find_spec({name!r}) is None"
         call([environment / "bin/python", "-c", found], tmp_path)
@@ -143,6 +143,11 @@ def test_nothing_is_imported_under_the_bare_names(name: str) -> None:
     )
     assert done.returncode == 1
     assert f"the package tailrace.{name}" in done.stderr
+
+
+def test_a_checkout_that_is_not_installed_can_be_imported(tree: Path) -> None:
+    code = "import tailrace.pipeline, tailrace.stages.enrich; print(tailrace.stages.__file__)"
+    assert call([sys.executable, "-S", "-c", code], tree) == f"{tree}/stages/__init__.py\n"
 
 
 def test_importing_the_public_face_is_cheap_and_its_names_are_there() -> None:

@@ -14,7 +14,6 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -148,7 +147,7 @@ def _places(spec: ModuleSpec) -> list[str]:
 
 def _private_package(directory: str) -> str:
     """The name of a package that holds what is in ``directory``, and nobody else imports."""
-    package = f"_beside_{blake2b(os.fsencode(directory), digest_size=8).hexdigest()}"
+    package = f"_beside_{os.fsencode(directory).hex()}"
     if package not in sys.modules:
         sys.modules[package] = module = ModuleType(package, f"The modules in {directory} whose names are taken.")
         module.__path__ = [directory]

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
-from tailrace.stages.values.conversion import Column, excerpt, to_int
+from tailrace.stages.patterns.place import Expected, unmet
+from tailrace.stages.values.conversion import Column, to_int
 from tailrace.stages.values.times import BAD_TIMESTAMP, CLF, Times
 
 # The form nearly all lines have.
@@ -19,17 +20,49 @@ _USUAL = UsualForm(
 
 # The whole grammar, step by step; each step is linear, and none gives back what an earlier one took. A list of hosts
 # ("1.2.3.4, 5.6.7.8") and a user name with blanks occur. Inside of quotes a backslash escapes the next character.
-_QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
+_TEXT = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _STEPS = [
-    ("a host", re.compile(r"((?:[^ ]+, )*+[^ ]++) ")),
-    ("an ident", re.compile(r"([^ ]++) ")),
-    ("a user and a time in brackets", re.compile(r"([^\[]*[^\[ ]) \[([^\]]*+)\] ")),
-    ("a request in quotes", re.compile(rf"{_QUOTED} ", re.DOTALL)),
-    ("a status", re.compile(r"([0-9]{3}|-) ")),
-    ("a size", re.compile(r"([0-9]++|-)(?= |\Z)")),
-    (
-        "nothing, or a referer and an agent in quotes, and no more,",
-        re.compile(rf"(?: {_QUOTED} {_QUOTED})?+\Z", re.DOTALL),
+    re.compile(r"((?:[^ ]+, )*+[^ ]++) "),
+    re.compile(r"([^ ]++) "),
+    re.compile(r"([^\[]*[^\[ ]) \[([^\]]*+)\] "),
+    re.compile(rf'"({_TEXT})" ', re.DOTALL),
+    re.compile(r"([0-9]{3}|-) "),
+    re.compile(r"([0-9]++|-)(?= |\Z)"),
+    re.compile(rf'(?: "({_TEXT})" "({_TEXT})")?+\Z', re.DOTALL),
+]
+
+
+def _expected(*parts: tuple[str, str]) -> list[Expected]:
+    return [(words, re.compile(pattern, re.DOTALL)) for words, pattern in parts]
+
+
+# What each step consists of, to tell where a line goes wrong.
+_PARTS = [
+    _expected(("a host", r"(?:[^ ]+, )*+[^ ]++"), ("a blank after the host", " ")),
+    _expected(("an ident, or -,", "[^ ]++"), ("a blank after the ident", " ")),
+    _expected(
+        ("a user, or -,", r"[^\[]*[^\[ ](?= \[)|[^ \[]++"),
+        ("a blank and a time in brackets", r" \["),
+        ("", r'[^\]" ]*+(?: [^\]" ]*+)?+'),
+        ("the bracket that closes the time (opened at column {})", r"\]"),
+        ("a blank after the time", " "),
+    ),
+    _expected(
+        ("a request in quotes", '"'),
+        ("", _TEXT),
+        ("the quote that closes the request (opened at column {})", '"'),
+        ("a blank after the quote that closes the request", " "),
+    ),
+    _expected(("a status of three digits", "[0-9]{3}|-"), ("a blank after the status", " ")),
+    _expected(("a size in bytes, or -,", "[0-9]++|-"), ("a blank or the end of the line after the size", "(?!)")),
+    _expected(
+        ("the end of the line, or a blank and a referer in quotes,", ' "'),
+        ("", _TEXT),
+        ("the quote that closes the referer (opened at column {})", '"'),
+        ("a blank and an agent in quotes after the referer", ' "'),
+        ("", _TEXT),
+        ("the quote that closes the agent (opened at column {})", '"'),
+        ("the end of the line after the agent (parse.regex can read more than that)", "(?!)"),
     ),
 ]
 _REQUEST = re.compile(r"([A-Za-z_-]+) (.*) (HTTP/[^ ]+)", re.DOTALL)
@@ -86,10 +119,10 @@ class Combined:
     def _unusual(self, line: str) -> Event | Fail:
         found: list[str | None] = []
         position = 0
-        for expected, step in _STEPS:
+        for step, expected in zip(_STEPS, _PARTS, strict=True):
             match = step.match(line, position)
             if match is None:
-                return Fail("no_match", f"expected {expected} at column {position + 1}: {excerpt(line[position:])}")
+                return Fail("no_match", unmet(line, position, expected))
             found += match.groups()
             position = match.end()
         host, ident, user, time, request, status, size, referer, agent = (None if x == "-" else x for x in found)

@@ -13,6 +13,7 @@ import msgspec
 import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Problems
+from tailrace.stages.patterns.place import place
 from tailrace.stages.values.conversion import INT_MAX, INT_MIN, Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -151,7 +152,7 @@ def _text(record: bytes) -> str:
 
 
 def _no_json(text: str, error: orjson.JSONDecodeError) -> Fail:
-    return Fail("no_match", f"no JSON: {error.msg} at column {error.colno}: {excerpt(text[error.pos :])}")
+    return Fail("no_match", f"not JSON: {error.msg} {place(text, error.pos)}")
 
 
 def _decode_deep(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Whole
+from tailrace.stages.patterns.place import place
 from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -18,6 +19,8 @@ _PAIRS = re.compile(
     r'[ \t]*+(?:([^ \t="]++)(?:(=)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^ \t"][^ \t]*+)?+))?+(?=[ \t]|\Z)|(.+))',
     re.DOTALL,
 )
+_KEY = re.compile(r'[^ \t="]++')
+_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})(?:\\u([Dd][C-Fc-f][0-9A-Fa-f]{2}))?|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f"}
 
@@ -70,9 +73,9 @@ class Logfmt:
         pairs = [(key, quoted or plain if equals else True) for key, equals, quoted, plain, _ in found]
         event: Event = dict(pairs)
         if "" in event:
-            return Fail("no_match", _complaint(line))
+            return Fail("no_match", _fault(line))
         if "=" not in line:
-            return Fail("no_match", f"no key=value pair: {excerpt(line)}")
+            return Fail("no_match", f"no key=value pair in the line: {excerpt(line)}")
         if len(event) > self.max_keys:
             return Fail("too_large", f"{len(event)} keys, max_keys is {self.max_keys}")
         return event if len(event) == len(pairs) or self.duplicates == "last" else self._repeated(pairs)
@@ -86,11 +89,19 @@ class Logfmt:
         return {key: found if len(found) > 1 else found[0] for key, found in values.items()}
 
 
-def _complaint(line: str) -> str:
+def _fault(line: str) -> str:
     """What is wrong with a line that does not consist of pairs."""
     position = next(match.start(5) for match in _PAIRS.finditer(line) if match[5])
-    before = max(line.rfind(" ", 0, position), line.rfind("\t", 0, position)) + 1
-    return f'not key=value or key="value" from column {before + 1} on: {excerpt(line[before:])}'
+    key = _KEY.match(line, position)
+    if key is None:
+        return f"expected a key {place(line, position)}"
+    position = key.end()
+    if line[position] != "=":
+        return f"expected a blank or = after the key {key[0]!r} {place(line, position)}"
+    quoted = _QUOTED.match(line, position + 1)
+    if quoted is None:
+        return f"the value of {key[0]!r} has no closing quote; it begins {place(line, position + 1)}"
+    return f"expected a blank after the closing quote of {key[0]!r} {place(line, quoted.end())}"
 
 
 def _unescape(text: str) -> str:

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Problems
 from tailrace.stages.patterns.line import LinePattern, Row
-from tailrace.stages.values.conversion import Column, Kind, OnBadType, Types
+from tailrace.stages.patterns.place import place
+from tailrace.stages.patterns.reach import Fault, Reach
+from tailrace.stages.values.conversion import Column, Kind, OnBadType, Types, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
 _Build = Callable[[Sequence[Row]], list[Any]]
@@ -63,6 +65,7 @@ class Regex:
             (LinePattern(_portable(source)), _builder(names, self._types.columns))
             for source, names in zip(sources.values(), groups, strict=True)
         ]
+        self._reaches = {key: Reach(_portable(source), anywhere=True) for key, source in sources.items()}
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         self._types.locate(lines.origin)
@@ -80,11 +83,30 @@ class Regex:
             if first + 1 < len(self._cascade):
                 others = self._match("\n".join([rows[i][-1] for i in missed]), first + 1)
             else:
-                why = "the pattern does not match" if first == 0 else f"none of the {first + 1} patterns matches"
-                others = [Fail("no_match", why) for _ in missed]
+                others = [Fail("no_match", self._why(rows[i][-1])) for i in missed]
             for i, other in zip(missed, others, strict=True):
                 events[i] = other
         return events
+
+    def _why(self, line: str) -> str:
+        """What keeps the line from matching: of several patterns, the one that gets farthest."""
+        faults = [(key, fault) for key, reach in self._reaches.items() if (fault := reach.fault(line))]
+        why = "the pattern does not match"
+        if len(self._reaches) > 1:
+            why = f"none of the {len(self._reaches)} patterns matches"
+        if not faults:
+            return f"{why}: {excerpt(line)}"
+        key, fault = max(faults, key=lambda found: found[1].position)
+        if len(self._reaches) > 1:
+            why += f"; {key} gets farthest"
+        return f"{why}: {fault}{_place(line, fault)}"
+
+
+def _place(line: str, fault: Fault) -> str:
+    if fault.nowhere:
+        return f", which is nowhere in the line: {excerpt(line)}"
+    begins = f" (the match begins at column {fault.start + 1})" if fault.start else ""
+    return f" {place(line, fault.position)}{begins}"
 
 
 def _portable(source: str) -> str:

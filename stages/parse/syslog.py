@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
-from tailrace.stages.values.conversion import Column, excerpt
+from tailrace.stages.patterns.place import place
+from tailrace.stages.patterns.reach import Reach
+from tailrace.stages.values.conversion import Column
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
 
 _PRI = "(?:<(19[01]|1[0-8][0-9]|[1-9]?[0-9])>)?"  # 0 to 191
@@ -42,6 +44,10 @@ _ANY_TIME = re.compile(
 )
 _HOST = re.compile(r"([^ ]{0,254}[^ :]) ")
 _TAG = re.compile(r"([^ :\[]{1,255})(?:\[([^\]]{1,128})\])?:(?: |\Z)")
+
+_WORD = re.compile("[^ ]+")
+_TIME_REACH = Reach(_ANY_TIME.pattern)
+_SD_REACH = Reach(rf"(?:{_SD})(?: |\Z)")
 
 _VERSION = re.compile(r"1 ")
 
@@ -129,7 +135,7 @@ class Syslog:
         if match := _ANY_PRI.match(line, position):
             number = int(match[1])
             if number > 191:
-                return Fail("no_match", f"PRI {number} is above 191: {excerpt(line)}")
+                return Fail("no_match", f"PRI {number} is above 191, {place(line, position + len('<'))}")
             pri = {"facility": number >> 3, "severity": number & 7}
             position = match.end()
         if match := _VERSION.match(line, position):
@@ -139,11 +145,8 @@ class Syslog:
     def _rfc3164(self, line: str, position: int, pri: dict[str, int]) -> Event | Fail:
         match = _ANY_TIME.match(line, position)
         if match is None:
-            return Fail(
-                "no_match",
-                f"expected a time such as 'Mar 27 13:06:56' or '2015-03-27T13:06:56Z' at column {position + 1}: "
-                + excerpt(line[position:]),
-            )
+            expected = "a time such as 'Mar 27 13:06:56' or '2015-03-27T13:06:56Z'"
+            return Fail("no_match", _fault(line, position, expected, _TIME_REACH))
         time = self._times[match[1]]
         if self._times.take_failed():
             return Fail(BAD_TIMESTAMP, time.why)
@@ -167,11 +170,7 @@ class Syslog:
     def _rfc5424(self, line: str, position: int, pri: dict[str, int]) -> Event | Fail:
         match = _HEADER_5424.match(line, position)
         if match is None:
-            return Fail(
-                "no_match",
-                'expected time, host, app, process, message id and structured data (- or [id name="value"]) '
-                f"at column {position + 1}: {excerpt(line[position:])}",
-            )
+            return Fail("no_match", _fault_5424(line, position))
         time, host, app, pid, msgid, sd = (None if part == _NIL else part for part in match.groups())
         if time is not None:
             time = self._times[time]
@@ -187,6 +186,26 @@ class Syslog:
             "sd": None if sd is None else _structured(sd),
             "message": line[match.end() :].removeprefix(_BOM) or None,
         }
+
+
+def _fault_5424(line: str, position: int) -> str:
+    """What is wrong with the header that begins there."""
+    for name in ("time", "host", "app", "process id", "message id"):
+        match = _WORD.match(line, position)
+        if match is None:
+            return f"expected the {name}, or -, {place(line, position)}"
+        position = match.end()
+        if line[position : position + 1] != " ":
+            return f"expected a blank after the {name} {place(line, position)}"
+        position += 1
+    return _fault(line, position, 'structured data, [id name="value"] or -,', _SD_REACH)
+
+
+def _fault(line: str, position: int, expected: str, reach: Reach) -> str:
+    fault = reach.fault(line, position)
+    if fault is None or fault.position == position:
+        return f"expected {expected} {place(line, position)}"
+    return f"expected {expected} from column {position + 1} on; it goes wrong {place(line, fault.position)}"
 
 
 def _pid(text: str) -> int | str | None:

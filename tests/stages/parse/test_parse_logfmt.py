@@ -49,10 +49,11 @@ def test_pairs_become_fields(line: str, expected: dict[str, Any]) -> None:
     [
         ("just words", "no key=value pair"),
         ("   ", "no key=value pair"),
-        ('a=1 b="unclosed', "from column 5 on: 'b=\"unclosed'"),
-        ('a="x"y', "from column 1 on"),
-        ("a=1 =x", "from column 5 on"),
-        ('a=1 "x"', "from column 5 on"),
+        ('a=1 b="unclosed', "the value of 'b' has no closing quote; it begins at column 7: '\"unclosed'"),
+        ('a="x"y', "expected a blank after the closing quote of 'a' at column 6: 'y'"),
+        ("a=1 =x", "expected a key at column 5: '=x'"),
+        ('a=1 "x"', "expected a key at column 5: '\"x\"'"),
+        ('a=1  b"=2', "expected a blank or = after the key 'b' at column 7: '\"=2'"),
     ],
 )
 def test_line_that_is_no_logfmt_tells_where(line: str, why: str) -> None:

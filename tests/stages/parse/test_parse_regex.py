@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -76,7 +77,11 @@ def test_first_pattern_that_matches_wins() -> None:
     stage = Regex(pattern=r"^a(?P<a>\d+)$", patterns=[r"^(?P<b>\w+)$", r"(?P<c>.)$"], types={"a": "int"})
     assert stage.parse(of("a1\nab\n! ?\na2")) == [{"a": 1}, {"b": "ab"}, {"c": "?"}, {"a": 2}]
     assert plain(Regex(patterns=["(?P<a>a)", "(?P<b>b)"]).parse(of("c"))) == [
-        ("no_match", "none of the 2 patterns matches")
+        (
+            "no_match",
+            "none of the 2 patterns matches; patterns[0] gets farthest: expected 'a' in group \"a\", "
+            "which is nowhere in the line: 'c'",
+        )
     ]
 
 
@@ -121,11 +126,48 @@ def test_ordinary_patterns_are_taken_by_the_piece(pattern: str) -> None:
 def test_set_that_matches_newlines_does_not_join_lines() -> None:
     stage = Regex(pattern=r'^(?P<a>[^"]*)"(?P<b>\s*)(?P<c>\w*)$')
     assert plain(stage.parse(of('x\ny"z\nq"\nw'))) == [
-        ("no_match", "the pattern does not match"),
+        ("no_match", "the pattern does not match: expected '\"' at column 2, where the line ends: 'x'"),
         {"a": "y", "b": None, "c": "z"},
         {"a": "q", "b": None, "c": None},
-        ("no_match", "the pattern does not match"),
+        ("no_match", "the pattern does not match: expected '\"' at column 2, where the line ends: 'w'"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "line", "why"),
+    [
+        ([APP], "2024-01-01 12:00:00 INFO", "the pattern does not match: "),
+        ([r"^(?P<day>\d+-\d+) (?P<level>INFO|WARN) (?P<text>.*)"], "10-03 DEBUG x",
+         "the pattern does not match: expected INFO|WARN in group \"level\" at column 7: 'DEBUG x'"),
+        ([r"(?P<n>\d+) took (?P<ms>\d+)ms$"], "job 12 took 5s",
+         "the pattern does not match: expected 'ms' at column 14: 's' (the match begins at column 5)"),
+        ([r"(?P<n>\d+)"], "x" * 70, "the pattern does not match: expected \\d+ in group \"n\", which is nowhere in the "
+         f"line: '{'x' * 60}…'"),
+        ([r"^(?P<a>\d+) x$", r"^(?P<b>\d+-\d+) (?P<c>.)"], "12-3",
+         "none of the 2 patterns matches; patterns[1] gets farthest: expected ' ' at column 5, where the line ends: "
+         "'12-3'"),
+        ([r"^(?P<a>a*)$"], "a" * 20_000 + "b", f"the pattern does not match: '{'a' * 60}…'"),
+    ],
+)  # fmt: skip
+def test_no_match_names_how_far_the_pattern_gets(patterns: list[str], line: str, why: str) -> None:
+    ((code, told),) = plain(Regex(patterns=patterns).parse(of(line)))
+    assert code == "no_match"
+    assert told.startswith(why)
+
+
+def test_one_bad_line_in_a_hundred_costs_the_others_little() -> None:
+    stage = Regex(pattern=r"^(?P<time>\S+) (?P<level>[A-Z]+) (?P<name>[a-z.]+): (?P<text>.*?)(?: in (?P<ms>\d+)ms)?$")
+    good = ["2026-01-01T00:00:00Z INFO shop.cart: put 3 things in in 12ms"] * 1000
+    bad = [line.replace("shop.", "shop+") if n % 100 == 50 else line for n, line in enumerate(good)]
+
+    def seconds(text: str) -> float:
+        started = time.process_time()
+        stage.parse(of(text))
+        return time.process_time() - started
+
+    texts = ["\n".join(good), "\n".join(bad)]
+    best = [min(took) for took in zip(*[[seconds(text) for text in texts] for _ in range(15)], strict=True)]
+    assert best[1] < 2 * best[0]
 
 
 PATTERNS = [
