@@ -13,15 +13,15 @@ ROOM = Path(__file__).parent  # shared by all tests but those that must be alone
 
 
 @contextmanager
-def turn(*, alone: bool) -> Iterator[None]:
+def turn(*, alone: bool, door: Path = DOOR, room: Path = ROOM) -> Iterator[None]:
     """Waits until the test may run."""
-    door, room = (os.open(path, os.O_RDONLY) for path in (DOOR, ROOM))
+    at_door, in_room = (os.open(path, os.O_RDONLY) for path in (door, room))
     try:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(door, fcntl.LOCK_UN)
+        fcntl.flock(at_door, fcntl.LOCK_EX)
+        fcntl.flock(in_room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(at_door, fcntl.LOCK_UN)
         yield
     finally:
-        fcntl.flock(room, fcntl.LOCK_UN)  # a child that was forked meanwhile may have it, too
-        os.close(room)
-        os.close(door)
+        fcntl.flock(in_room, fcntl.LOCK_UN)  # a child that was forked meanwhile may have it, too
+        os.close(in_room)
+        os.close(at_door)

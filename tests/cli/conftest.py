@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,15 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def state(config: Path) -> sqlite3.Connection:
+def state(config: Path) -> Iterator[sqlite3.Connection]:
     """The state's database, open as the daemon has it: with a write-ahead log."""
     (config.parent / "state").mkdir()
     database = sqlite3.connect(config.parent / "state" / "tailrace.sqlite", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.executescript(SCHEMA)
     database.execute("INSERT INTO meta VALUES ('schema_version', ?), ('state', 'abcd1234')", (str(SCHEMA_VERSION),))
-    return database
+    with closing(database):
+        yield database
 
 
 Put = Callable[..., None]

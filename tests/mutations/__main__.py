@@ -116,7 +116,7 @@ def run(chosen: Sequence[Mutation], minutes: float) -> int:
             verdicts = Counter(lanes.map(lane, chosen))
     tried = len(chosen) - verdicts["no time left"]
     print(f"{verdicts['caught']} of {tried} mutations caught, {len(chosen) - tried} not tried for want of time")
-    return 0 if verdicts["caught"] == tried else 1
+    return 0 if tried and verdicts["caught"] == tried else 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

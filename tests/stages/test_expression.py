@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tailrace.stages.expressions import operations
 from tailrace.stages.expressions.expression import ExpressionError, compile_expression
 
+IN_TEXT = 3 if sys.version_info >= (3, 12) else 1  # Python 3.11 knows no places within an f-string
 EVENT = {
     "status": 404,
     "method": "GET",
@@ -233,9 +235,9 @@ def test_replacing_with_something_shorter_is_not_bounded() -> None:
         ("event[1:2]", 1, "no slices"),
         ("true", 1, "Python says True"),
         ("a == null", 6, "Python says None"),
-        ("f'{a:{b}}'", 1, "the format after :"),
-        ("f'{a:99999}'", 1, "the format after :"),
-        ("f'{a:.999}'", 1, "the format after :"),
+        ("f'{a:{b}}'", IN_TEXT, "the format after :"),
+        ("f'{a:99999}'", IN_TEXT, "the format after :"),
+        ("f'{a:.999}'", IN_TEXT, "the format after :"),
         ("b'x'", 1, "type bytes"),
         ("1j", 1, "type complex"),
         ("...", 1, "type ellipsis"),
