@@ -7,6 +7,10 @@ class TailraceError(Exception):
     """Anything tailrace reports to its user by its message alone, without a traceback (exit code 1)."""
 
 
+class UsageError(TailraceError):
+    """The command was called in a way it does not know (exit code 2)."""
+
+
 class ConfigError(TailraceError):
     """The configuration cannot be used (exit code 78). Carries every problem found, not the first.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
-from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config, LogSettings

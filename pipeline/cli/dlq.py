@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.pipeline.cli.arguments import add_config_option, describe, load_config
 from tailrace.pipeline.cli.screen.table import Table, show
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError, UsageError
 from tailrace.pipeline.escape import escape, json_line
 
 if TYPE_CHECKING:

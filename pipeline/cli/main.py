@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import ConfigError, TailraceError
+from tailrace.pipeline.errors import ConfigError, TailraceError, UsageError
 
 from tailrace.version import __version__
 

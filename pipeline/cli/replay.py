@@ -9,8 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_option, add_log_options, describe, load_config, log_settings
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError, UsageError
 from tailrace.pipeline.escape import escape
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 from tailrace.pipeline.cli.dlq import parse_since
-from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.errors import UsageError
 
 from ..inside import adjust
 from ..permissions import bound_by_permissions

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from tailrace.pipeline.cli import arguments as options
 from tailrace.pipeline.cli import dlq, main
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError, UsageError
 from tailrace.pipeline.settings import LogSettings
 
 from tailrace.version import __version__
