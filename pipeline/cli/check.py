@@ -38,7 +38,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.log import use_colour
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
-    config = load_config(arguments.config)
+    config = load_config(arguments)
     colour, width = use_colour(sys.stdout), terminal_width(sys.stdout)
     failed = False
     for mark, line in _lines(config):

@@ -1,19 +1,22 @@
-"""The dead letters of a state file, read only: safe beside a running daemon, and nothing is made or changed."""
+"""The dead letters of a state file: read beside a running daemon, dropped where none runs."""
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.errors import StateError, TailraceError
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.settings import Config
 from tailrace.pipeline.state.file import FILE_NAME, check_version, connect
+from tailrace.pipeline.state.store import State, holder
 
 _SELECT = """
 SELECT id, time, stage, error, why, attempts, file_id, file, path, offset, length, event_id, raw, event, trace, sink,
@@ -21,9 +24,11 @@ SELECT id, time, stage, error, why, attempts, file_id, file, path, offset, lengt
 FROM dead_letters
 """
 _WANTED = (
-    "(:stage IS NULL OR stage = :stage) AND (:error IS NULL OR error = :error) AND (:since IS NULL OR time >= :since)"
+    "(:stage IS NULL OR stage = :stage) AND (:error IS NULL OR error = :error) AND (:since IS NULL OR time >= :since) "
+    "AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"
 )
 _COUNT = f"SELECT count(*) FROM dead_letters WHERE {_WANTED}"  # noqa: S608 - only constants are put together
+_IDS = f"SELECT id FROM dead_letters WHERE {_WANTED} ORDER BY id"  # noqa: S608 - only constants are put together
 _NEWEST = f"WHERE {_WANTED} ORDER BY id DESC LIMIT :limit"
 _OLDEST = f"WHERE id > :last AND {_WANTED} ORDER BY id LIMIT :limit"
 _STATS = f"""
@@ -78,6 +83,12 @@ class Filter:
     stage: str | None = None
     error: str | None = None
     since: float | None = None  # seconds since the epoch
+    ids: tuple[int, ...] | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What ``_WANTED`` is asked with."""
+        return {**asdict(self), "ids": None if self.ids is None else json.dumps(self.ids)}
 
 
 class Letters:
@@ -87,16 +98,16 @@ class Letters:
         self.path = os.path.join(state_dir, FILE_NAME)
 
     def count(self, wanted: Filter) -> int:
-        ((count,),) = self._select(_COUNT, asdict(wanted))
+        ((count,),) = self._select(_COUNT, wanted.values)
         return int(count)
 
     def newest(self, wanted: Filter, limit: int | None) -> list[Letter]:
-        values = {**asdict(wanted), "limit": -1 if limit is None else limit}
+        values = {**wanted.values, "limit": -1 if limit is None else limit}
         return [Letter(*row) for row in self._select(_SELECT + _NEWEST, values)]
 
     def oldest_first(self, wanted: Filter, limit: int | None) -> Iterator[Letter]:
         """One by one: they may be more than fit into memory."""
-        values = {**asdict(wanted), "last": 0}
+        values = {**wanted.values, "last": 0}
         left = limit
         while left is None or left > 0:
             values["limit"] = _AT_ONCE if left is None else min(left, _AT_ONCE)
@@ -114,12 +125,38 @@ class Letters:
 
     def stats(self, wanted: Filter) -> list[tuple[str, str, int, int, float, float]]:
         """(stage, error, letters, bytes of lines, time of the first, of the last), the most frequent first."""
-        return self._select(_STATS, asdict(wanted))
+        return self._select(_STATS, wanted.values)
 
     def room(self) -> int:
         """Bytes that all of them count for against ``dead_letters.max_bytes``."""
         ((size,),) = self._select("SELECT TOTAL(size) FROM dead_letters", {})
         return int(size)
+
+    def drop(self, wanted: Filter, config: Config, before: Callable[[], None]) -> int:
+        """Remove those that are wanted, all or none; how many. ``before`` is called when nobody else can change them
+        any more. StateError: a daemon has the state, or it cannot be written."""
+        if process := holder(os.path.dirname(self.path)):
+            raise StateError(
+                f"{escape(self.path)}: a tailrace is running with this state (process {process}) and is the only one "
+                "that may change it. Stop it first, drop the dead letters, and start it again; or raise "
+                'dead_letters.max_bytes (or set dead_letters.when_full = "drop_oldest") and restart it'
+            )
+        settings = config.dead_letters
+        state = State(
+            os.path.dirname(self.path), max_bytes=settings.max_bytes, when_full=settings.when_full, config=config.digest
+        )
+        state.open()
+        try:
+            ids = [number for (number,) in self._select(_IDS, wanted.values)]
+            before()
+            state.drop_letters(ids)
+        except OSError as error:
+            raise StateError(
+                f"{escape(str(error))}: nothing was dropped; check the disk (space, permissions, kernel log)"
+            ) from error
+        finally:
+            state.close()
+        return len(ids)
 
     def _select(self, query: str, values: dict[str, Any]) -> list[Any]:
         if not os.path.exists(self.path):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from tailrace.pipeline.cli.parser import Parser
 from tailrace.pipeline.errors import ConfigError, TailraceError, UsageError
 
 from tailrace.version import __version__
@@ -55,9 +55,12 @@ def _execute(argv: Sequence[str] | None) -> int:
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        arguments, unknown = make_parser(sys.argv[1:] if argv is None else argv).parse_known_args(argv)
+        argv = sys.argv[1:] if argv is None else argv
+        parser = make_parser(argv)
+        parser.check_options(argv)
+        arguments, unknown = parser.parse_known_args(argv)
         if unknown:  # argparse would show how to call tailrace, and not how to call the command
-            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            arguments.parser.refuse(unknown)
         code: int = arguments.execute(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()  # a closed pipe shows here
@@ -77,15 +80,13 @@ def _execute(argv: Sequence[str] | None) -> int:
     return code
 
 
-def make_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def make_parser(argv: Sequence[str]) -> Parser:
     """The parser, with the arguments of those commands that are named in ``argv``."""
-    parser = argparse.ArgumentParser(
-        "tailrace", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="tailrace", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"tailrace {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        command = commands.add_parser(name, help=summary)
         if name in argv:
             command.set_defaults(parser=command)
             import_module(f"tailrace.pipeline.cli.{name}").define(command)

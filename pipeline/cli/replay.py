@@ -73,7 +73,7 @@ def _execute(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "--speed paces standard output only; with --keep-sinks leave it out: the sinks take all at full speed"
         )
-    config = load_config(arguments.config)
+    config = load_config(arguments)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
     counters = Counters()
     source = Recorded(

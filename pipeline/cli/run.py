@@ -48,7 +48,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.summary import Summary
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
-    config = load_config(arguments.config)
+    config = load_config(arguments)
     _check_writes(config)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
     logger = log.get_logger("run")

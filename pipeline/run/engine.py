@@ -133,6 +133,7 @@ class Engine:
         self._failing: dict[int, float] = {}  # sinks that are retrying, and since when
         self._errors: dict[int, str] = {}  # what each met last
         self._stuck: set[int] = set()  # those of which it was said louder
+        self._full = False  # the dead letters, and that was said
 
     def stop(self) -> None:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
@@ -206,10 +207,9 @@ class Engine:
         if final and self._commit.cut is None:
             self._source.leave()
         self._commit.tick(now, final=final)
-        if self._commit.full:
-            self._log.warning(
-                "dead_letters.full", notice=str(self._commit.full).partition(" (")[0], why=str(self._commit.full)
-            )
+        if self._commit.full and not self._full:  # everything stands still
+            self._log.error("dead_letters.full", why=str(self._commit.full))
+        self._full = self._commit.full is not None
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)
         return progress, wait

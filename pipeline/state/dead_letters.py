@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.sizes import readable_size
 
 TABLE = """
 CREATE TABLE dead_letters (
@@ -84,9 +85,10 @@ class DeadLetters:
         if self._bytes and self._bytes + new > self._max_bytes:
             if self._when_full == "block":
                 raise DeadLettersFullError(
-                    f"the dead letters are full ({self._bytes} bytes of {self._max_bytes}, {new} more to come); "
-                    "nothing goes on until there is room: see `tailrace dlq stats`, mend the cause, then raise "
-                    'dead_letters.max_bytes or set dead_letters.when_full = "drop_oldest"'
+                    f"the dead letters are full ({readable_size(self._bytes)} of {readable_size(self._max_bytes)}, "
+                    f"{readable_size(new)} more to come) and the pipeline waits; nothing is lost. `tailrace dlq stats` "
+                    "shows what they are. Fix the cause; then stop tailrace and make room: `tailrace dlq drop`, or a "
+                    'larger dead_letters.max_bytes, or dead_letters.when_full = "drop_oldest"; and start it again'
                 )
             freed, older = self._drop_oldest(self._bytes + new - self._max_bytes)
             dropped += older
@@ -94,6 +96,11 @@ class DeadLetters:
         self._db.executemany(INSERT, rows)
         self._after = self._bytes + new - freed
         return dropped
+
+    def drop(self, ids: Sequence[int]) -> None:
+        """Remove these: somebody has seen them, or does not want to."""
+        self._db.executemany("DELETE FROM dead_letters WHERE id = ?", ((number,) for number in ids))
+        self._after = self._measure()
 
     def committed(self) -> None:
         """The transaction that ``write`` was part of is on disk."""

@@ -174,6 +174,12 @@ class State:
         self._letters.committed()
         self.dropped += dropped
 
+    def drop_letters(self, ids: Sequence[int]) -> None:
+        """Remove these dead letters, all or none; durable on return. OSError: the disk did not take it."""
+        with self._transaction():
+            self._letters.drop(ids)
+        self._letters.committed()
+
     def close(self) -> None:
         disk.close(self._db, os.fspath(self.path))
         os.close(self._lock)
