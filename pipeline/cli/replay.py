@@ -58,16 +58,17 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.cli import signals
     from tailrace.pipeline.cli.outcome import exit_code
     from tailrace.pipeline.cli.outputs_in_use import unclaimed
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
+    from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.daemon import run_replay
     from tailrace.pipeline.source.recorded.recorded import Recorded
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
 
+    signals = Signals()
     pace: float | None = arguments.speed
     if pace is not None and arguments.keep_sinks:
         raise UsageError(
@@ -75,6 +76,7 @@ def _execute(arguments: argparse.Namespace) -> int:
         )
     config = load_config(arguments)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
+    logger = log.get_logger("replay")
     counters = Counters()
     source = Recorded(
         arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters
@@ -83,6 +85,10 @@ def _execute(arguments: argparse.Namespace) -> int:
     _, size = source.progress()
     progress = Progress(counters, source.progress, data=sys.stdout)
     stopped = False
+
+    def on_turn(now: float) -> None:
+        signals.tick(logger)
+        progress.tick(now)
 
     def connect(engine: Engine) -> None:
         def stop() -> None:
@@ -103,16 +109,17 @@ def _execute(arguments: argparse.Namespace) -> int:
                 keep_sinks=arguments.keep_sinks,
                 pace=pace,
                 configure=connect,
-                on_turn=progress.tick,
+                on_turn=on_turn,
             )
     finally:
         progress.stop()
+        signals.tick(logger)
         log.flush()
     if outcome.closed:
         return 0  # the reader has seen enough: `| head`
     if stopped and pace is not None:
         return 0  # the user has seen enough; what had not come out is of no interest
-    if not arguments.quiet:
+    if not arguments.quiet and not signals.terminal_closed:
         end = None if arguments.keep_sinks else "standard output"
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds, end)
     code = exit_code(outcome, strict=arguments.strict)

@@ -14,11 +14,14 @@ from typing import IO, Any
 
 from tailrace.pipeline.escape import escape, json_line
 from tailrace.pipeline.settings import LogSettings
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.telemetry.repeats import Repeats
 from tailrace.pipeline.telemetry.wrap import INDENT, lay, terminal_width
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut
+
+_SIZES = frozenset({"bytes", "pending_bytes", "size", "size_now", "unread"})  # fields that are numbers of bytes
 
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 _COLOURS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[1;31m"}
@@ -180,20 +183,29 @@ def use_colour(stream: IO[str] | None, environ: Mapping[str, str] = os.environ) 
 
 def console_line(fields: dict[str, Any], colour: bool = False, width: int | None = None) -> str:
     """``time level [logger] event key=value ...``, broken between fields where it is longer than ``width`` columns, and
-    inside those that are; what follows, and a traceback, stands on indented lines, as no log line begins."""
+    inside those that are; what follows, and a traceback, stands on indented lines, as no log line begins. Sizes are
+    readable; the exact numbers are in the JSON format."""
     fields = dict(fields)
     when, level, event = (str(fields.pop(key, "")) for key in ("timestamp", "level", "event"))
     name = str(fields.pop("logger", ""))
-    trace = str(fields.pop("exception", ""))
+    traces = [str(fields.pop(key)) for key in ("trace", "exception") if key in fields]
     dim, reset, tint = (_DIM, _RESET, _COLOURS.get(level, "")) if colour else ("", "", "")
     parts = [(dim, when, ""), (tint, f"{level:<7}", ""), (dim, f"[{escape(name)}]", ""), ("", escape(event), "")]
-    parts += [(dim, f"{escape(key)}=", _quoted(value)) for key, value in fields.items()]
+    parts += [(dim, f"{escape(key)}=", _quoted(_readable(key, value))) for key, value in fields.items()]
     shown: list[tuple[int, str]] = []
     for look, head, rest in parts:
         fits = width is None or len(head) + len(rest) <= width - INDENT
         first, *words = [rest] if fits else rest.split(" ")  # a sentence that is too long for any line
         shown += [(len(head) + len(first), f"{look}{head}{look and reset}{first}"), *((len(one), one) for one in words)]
-    return "\n    ".join([lay(shown, width), *map(escape, trace.splitlines())])
+    return "\n    ".join([lay(shown, width), *(escape(line) for trace in traces for line in trace.splitlines())])
+
+
+def _readable(key: str, value: Any) -> Any:
+    if key not in _SIZES:
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_readable(key, size)}" for name, size in value.items())
+    return readable_size(value) if isinstance(value, int) else value
 
 
 def _quoted(value: Any) -> str:

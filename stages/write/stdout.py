@@ -68,6 +68,8 @@ class Stdout:
                     raise TailraceError(
                         "standard output is closed, or not open for writing: nobody gets the events"
                     ) from error
+                if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(STANDARD_OUTPUT).st_mode):
+                    raise BrokenPipeError(errno.EPIPE, "the terminal has closed") from error
                 raise
             if self._torn:
                 self._torn = False

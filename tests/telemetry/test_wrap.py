@@ -74,9 +74,9 @@ def test_a_log_line_is_broken_between_fields() -> None:
         "logger": "tail",
         "event": "file.found",
         "why": "two words",
-        "size": 12,
+        "count": 12,
     }
-    assert console_line(fields, width=30) == 'T info    [tail] file.found\n    why="two words" size=12'
+    assert console_line(fields, width=30) == 'T info    [tail] file.found\n    why="two words" count=12'
     plain = console_line(fields, width=None)
     coloured = console_line(fields, colour=True, width=30)
     assert "\n" not in plain
