@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.sizes import readable_size
 
 if TYPE_CHECKING:
     from tailrace.pipeline.chain.step import Step
@@ -81,8 +82,10 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
         return
     yield _YES, f"{len(found):,} {'file matches' if len(found) == 1 else 'files match'} now:"
     for path in found[:_FILES_SHOWN]:
-        readable = os.access(path, os.R_OK)
-        yield "" if readable else _NO, _text(path) + ("" if readable else ": may not be read by this user")
+        if os.access(path, os.R_OK):
+            yield "", _text(path)
+        else:
+            yield _NO, f"{_text(path)}: permission denied: uid {os.geteuid()} cannot read it"
     if len(found) > _FILES_SHOWN:
         yield "", f"... and {len(found) - _FILES_SHOWN:,} more"
     packed = [path for path in found if _is_packed(path)]
@@ -162,16 +165,12 @@ def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
     from tailrace.pipeline.run.daemon import memory_ceiling
 
     parts = memory_ceiling(config, files)
-    yield _YES, f"memory ceiling: {_size(sum(size for _, size in parts))}"
+    yield _YES, f"memory ceiling: {readable_size(sum(size for _, size in parts))}"
     for what, size in parts:
-        yield "", f"{_size(size):>12}  {what}"
+        yield "", f"{readable_size(size):>12}  {what}"
     if config.pipeline.workers == 0:
         yield _HINT, "workers = 0: a stage that crashes the process, or never returns from C code, ends the daemon"
         yield _HINT, "workers = 0: the ceiling holds for the stages that come with tailrace; nothing limits your own"
-
-
-def _size(size: int) -> str:
-    return f"{size / (1 << 20):,.1f} MiB"
 
 
 def _text(path: bytes) -> str:

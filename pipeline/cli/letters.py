@@ -170,8 +170,8 @@ class Letters:
                 return database.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise TailraceError(
-                f"{escape(self.path)}: the dead letters cannot be read: {error}. Is this the state file of this "
-                "tailrace, whole, and readable by this user? Nothing was changed"
+                f"{escape(self.path)}: the dead letters cannot be read: {error}. Nothing was changed. Check "
+                f"that it is the whole state file of this tailrace, and that uid {os.geteuid()} may read it"
             ) from error
 
 

@@ -130,7 +130,7 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 def _name(text: str) -> str:
     if "/" in text or text in ("", ".", ".."):
-        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no file's name; expected one such as access.log")
+        raise argparse.ArgumentTypeError(f"{escape(text)!r} is not a file name; expected one such as access.log")
     return text
 
 
@@ -139,5 +139,7 @@ def _speed(text: str) -> float | None:
     if text == "max":
         return None
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?x", text, re.ASCII) or not float(text[:-1]):
-        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no speed; expected max, or a factor such as 1x or 0.5x")
+        raise argparse.ArgumentTypeError(
+            f"{escape(text)!r} is not a speed; expected max, or a factor such as 1x or 0.5x"
+        )
     return float(text[:-1])

@@ -328,11 +328,14 @@ class Engine:
         """What the stop waits for; a person at the terminal wants to know at once."""
         stuck = self._stuck_sinks() if self._failing else ""
         say = self._log.warning if stuck else self._log.info
-        say(
-            "pipeline.stopping", pending_bytes=self._dispatch.pending_bytes(),
-            notice=f"waiting up to {format_duration(self._settings.shutdown_timeout)} (pipeline.shutdown_timeout) for "
-            f"{stuck or 'what was read'}; press Ctrl-C (or send the signal) again to leave at once",
-        )  # fmt: skip
+        notice = {}
+        if stuck or not (self._dispatch.idle and self._commit.settled):
+            limit = format_duration(self._settings.shutdown_timeout)
+            notice["notice"] = (
+                f"waiting up to {limit} (pipeline.shutdown_timeout) for {stuck or 'what was read'}; press Ctrl-C (or "
+                "send the signal) again to leave at once"
+            )
+        say("pipeline.stopping", pending_bytes=self._dispatch.pending_bytes(), **notice)
 
     def _tell_notices(self, sink: SinkThread) -> None:
         """What a sink has to say of its files (replaced, cut back); it fills the list only before it answers."""

@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 FILE_NAME = "tailrace.sqlite"
 LOCK_NAME = "lock"  # beside it
 LOG_HEAD = 32  # bytes of a write-ahead log before its first frame (https://www.sqlite.org/fileformat2.html#walformat)
-OF_THE_DISK = "see to its disk (room, permissions, errors in the system's log), then start again"
+OF_THE_DISK = "check the disk (space, permissions, kernel log), then start again"
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -72,7 +72,7 @@ def inspect(path: Path) -> None:
         tables = _tables(db)
     wal = path.with_name(path.name + "-wal")  # with one, the last page may be half written and comes from there
     if found.st_size % page and not (wal.exists() and wal.stat().st_size):
-        raise refusal(path, f"it is cut short: its {found.st_size} bytes are no whole pages of {page}")
+        raise refusal(path, f"it is cut short: {found.st_size:,} bytes are not a whole number of its pages of {page:,}")
     with closing(sqlite3.connect(":memory:")) as fresh:
         fresh.executescript(SCHEMA + TABLE)
         if tables != _tables(fresh):
@@ -82,7 +82,7 @@ def inspect(path: Path) -> None:
 def _connect_to_file(path: Path) -> sqlite3.Connection:
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
-        raise refusal(path, "it is no regular file, and no symbolic link is followed here")
+        raise refusal(path, "it is not a regular file, and no symbolic link is followed here")
     if found.st_size == 0:
         raise refusal(path, "the file is empty")
     return connect(path)
@@ -122,7 +122,7 @@ def refusal(path: Path, fault: str, way_out: str = "") -> StateError:
         "restore it from a backup; or, to begin anew, move it away together with its -wal and -shm files: every "
         "source file is then read again from its beginning and outputs get lines they already have"
     )
-    return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. Way out: {way_out}")
+    return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. To recover: {way_out}")
 
 
 def unwritable(directory: Path, why: str | None) -> StateError:

@@ -89,7 +89,7 @@ def test_a_place_that_cannot_be_written_to_fails_the_check(home: Path, tailrace:
     (home / "out").touch()
     code, out, _ = tailrace("check")
     assert code == 1
-    why = f"{home}/out/a cannot be made: {home}/out is no directory"
+    why = f"{home}/out/a cannot be made: {home}/out is not a directory"
     assert f"✗ write.file:out/a/{{source}}.ndjson: {why}" in out.splitlines()
 
 
@@ -97,12 +97,13 @@ def test_why_a_place_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "file").touch()
     assert fault(f"{tmp_path}/") == fault(f"{tmp_path}/new/er/") == fault(f"{tmp_path}/new.log") == ""
     assert fault(f"{tmp_path}/file") == ""
-    assert fault(f"{tmp_path}/file/x") == f"{tmp_path}/file is no directory"
+    assert fault(f"{tmp_path}/file/x") == f"{tmp_path}/file is not a directory"
     assert fault(str(tmp_path)) == f"{tmp_path} is a directory"
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may write everywhere
-    assert fault(f"{tmp_path}/file") == f"{tmp_path}/file may not be written by this user"
-    assert fault(f"{tmp_path}/new") == f"{tmp_path} may not be written to by this user"
-    assert fault(f"{tmp_path}/a/b") == f"{tmp_path}/a cannot be made: {tmp_path} may not be written to by this user"
+    denied = f"permission denied: uid {os.geteuid()} cannot write to it"
+    assert fault(f"{tmp_path}/file") == f"{tmp_path}/file: {denied}"
+    assert fault(f"{tmp_path}/new") == f"{tmp_path}: {denied}"
+    assert fault(f"{tmp_path}/a/b") == f"{tmp_path}/a cannot be made: {tmp_path}: {denied}"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -239,4 +240,4 @@ def test_check_fails_where_a_file_may_not_be_read(home: Path, tailrace: Run) -> 
     (home / "app.log").chmod(0)
     code, out, _ = bound_by_permissions(lambda: tailrace("check"))
     assert code == 1
-    assert f"✗ {home}/app.log: may not be read by this user" in out.splitlines()
+    assert f"✗ {home}/app.log: permission denied: uid {os.geteuid()} cannot read it" in out.splitlines()

@@ -15,7 +15,7 @@ from tailrace.pipeline.settings import LogSettings
 
 from tailrace.version import __version__
 
-from ..permissions import bound_by_permissions
+from ..permissions import bound_command, needs_setpriv
 
 Run = Callable[..., tuple[int, str, str]]
 COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
@@ -179,7 +179,7 @@ def test_unknown_arguments_are_answered_with_the_usage_of_the_command(
 def test_the_name_that_replay_gives_a_file_is_a_name(name: str, tailrace: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = tailrace("replay", "--as", name, "access.log")
     assert code == 2
-    assert f"argument --as: {name!r} is no file's name" in err
+    assert f"argument --as: {name!r} is not a file name" in err
 
 
 def test_help_fits_a_terminal_of_eighty_columns(
@@ -201,6 +201,7 @@ def test_commands_without_other_arguments_take_the_configuration_either_way(
     assert (code, err) == (2, "tailrace: the configuration is given twice; expected either CONFIG or -c CONFIG\n")
 
 
+@needs_setpriv
 @pytest.mark.parametrize("command", [["run"], ["check"], ["dlq", "stats"], ["replay", "a.log"]])
 def test_who_named_a_configuration_that_cannot_be_read_is_told(
     tailrace: Run, config: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
@@ -217,7 +218,7 @@ def test_who_named_a_configuration_that_cannot_be_read_is_told(
         assert origin.strip() not in err, "the command line named it"
     config.chmod(0)
     monkeypatch.setenv("TAILRACE_CONFIG", str(config))
-    code, _, err = bound_by_permissions(lambda: tailrace(*command))
+    code, _, err = bound_command(*command)
     assert (code, err) == (78, f"tailrace: {config}: cannot be read: Permission denied{origin}")
     config.chmod(0o600)
     config.write_text("[pipelin]\n")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from ..permissions import bound_command, needs_setpriv
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -35,20 +33,6 @@ def home(config: Path) -> Path:
     return config.parent
 
 
-needs_setpriv = pytest.mark.skipif(
-    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="permissions do not bind root, and setpriv is missing"
-)
-
-
-def bound() -> tuple[int, str, str]:
-    """`run --until-eof` as a process for which permissions bind, whoever runs the tests."""
-    powers = "-dac_override,-dac_read_search"
-    before = ["setpriv", f"--bounding-set={powers}", f"--inh-caps={powers}"] if os.geteuid() == 0 else []
-    command = [*before, sys.executable, "-m", "tailrace", "run", "--until-eof"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
 def output(home: Path) -> str:
     return (home / "out" / "all.ndjson").read_text()
 
@@ -58,7 +42,7 @@ def test_case_039_files_that_cannot_be_read_fail_the_run_and_are_named_at_its_en
     for name in ("b", "c"):
         (home / "logs" / f"{name}.log").write_text('{"n":2}\n')
         (home / "logs" / f"{name}.log").chmod(0)
-    code, _, err = bound()
+    code, _, err = bound_command("run", "--until-eof")
     assert code == 1
     assert err.splitlines()[-2:] == [
         f"tailrace: {home}/logs/{name}.log: could not be read: Permission denied" for name in ("b", "c")
@@ -66,7 +50,7 @@ def test_case_039_files_that_cannot_be_read_fail_the_run_and_are_named_at_its_en
     assert output(home) == '{"n":1}\n', "the others are done"
     (home / "logs" / "b.log").chmod(0o600)
     (home / "logs" / "c.log").unlink()
-    assert bound()[0] == 0
+    assert bound_command("run", "--until-eof")[0] == 0
     assert output(home) == '{"n":1}\n{"n":2}\n'
 
 
@@ -74,7 +58,7 @@ def test_case_039_files_that_cannot_be_read_fail_the_run_and_are_named_at_its_en
 def test_case_039_a_directory_that_cannot_be_looked_into_fails_the_run(home: Path) -> None:
     (home / "logs" / "below").chmod(0)
     try:
-        code, _, err = bound()
+        code, _, err = bound_command("run", "--until-eof")
     finally:
         (home / "logs" / "below").chmod(0o700)
     assert code == 1
@@ -88,7 +72,7 @@ def test_a_file_known_from_an_earlier_run_that_cannot_be_read_any_more_fails_the
     with log.open("a") as file:
         file.write('{"n":2}\n')
     log.chmod(0)
-    code, _, err = bound()
+    code, _, err = bound_command("run", "--until-eof")
     assert code == 1
     assert err.splitlines()[-1] == f"tailrace: {log}: could not be read: Permission denied"
 

@@ -237,8 +237,8 @@ FAULTS = {
     "newer": "schema version is 99",
     "newer with wal": "schema version is 99",
     "only wal": "-wal is there but tailrace.sqlite is gone",
-    "a directory": "no regular file",
-    "a symbolic link": "no regular file.*symbolic link",
+    "a directory": "not a regular file",
+    "a symbolic link": "not a regular file.*symbolic link",
 }
 
 
@@ -260,7 +260,7 @@ def test_case_044_a_state_that_cannot_be_used_is_refused_each_time_and_left_as_i
         message = str(caught.value)
         assert message.startswith(f"{directory / FILE_NAME}: ")
         assert re.search(FAULTS[how], message), message
-        assert "Nothing was changed. Way out: " in message
+        assert "Nothing was changed. To recover: " in message
         after = contents(tmp_path)
         assert {name: data for name, data in after.items() if data} == before or after == before
 
