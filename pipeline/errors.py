@@ -23,7 +23,7 @@ class ConfigError(TailraceError):
 
 
 class StateError(TailraceError):
-    """The state file cannot be used: locked, damaged, newer, not writable. Nothing was changed; says the way out."""
+    """The state file cannot be used: locked, damaged, newer, not writable. Nothing was changed; says how to recover."""
 
 
 class Retry(Exception):

@@ -1,4 +1,4 @@
-"""``tailrace check``: is this configuration right, what will it do, and what does it promise."""
+"""``tailrace check``: whether a configuration is right, what it would do, and what it guarantees."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _YES, _NO, _HINT = "✓", "✗", "!"
 _COLOURS = {_YES: "\x1b[32m", _NO: "\x1b[31m", _HINT: "\x1b[33m"}
 
 _EXAMPLES = """\
-  tailrace check                     look ./config.toml over
-  tailrace check /etc/tailrace.toml  names each mistake with its line; exit 78
+  tailrace check                     check ./config.toml
+  tailrace check /etc/tailrace.toml  exit 78 and every mistake with its line
 """
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    describe(parser, "Check a configuration and show what it does. Touches nothing.", _EXAMPLES)
+    describe(parser, "Check a configuration and show what it would do. Changes nothing.", _EXAMPLES)
     add_config_argument(parser)
     parser.set_defaults(execute=_execute)
 
@@ -73,7 +73,7 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
 
 def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tuple[str, str]]:
     for directory, why in scan.failed.items():
-        yield _NO, f"cannot look into {_text(directory)}: {why}"
+        yield _NO, f"cannot list {_text(directory)}: {why}"
     found = sorted(scan.found)
     if not found:
         yield _HINT, f"no file matches now: {', '.join(config.tail.paths)}"
@@ -90,9 +90,9 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
         yield "", f"... and {len(found) - _FILES_SHOWN:,} more"
     packed = [path for path in found if _is_packed(path)]
     for path in packed[:_FILES_SHOWN]:
-        yield _HINT, f"{_text(path)}: is packed, and packed files are not read; name them in source.exclude"
+        yield _HINT, f"{_text(path)}: is compressed, and compressed files are not read; list them in source.exclude"
     if len(packed) > _FILES_SHOWN:
-        yield _HINT, f"... and {len(packed) - _FILES_SHOWN:,} more that are packed"
+        yield _HINT, f"... and {len(packed) - _FILES_SHOWN:,} more that are compressed"
     yield from _unparsed([_text(path) for path in sorted(set(found).difference(packed))], steps)
 
 
@@ -102,7 +102,7 @@ def _is_packed(path: bytes) -> bool:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-        return False  # told above
+        return False  # reported above
     try:
         return stat.S_ISREG(os.fstat(file).st_mode) and kind_of(os.pread(file, MAGIC_BYTES, 0)) is not None
     except OSError:
@@ -119,9 +119,9 @@ def _unparsed(paths: list[str], steps: Sequence[Step]) -> Iterator[tuple[str, st
         return
     raw = [path for path in paths if not any(step.matches(os.path.basename(path)) for step in others)]
     for path in raw[:_FILES_SHOWN]:
-        yield _HINT, f"{path}: no parse stage is for it; its lines are taken as they are, as by parse.raw"
+        yield _HINT, f"{path}: no parse stage applies to it; its lines are taken unparsed, as by parse.raw"
     if len(raw) > _FILES_SHOWN:
-        yield _HINT, f"... and {len(raw) - _FILES_SHOWN:,} more that no parse stage is for"
+        yield _HINT, f"... and {len(raw) - _FILES_SHOWN:,} more that no parse stage applies to"
 
 
 def _about(spec: StageSpec) -> str:
@@ -148,7 +148,7 @@ def _places(config: Config) -> Iterator[tuple[str, str]]:
     why = state_fault(state)
     yield (_NO, f"state: {why}") if why else (_YES, f"state: {state} {_can(state)}")
     if process := holder(state):
-        yield _HINT, f"state: a tailrace is running with it, process {process}; a second one would be refused"
+        yield _HINT, f"state: in use by a running tailrace (process {process}); a second one would be refused"
     for spec in config.stages:
         if spec.role == "write" and isinstance(spec.options.get("path"), str):
             path = fixed_part(spec.options["path"])
@@ -158,7 +158,7 @@ def _places(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _can(directory: str) -> str:
-    return "can be written to" if os.path.isdir(directory) else "can be made"
+    return "can be written to" if os.path.isdir(directory) else "can be created"
 
 
 def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:

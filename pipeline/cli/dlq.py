@@ -15,6 +15,7 @@ from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.errors import TailraceError, UsageError
 from tailrace.pipeline.escape import escape, json_line
 from tailrace.pipeline.sizes import readable_size
+from tailrace.pipeline.telemetry.wrap import terminal_width
 
 if TYPE_CHECKING:
     from tailrace.pipeline.cli.letters import Filter, Letter, Letters
@@ -155,7 +156,7 @@ def _show(arguments: argparse.Namespace) -> int:
     letter = _letters(load_config(arguments)).get(arguments.id)
     if letter is None:
         raise TailraceError(f"there is no dead letter {arguments.id}; `tailrace dlq list` shows which there are")
-    for line in described(letter):
+    for line in described(letter, terminal_width(sys.stdout)):
         sys.stdout.write(line + "\n")
     return 0
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _SMALL = 8 << 20  # bytes of input that are not worth starting processes for
 
 _EXAMPLES = """\
-  tailrace replay access.log | head               what would come of this file
-  tailrace replay --as access.log old/*.gz        packed files, as if so called
+  tailrace replay access.log | head               the events of this file
+  tailrace replay --as access.log old/*.gz        compressed files, by this name
   journalctl -o cat | tailrace replay --as app.log -
-  tailrace replay --speed 10x app.log             as it was, ten times as fast
+  tailrace replay --speed 10x app.log             ten times the original pace
   tailrace replay --strict sample.log >/dev/null  exit 3 if a line is bad
 """
 
@@ -116,9 +116,9 @@ def _execute(arguments: argparse.Namespace) -> int:
         signals.tick(logger)
         log.flush()
     if outcome.closed:
-        return 0  # the reader has seen enough: `| head`
+        return 0  # the reader is done: `| head`
     if stopped and pace is not None:
-        return 0  # the user has seen enough; what had not come out is of no interest
+        return 0  # stopped by the user: the rest was not wanted
     if not arguments.quiet and not signals.terminal_closed:
         end = None if arguments.keep_sinks else "standard output"
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds, end)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
   tailrace run                                  ./config.toml, until Ctrl-C
-  tailrace run --until-eof /etc/tailrace.toml   what is there now, commit, end
+  tailrace run --until-eof /etc/tailrace.toml   what is there now, then exit
   TAILRACE_LOG_FORMAT=json tailrace run -v      for a log collector
 """
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    describe(parser, "Tail files and process them, until told to stop.", _EXAMPLES)
+    describe(parser, "Tail files and process them until stopped.", _EXAMPLES)
     add_config_argument(parser)
     parser.add_argument(
         "--until-eof",
@@ -145,7 +145,7 @@ def _tell_end(logger: Logger, outcome: Outcome) -> None:
 
     log.flush()  # what is still counted: the last line is to tell the end
     if outcome.closed:
-        logger.info("output.closed", notice=f"{outcome.message}, and so this run ends")
+        logger.info("output.closed", notice=f"{outcome.message}; stopping")
     counters = outcome.counters
     for balance in outcome.books:
         if not balance.holds:

@@ -1,4 +1,4 @@
-"""Whether files can be written where a configuration wants them, and its state used; nothing is made to find out."""
+"""Whether files can be written where a configuration wants them, and its state used; nothing is created to find out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fault(path: str) -> str:
     there = directory
     while not os.path.lexists(there):
         there = os.path.dirname(there)
-    made = "" if there == directory else f"{directory} cannot be made: "
+    made = "" if there == directory else f"{directory} cannot be created: "
     if not os.path.isdir(there):
         return f"{made}{there} is not a directory"
     if not os.access(there, os.W_OK | os.X_OK):

@@ -108,7 +108,7 @@ def check_absence(path: Path) -> None:
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with the file inside becomes a StateError that names the fault and the way out."""
+    """Whatever goes wrong with the file inside becomes a StateError that names the fault and how to recover."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
@@ -117,12 +117,12 @@ def refusing(path: Path) -> Iterator[None]:
         raise refusal(path, f"something in it cannot be read: {error}") from error
 
 
-def refusal(path: Path, fault: str, way_out: str = "") -> StateError:
-    way_out = way_out or (
+def refusal(path: Path, fault: str, recovery: str = "") -> StateError:
+    recovery = recovery or (
         "restore it from a backup; or, to begin anew, move it away together with its -wal and -shm files: every "
         "source file is then read again from its beginning and outputs get lines they already have"
     )
-    return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. To recover: {way_out}")
+    return StateError(f"{path}: the state file cannot be used: {fault}. Nothing was changed. To recover: {recovery}")
 
 
 def unwritable(directory: Path, why: str | None) -> StateError:

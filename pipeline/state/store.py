@@ -65,7 +65,7 @@ class State:
         self.dropped = 0  # dead letters that made room for newer ones
 
     def open(self) -> None:
-        """Lock the directory and open or create the file; StateError says what is wrong and the way out."""
+        """Lock the directory and open or create the file; StateError says what is wrong and how to recover."""
         self._directory = Path(os.path.realpath(self._directory))  # below it no symbolic link is followed
         path = self.path
         with ExitStack() as undo:

@@ -1,6 +1,6 @@
 """Structured logs on standard error. The one module that knows structlog; all others call ``get_logger``.
 
-structlog is imported with the first line that is said, so a command that has nothing to say does not pay for it.
+structlog is imported with the first line that is logged: a command that logs nothing does not pay for it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Logger:
         self.name = name
 
     def is_enabled_for(self, level: str) -> bool:
-        """Whether a line of this level would be said: for those that are costly to put together."""
+        """Whether a line of this level would be logged: for those that are costly to put together."""
         return _logs().says(level)
 
     def debug(self, event: str, /, **fields: Any) -> None:
@@ -49,7 +49,7 @@ class Logger:
         _logs().emit("info", self.name, event, fields)
 
     def warning(self, event: str, /, **fields: Any) -> None:
-        """Said once for each event name and file, sink or stage; further ones are counted and told once a minute."""
+        """Logged once for each event name and file, sink or stage; repeats are counted and logged once a minute."""
         _logs().emit("warning", self.name, event, fields)
 
     def error(self, event: str, /, **fields: Any) -> None:
@@ -160,12 +160,12 @@ def get_logger(name: str) -> Logger:
 
 
 def tick() -> None:
-    """Say the counts of repeated warnings whose minute is over. Call it now and then."""
+    """Log the counts of repeated warnings whose minute is over. Call it now and then."""
     _logs().tick()
 
 
 def flush() -> None:
-    """Say all counts of repeated warnings. Call it before the end."""
+    """Log all counts of repeated warnings. Call it before the end."""
     _logs().flush()
 
 

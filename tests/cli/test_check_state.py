@@ -100,12 +100,12 @@ def test_case_048_a_running_daemon_is_told_with_its_process_and_is_no_fault(conf
     code, out, _ = tailrace("check")
     after = contents(config.parent / "state")
     assert code == 0
-    assert f"! state: a tailrace is running with it, process {os.getpid()}; a second one would be refused" in out
+    assert f"! state: in use by a running tailrace (process {os.getpid()}); a second one would be refused" in out
     assert before.keys() == after.keys()
     assert all(after[name] == before[name] for name in before if not name.endswith("-shm"))
     state.register([Position(0, "b.log", b"/b.log", 1, 3, 0, 0, "", 0, "", 0)])
     state.close()
-    assert "is running" not in tailrace("check")[1]
+    assert "in use" not in tailrace("check")[1]
 
 
 @needs_setpriv

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.sizes import readable_size
+from tailrace.pipeline.telemetry.wrap import wrap
 
 if TYPE_CHECKING:
     from tailrace.pipeline.cli.letters import Letter
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 _DUMPED = 1024  # bytes of a binary line that are dumped
 
 
-def described(letter: Letter) -> Iterator[str]:
+def described(letter: Letter, columns: int | None) -> Iterator[str]:
+    """``columns``: of the terminal; None: there is none, and nothing is broken."""
     size = readable_size(letter.length) + (f", the first {readable_size(len(letter.raw))} kept" if letter.cut else "")
     facts = {
         "id": letter.id, "time": letter.when, "stage": letter.stage, "error": letter.error, "why": letter.why,
@@ -27,7 +29,7 @@ def described(letter: Letter) -> Iterator[str]:
     width = max(map(len, facts))
     for name, value in facts.items():
         if value is not None:
-            yield f"{name:<{width}}  {escape(str(value))}"
+            yield wrap(f"{name:<{width}}  {escape(str(value))}", columns, indent=width + 2)
     yield "line"
     yield f"  {escape(letter.raw.decode(errors='surrogateescape'))}"
     if letter.text() is None or re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", letter.raw):
