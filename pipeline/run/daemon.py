@@ -94,10 +94,13 @@ def run_daemon(
     log: Any,
     counters: Counters,
     until_eof: bool = False,
+    give_up: float | None = None,
+    last_line: bool = False,
     configure: Configure,
     on_turn: Callable[[float], None],
 ) -> Outcome:
-    """Run the configuration until it is stopped (or, ``until_eof``, until all that is there is done)."""
+    """Run the configuration until it is stopped; ``until_eof``: until all that is there is done, or no sink has taken
+    anything for ``give_up`` seconds, with ``last_line`` also an unterminated last line."""
     from tailrace.pipeline.source.tail.hints import Hints
     from tailrace.pipeline.source.tail.tail import Tail, watched
 
@@ -126,6 +129,7 @@ def run_daemon(
             counters=counters,
             hints=hints,
             until_eof=until_eof,
+            last_line=last_line,
         )
     except BaseException:
         state.close()
@@ -151,8 +155,11 @@ def run_daemon(
         on_turn,
         start,
         until_eof,
+        give_up,
     )
     outcome.books = source.balances()
+    if until_eof:
+        outcome.unread = source.unread()
     return outcome
 
 
@@ -207,6 +214,7 @@ def _run(
     on_turn: Callable[[float], None],
     start: Callable[[], None],
     until_eof: bool = False,
+    give_up: float | None = None,
 ) -> Outcome:
     settings = config.pipeline
     shape = shape_of(config, workers)
@@ -234,6 +242,7 @@ def _run(
             settings.commit_bytes,
             settings.shutdown_timeout,
             until_eof,
+            give_up,
         ),
         source,
         store,

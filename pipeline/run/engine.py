@@ -8,15 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import select
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
+from tailrace.pipeline.config.units import format_duration
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.run.accounting import Books, dead_bytes
 from tailrace.pipeline.run.commit import Committer, Store
+from tailrace.pipeline.sinks.owed import Owed
 from tailrace.pipeline.sinks.thread import (
     Announced,
     Answer,
@@ -28,6 +30,7 @@ from tailrace.pipeline.sinks.thread import (
     Retried,
     SinkThread,
 )
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.source.tail.ledger import Balance
 from tailrace.pipeline.stage import Write
@@ -78,6 +81,7 @@ class Settings:
     commit_bytes: int
     shutdown_timeout: float
     until_eof: bool = False  # a run that is to end: it waits for nobody to make room
+    give_up: float | None = None  # of such a run: seconds that sinks may take nothing
 
 
 @dataclass(slots=True)
@@ -90,6 +94,7 @@ class Outcome:
     seconds: float
     closed: bool = False  # the reader of standard output went away: no failure of ours
     books: Sequence[Balance] = ()  # of each file's bytes, over its whole life
+    unread: Mapping[str, str] = field(default_factory=dict)  # files that could not be read, and why
 
 
 class Engine:
@@ -133,6 +138,8 @@ class Engine:
         self._failing: dict[int, float] = {}  # sinks that are retrying, and since when
         self._errors: dict[int, str] = {}  # what each met last
         self._stuck: set[int] = set()  # those of which it was said louder
+        self._owed = Owed(len(self._sinks))
+        self._full = False  # the dead letters, and that was said
 
     def stop(self) -> None:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
@@ -163,7 +170,7 @@ class Engine:
             now = monotonic()
             if self._stop_asked and self._stopping is None:
                 self._stopping = now + self._settings.shutdown_timeout
-                self._log.info("pipeline.stopping", pending_bytes=self._dispatch.pending_bytes())
+                self._tell_stopping()
             try:
                 progress, wait = self._turn(now)
             except (TailraceError, BrokenPipeError):
@@ -181,7 +188,10 @@ class Engine:
             if self._rewinds >= (MOST_REWINDS_TO_THE_END if self._settings.until_eof else MOST_REWINDS):
                 return self._what_fails()
             if self._stopping is not None and now > self._stopping:
-                return self._what_hangs()
+                return self._what_hangs("not everything was committed within pipeline.shutdown_timeout")
+            limit = self._settings.give_up
+            if limit is not None and self._owed.standing_still(now) > limit:
+                return self._what_hangs(f"no output took anything for {format_duration(limit)} (--give-up)")
             if not progress:
                 self._sleep(wait)
 
@@ -205,11 +215,14 @@ class Engine:
         final = self._dispatch.idle and (not reading or self._source.exhausted)
         if final and self._commit.cut is None:
             self._source.leave()
+        cut = self._commit.cut
         self._commit.tick(now, final=final)
-        if self._commit.full:
-            self._log.warning(
-                "dead_letters.full", notice=str(self._commit.full).partition(" (")[0], why=str(self._commit.full)
-            )
+        if self._commit.cut is not cut and self._commit.cut is not None:
+            for sink in self._sinks:
+                self._owed.give(sink.number, now)
+        if self._commit.full and not self._full:  # everything stands still
+            self._log.error("dead_letters.full", why=str(self._commit.full))
+        self._full = self._commit.full is not None
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)
         return progress, wait
@@ -245,6 +258,7 @@ class Engine:
             by_sink.setdefault(number, []).append((destination, payload))
         task.sinks = len(by_sink)
         for number, payloads in by_sink.items():
+            self._owed.give(number, monotonic())
             self._sinks[number].deliver(task, payloads)
         self._commit.released(task.done - task.begin, letters)
 
@@ -266,6 +280,7 @@ class Engine:
                     self._log.warning("sink.retry", sink=sink.name, error=str(error), failures=failures)
                     self._tell_stuck(sink, error, now)
                 case Recovered():
+                    self._owed.take(answer.sink, now)
                     self._tell_notices(sink)
                     self._recovering.discard(answer.sink)
                 case Failed(_, error, fatal=True):
@@ -283,6 +298,7 @@ class Engine:
                     if self._failing.pop(answer.sink, None) is not None:
                         self._stuck.discard(answer.sink)
                         self._log.info("sink.recovered", sink=sink.name)
+                    self._owed.take(answer.sink, now)
                     task.sinks -= 1
                     if task.sinks == 0:
                         self._dispatch.settle(task)
@@ -291,6 +307,7 @@ class Engine:
                     sink.go_on()
                 case Met(_, barrier, marks):
                     self._tell_notices(sink)
+                    self._owed.take(answer.sink, now)
                     self._commit.met(sink, barrier, marks)
 
     def _tell_stuck(self, sink: SinkThread, error: BaseException, now: float) -> None:
@@ -303,9 +320,22 @@ class Engine:
         self._stuck.add(sink.number)
         self._log.error(
             "sink.stuck", sink=sink.name, error=str(error), seconds=round(now - since),
-            notice="nothing is lost, but nothing more is read until this output can be written: put right what the "
-            "error names and it goes on by itself; or stop, change the stage in the configuration, and start again",
+            notice="Reading is paused; nothing is lost. Fix the error and it resumes; or stop, change the stage in the "
+            "configuration, and start again.",
         )  # fmt: skip
+
+    def _tell_stopping(self) -> None:
+        """What the stop waits for; a person at the terminal wants to know at once."""
+        stuck = self._stuck_sinks() if self._failing else ""
+        say = self._log.warning if stuck else self._log.info
+        notice = {}
+        if stuck or not (self._dispatch.idle and self._commit.settled):
+            limit = format_duration(self._settings.shutdown_timeout)
+            notice["notice"] = (
+                f"waiting up to {limit} (pipeline.shutdown_timeout) for {stuck or 'what was read'}; press Ctrl-C (or "
+                "send the signal) again to leave at once"
+            )
+        say("pipeline.stopping", pending_bytes=self._dispatch.pending_bytes(), **notice)
 
     def _tell_notices(self, sink: SinkThread) -> None:
         """What a sink has to say of its files (replaced, cut back); it fills the list only before it answers."""
@@ -332,6 +362,7 @@ class Engine:
         self._dispatch.drop()
         self._source.rewind()
         self._commit.forget()
+        self._owed.forget()
         self._counters.add("rewinds")
 
     def _recover(self) -> None:
@@ -340,26 +371,43 @@ class Engine:
         self._recover_at = None
         self._recovering = {sink.number for sink in self._sinks}
         for sink in self._sinks:
+            self._owed.give(sink.number, monotonic())
             sink.recover(marks.get(sink.name, ()))
 
     # The end.
 
     def _what_fails(self) -> str:
         return (
-            f"{self._rewinds} commits in a row have failed, the last one: {self._why}; nothing is lost, but see "
-            "to the disk (room, permissions, errors in the system's log): the next start goes on from the last commit"
+            f"{self._rewinds} commits in a row have failed, the last one: {self._why}. Nothing is lost: check the disk "
+            "(space, permissions, kernel log), and the next start goes on from the last commit"
         )
 
-    def _what_hangs(self) -> str:
-        stuck = sorted(f"{self._sinks[number].name} ({self._errors[number]})" for number in self._failing)
-        about = f"; stuck: {', '.join(stuck)}" if stuck else ""
+    def _stuck_sinks(self) -> str:
+        """Those that have something to take, each with its error if it met one."""
+        names = []
+        for sink in self._sinks:
+            if sink.number in self._failing:
+                names.append(f"{sink.name} ({self._errors[sink.number]})")
+            elif self._owed.by(sink.number):
+                names.append(f"{sink.name} (no answer yet)")
+        return ", ".join(sorted(names))
+
+    def _pending(self) -> str:
+        """Input that is not committed, where there is an end of it."""
+        _, total = self._source.progress()
+        if total is None:
+            return ""
+        done = self._commit.committed.get(("bytes_read", ()), 0)
+        return f"; pending: {readable_size(total - int(done))} of {readable_size(total)} of input"
+
+    def _what_hangs(self, what: str) -> str:
+        stuck = self._stuck_sinks()
+        about = f"; stuck: {stuck}" if stuck else ""
         if self._recover_at is not None:
             about += f"; the last commit failed: {self._why}"
         if self._commit.full:
             about += f"; {self._commit.full}"
-        return (
-            f"not everything was committed within pipeline.shutdown_timeout{about}; the next start goes on from there"
-        )
+        return f"{what}{about}{self._pending()}; the next start goes on from the last commit"
 
     def _close(self) -> None:
         self._dispatch.close()

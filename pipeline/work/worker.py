@@ -33,7 +33,7 @@ COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cy
 M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
 KEEP_FREED = 16 << 20  # bytes
 MESSAGE = struct.Struct("=IB")  # slot, status
-NOT_FOR_WORKERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # only the parent acts
+NOT_FOR_WORKERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # the parent acts
 DONE, PART, BUSY = 0, 1, 2  # all lines done; the output is full; not finished yet
 
 

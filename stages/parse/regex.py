@@ -96,7 +96,7 @@ def _groups(source: str) -> list[str]:
         compiled = re.compile(source)
     except re.error as error:
         at = f" at position {error.pos}, near {source[error.pos : error.pos + 20]!r}" if error.pos is not None else ""
-        raise ValueError(f"pattern {source!r} is no regular expression: {error.msg}{at}") from None
+        raise ValueError(f"pattern {source!r} is not a valid regular expression: {error.msg}{at}") from None
     if not compiled.groupindex:
         raise ValueError(f"pattern {source!r} has no named group; write (?P<name>...) for what shall become a field")
     names = {number: name for name, number in compiled.groupindex.items()}

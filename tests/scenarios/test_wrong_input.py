@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 
+from ..permissions import BOUND, needs_setpriv
 from .conftest import MakeDaemon
 from .daemon import Daemon, Done, numbered
 
@@ -24,10 +22,6 @@ use = "write.file"
 path = "out/{source}.ndjson"
 """
 COMMANDS = (("run",), ("check",), ("replay", "logs/app.log"), ("dlq", "list"))
-
-needs_setpriv = pytest.mark.skipif(
-    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="permissions do not bind root, and setpriv is missing"
-)
 
 
 def made(make_daemon: MakeDaemon, config: str = CONFIG) -> Daemon:
@@ -152,9 +146,7 @@ def test_wrong_use_of_the_command(make_daemon: MakeDaemon) -> None:
 
 def start_bound(daemon: Daemon, *arguments: str) -> None:
     """Start it where permissions bind, whoever runs the tests."""
-    powers = "-dac_override,-dac_read_search"  # over files; without them root is its owner and no more
-    before = ["setpriv", f"--bounding-set={powers}", f"--inh-caps={powers}"] if os.geteuid() == 0 else []
-    daemon.start(*arguments, before=before)
+    daemon.start(*arguments, before=BOUND)
 
 
 @needs_setpriv
@@ -239,7 +231,7 @@ def test_an_output_directory_that_cannot_be_made_is_told_with_its_name_and_waite
     daemon.start()
     daemon.until(lambda: daemon.said("sink.retry"), "it tells")
     assert str(daemon.out) in daemon.said("sink.retry")[0]
-    assert "no directory" in daemon.said("sink.retry")[0]
+    assert "not a directory" in daemon.said("sink.retry")[0]
     daemon.until(lambda: daemon.said("sink.stuck"), "and, as that needs somebody's help, once as an error")
     assert daemon.running
     daemon.out.unlink()

@@ -41,8 +41,9 @@ class Census:
         ours: Callable[[bytes], bool],
         known: Known,
         until_eof: bool,
+        last_line: bool,
     ) -> None:
-        self._settings, self._register, self._until_eof = settings, register, until_eof
+        self._settings, self._register, self._until_eof, self._last_line = settings, register, until_eof, last_line
         self._finder = Finder(settings.paths, settings.exclude)
         self._known = known
         self._newcomers = Newcomers(known, register, ours)
@@ -97,7 +98,7 @@ class Census:
         self._opened = True
         if self._until_eof:
             for file in self._known.living.values():
-                file.limit = file.size
+                file.limit, file.last_line = file.size, self._last_line
         if first:
             # A row that stays, so that what appears later is read from its beginning: this was the first start.
             self._register([Position(0, "", b"", 0, 0, 0, 0, "", 0, "", 0, ended=True)])

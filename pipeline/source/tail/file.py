@@ -54,6 +54,7 @@ class File:
     size: int = 0  # bytes known to exist; once accounted for, up to where it was read
     mtime_ns: int = -1
     limit: int | None = None  # nothing from there on is read (`--until-eof`)
+    last_line: bool = False  # what follows the last newline before `limit` is a line too (`--last-line`)
     fd: int = -1
     shown: str = ""  # the path, printable
     ledger: Ledger = field(default_factory=Ledger)
@@ -128,7 +129,7 @@ class File:
     @property
     def has_data(self) -> bool:
         """Whether a read can find anything new."""
-        return self.reach > (self.read if self.finishing else self.scanned).offset
+        return self.reach > (self.read if self.finishing or self.last_line else self.scanned).offset
 
     @property
     def settled(self) -> bool:
@@ -203,7 +204,7 @@ class File:
             if not end:  # the very first line is too long
                 end = first_newline(view, max_line + 1) + 1
                 oversize = end - 1
-        if not end and self.finishing and whole:
+        if not end and whole and self._ends_here():
             end, oversize = got, got if got > max_line else None
         stop = end or got
         marker = mark(self.read.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
@@ -218,7 +219,7 @@ class File:
         got, before, whole = self._pull(self.scanned, buffer)
         view = buffer[:got]
         end = first_newline(view) + 1
-        if not end and not (self.finishing and whole):
+        if not end and not (whole and self._ends_here()):
             self.scanned = mark(self.scanned.offset + got, before + bytes(view[-OVERLAP:]))
             return None
         stop = end or got
@@ -230,6 +231,13 @@ class File:
         if got < take:
             raise Changed
         return self._hand_out(before, buffer[:take], marker, take, oversize, wall)
+
+    def _ends_here(self) -> bool:
+        """At the end of what is to be read: whether what has no newline is a line. With ``last_line`` it is not if the
+        file has grown: somebody writes that line just now, and the next run has it whole."""
+        if self.last_line and self.limit is not None and os.fstat(self.fd).st_size > self.limit:
+            self.last_line = False
+        return self.finishing or self.last_line
 
     def _pull(self, at: Marker, buffer: memoryview) -> tuple[int, bytes, bool]:
         """Read on after a marker: bytes now in ``buffer``, the bytes before them, and whether the end was reached."""

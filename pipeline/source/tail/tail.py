@@ -30,7 +30,7 @@ class Tail:
     """See ``Source``. Each file that has data gets a turn, a turn is one buffer of one file.
 
     ``ours`` tells which paths are our own outputs or state, which are never read. ``until_eof``: each file is read to
-    the size that the first scan finds.
+    the size that the first scan finds, with ``last_line`` also what stands behind its last newline.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Tail:
         counters: Counters,
         hints: Hints | None = None,
         until_eof: bool = False,
+        last_line: bool = False,
         wall: Callable[[], float] = time.time,
         max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
     ) -> None:
@@ -50,7 +51,7 @@ class Tail:
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._known = Known(log, counters, self._descriptors, self._offer)
-        self._census = Census(settings, register, ours, self._known, until_eof)
+        self._census = Census(settings, register, ours, self._known, until_eof, last_line)
         self._ready: deque[File] = deque()
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
@@ -180,6 +181,10 @@ class Tail:
         known = self._known
         files = [file for _, file in sorted(known.by_id.items())]
         return [file.balance() for file in (*files, *(file for file in known.living.values() if not file.file_id))]
+
+    def unread(self) -> dict[str, str]:
+        """Files that cannot be read, and directories that cannot be looked into, each with the reason."""
+        return self._known.complaints.unread()
 
     def leave(self) -> None:
         self._census.leave()
