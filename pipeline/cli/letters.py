@@ -1,22 +1,20 @@
-"""The dead letters of a state file: read beside a running daemon, dropped where none runs."""
+"""The dead letters of a state file, read only: safe beside a running daemon, and nothing is made or changed."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tailrace.pipeline.errors import StateError, TailraceError
+from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.settings import Config
 from tailrace.pipeline.state.file import FILE_NAME, check_version, connect
-from tailrace.pipeline.state.store import State, holder
 
 _SELECT = """
 SELECT id, time, stage, error, why, attempts, file_id, file, path, offset, length, event_id, raw, event, trace, sink,
@@ -132,31 +130,8 @@ class Letters:
         ((size,),) = self._select("SELECT TOTAL(size) FROM dead_letters", {})
         return int(size)
 
-    def drop(self, wanted: Filter, config: Config, before: Callable[[], None]) -> int:
-        """Remove those that are wanted, all or none; how many. ``before`` is called when nobody else can change them
-        any more. StateError: a daemon has the state, or it cannot be written."""
-        if process := holder(os.path.dirname(self.path)):
-            raise StateError(
-                f"{escape(self.path)}: a tailrace is running with this state (process {process}) and is the only one "
-                "that may change it. Stop it first, drop the dead letters, and start it again; or raise "
-                'dead_letters.max_bytes (or set dead_letters.when_full = "drop_oldest") and restart it'
-            )
-        settings = config.dead_letters
-        state = State(
-            os.path.dirname(self.path), max_bytes=settings.max_bytes, when_full=settings.when_full, config=config.digest
-        )
-        state.open()
-        try:
-            ids = [number for (number,) in self._select(_IDS, wanted.values)]
-            before()
-            state.drop_letters(ids)
-        except OSError as error:
-            raise StateError(
-                f"{escape(str(error))}: nothing was dropped; check the disk (space, permissions, kernel log)"
-            ) from error
-        finally:
-            state.close()
-        return len(ids)
+    def ids(self, wanted: Filter) -> list[int]:
+        return [number for (number,) in self._select(_IDS, wanted.values)]
 
     def _select(self, query: str, values: dict[str, Any]) -> list[Any]:
         if not os.path.exists(self.path):
