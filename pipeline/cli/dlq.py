@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tailrace.pipeline.cli.arguments import add_config_option, describe, load_config
 from tailrace.pipeline.cli.screen.letter import described, parsed
 from tailrace.pipeline.cli.screen.table import Table, show
-from tailrace.pipeline.errors import TailraceError, UsageError
+from tailrace.pipeline.errors import StateError, TailraceError, UsageError
 from tailrace.pipeline.escape import escape, json_line
 from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.telemetry.wrap import terminal_width
@@ -163,7 +163,6 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _drop(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.state.dead_letters import Filter
-    from tailrace.pipeline.state.drop import drop
 
     config, wanted = load_config(arguments), _filter(arguments)
     if arguments.all == (wanted != Filter()):
@@ -179,11 +178,39 @@ def _drop(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         _show_stats(letters, wanted)
     else:
-        count = drop(letters, wanted, config, lambda: _show_stats(letters, wanted))
+        count = _remove(letters, wanted, config)
     _show_room(letters, config)
     done = "would be dropped" if arguments.dry_run else "dropped"
     print(f"{count:,} dead {'letter' if count == 1 else 'letters'} {done}", file=sys.stderr)
     return 0
+
+
+def _remove(letters: Letters, wanted: Filter, config: Config) -> int:
+    """Show those that are wanted and remove them, all or none; how many. StateError: a daemon has the state, or it
+    cannot be written."""
+    from tailrace.pipeline.state.lock import holder
+    from tailrace.pipeline.state.store import State
+
+    settings, directory = config.dead_letters, config.pipeline.state_dir
+    if process := holder(directory):
+        raise StateError(
+            f"{escape(directory)}: a tailrace is running with this state (process {process}), and only that one may "
+            "change it. Stop it first, drop the dead letters, and start it again; or raise dead_letters.max_bytes (or "
+            'set dead_letters.when_full = "drop_oldest") and restart it'
+        )
+    state = State(directory, max_bytes=settings.max_bytes, when_full=settings.when_full, config=config.digest)
+    state.open()  # from here on no daemon can start
+    try:
+        ids = letters.ids(wanted)
+        _show_stats(letters, wanted)
+        state.drop_letters(ids)
+    except OSError as error:
+        raise StateError(
+            f"{escape(str(error))}: nothing was dropped; check the disk (space, permissions, kernel log)"
+        ) from error
+    finally:
+        state.close()
+    return len(ids)
 
 
 def _letters(config: Config) -> Letters:

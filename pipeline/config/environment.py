@@ -89,7 +89,7 @@ def _misspelled(reference: str) -> str:
     """``${VAR:x}``, ``${VAR-x}`` and ``${VAR?x}`` are other tools' spellings."""
     other = _OTHER_FORM.fullmatch(reference)
     if not other:
-        return f'"${{{reference}}}" is no reference to a variable; a literal "${{" is written "$${{"'
+        return f'"${{{reference}}}" is not a reference to a variable; a literal "${{" is written "$${{"'
     name, mark, rest = other.groups()
     ours = f"${{{name}:?{rest}}}" if mark == "?" else f"${{{name}:-{rest}}}"
     return f'"${{{reference}}}" is not a form known here; did you mean "{ours}"?' + (

@@ -24,6 +24,7 @@ from tailrace.pipeline.chain.attempt import LostTrackError
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.work.layout import Made, ResultWriter
 from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
 
@@ -198,8 +199,8 @@ class Work:
 
     def _too_large(self, line: bytes, done: int) -> Made:
         why = (
-            f"what was made of this line of {len(line)} bytes does not fit into the {len(self._slot.output)} bytes "
-            "of a slot's output; a larger pipeline.chunk_bytes makes room"
+            f"what was made of this line of {readable_size(len(line))} does not fit into the "
+            f"{readable_size(len(self._slot.output))} of a slot's output; a larger pipeline.chunk_bytes makes room"
         )
         return self._chain.condemn(line, done, "too_large", why)
 

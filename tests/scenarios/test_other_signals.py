@@ -157,6 +157,19 @@ def test_case_072_a_terminal_that_closes_ends_it_in_order(
         assert "] pipeline.stopped" in log_lines[-1]
 
 
+def test_case_072_a_terminal_that_closes_while_events_go_there_ends_it_in_order(
+    make_daemon: MakeDaemon, terminals: list[Terminal]
+) -> None:
+    daemon = make_daemon(CONFIG.replace('"write.file"', '"write.stdout"').replace('path = "out/all.ndjson"', ""))
+    (daemon.logs / "app.log").write_bytes(numbered(0, 10))
+    terminal = Terminal([*COMMAND, "run", str(daemon.config)], daemon.home, redirect=False)
+    terminals.append(terminal)
+    until(lambda: daemon.committed() > 0, "the first lines")
+    (daemon.logs / "more.log").write_bytes(numbered(0, 50_000))
+    terminal.close()
+    assert terminal.process.wait(DEADLINE) == 0
+
+
 def test_case_072_a_terminal_that_closes_in_the_middle_of_a_run_to_the_end_loses_nothing(
     daemon: Daemon, terminals: list[Terminal]
 ) -> None:
