@@ -222,7 +222,7 @@ def _usable(descriptor: int, path: str) -> int:
     if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
         return descriptor
     os.close(descriptor)
-    what = "has several hard links" if stat.S_ISREG(status.st_mode) else "is no regular file"
+    what = "has several hard links" if stat.S_ISREG(status.st_mode) else "is not a regular file"
     raise OSError(EINVAL, f"{what}: not written to", path)
 
 
@@ -241,4 +241,4 @@ class _naming:  # noqa: N801  used like a function
             if error.errno == ELOOP:
                 error.strerror = "a symbolic link, which is not followed here"
             elif error.errno == ENOTDIR:
-                error.strerror = "no directory (a symbolic link to one is not followed here)"
+                error.strerror = "not a directory (a symbolic link to one is not followed here)"

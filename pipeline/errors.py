@@ -7,6 +7,10 @@ class TailraceError(Exception):
     """Anything tailrace reports to its user by its message alone, without a traceback (exit code 1)."""
 
 
+class UsageError(TailraceError):
+    """The command was called in a way it does not know (exit code 2)."""
+
+
 class ConfigError(TailraceError):
     """The configuration cannot be used (exit code 78). Carries every problem found, not the first.
 
@@ -19,7 +23,7 @@ class ConfigError(TailraceError):
 
 
 class StateError(TailraceError):
-    """The state file cannot be used: locked, damaged, newer, not writable. Nothing was changed; says the way out."""
+    """The state file cannot be used: locked, damaged, newer, not writable. Nothing was changed; says how to recover."""
 
 
 class Retry(Exception):

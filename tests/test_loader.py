@@ -104,13 +104,13 @@ def test_two_configurations_have_modules_of_one_name(tmp_path: Path) -> None:
     ("use", "problem"),
     [
         ("enrich.sett", 'there is no stage enrich.sett; did you mean "enrich.set"? (known: enrich.filter, '),
-        ("filter", '"filter" is not the name of a stage; expected "parse.NAME", "enrich.NAME" or "write.NAME", or '
-         'your own as "module:Name"; did you mean "enrich.filter"?'),
+        ("filter", '"filter" is not a stage; expected "parse.NAME", "enrich.NAME" or "write.NAME", or your own as '
+         '"module:Name"; did you mean "enrich.filter"?'),
         ("parse.filter", 'there is no stage parse.filter; did you mean "enrich.filter"?'),
-        ("enrich.Set", '"enrich.Set" is not the name of a stage; expected '),
-        ("tailrace.stages.enrich", '"tailrace.stages.enrich" is not the name of a stage'),
-        ("enrich.__init__", '"enrich.__init__" is not the name of a stage'),
-        ("a:b:c", '"a:b:c" is not the name of a stage'),
+        ("enrich.Set", '"enrich.Set" is not a stage; expected '),
+        ("tailrace.stages.enrich", '"tailrace.stages.enrich" is not a stage'),
+        ("enrich.__init__", '"enrich.__init__" is not a stage'),
+        ("a:b:c", '"a:b:c" is not a stage'),
         ("nowhere_at_all:X", 'there is no module "nowhere_at_all" in /nowhere or on Python\'s path'),
         ("json.nowhere:X", 'there is no module "json.nowhere" in /nowhere'),
     ],

@@ -46,7 +46,7 @@ def resolve(use: str, directory: str | os.PathLike[str]) -> type | Callable[...,
     family, _, name = use.partition(".")
     if not _BUILT_IN.fullmatch(use) or family not in _METHODS.values():
         forms = 'expected "parse.NAME", "enrich.NAME" or "write.NAME", or your own as "module:Name"'
-        raise ConfigError([f'"{escape(use)}" is not the name of a stage; {forms}{_near_stage(use)}'])
+        raise ConfigError([f'"{escape(use)}" is not a stage; {forms}{_near_stage(use)}'])
     class_name = "".join(part.capitalize() for part in name.split("_"))
     stage = getattr(_import(f"tailrace.stages.{use}"), class_name, None)
     if not isinstance(stage, type):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
-from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config, LogSettings
@@ -23,13 +23,14 @@ def describe(parser: argparse.ArgumentParser, summary: str, examples: str) -> No
 
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:
-    """The configuration as the command's only argument."""
+    """The configuration as the command's only argument, or as an option."""
     parser.add_argument("config", nargs="?", metavar="CONFIG", help=_CONFIG_HELP)
+    add_config_option(parser, "the same, as an option")
 
 
-def add_config_option(parser: argparse.ArgumentParser) -> None:
+def add_config_option(parser: argparse.ArgumentParser, text: str = "") -> None:
     """The configuration as an option, where the arguments are something else."""
-    parser.add_argument("-c", "--config", metavar="CONFIG", help=_CONFIG_HELP)
+    parser.add_argument("-c", "--config", dest="config_option", metavar="CONFIG", help=text or _CONFIG_HELP)
 
 
 _CONFIG_HELP = f"the configuration file (default: $TAILRACE_CONFIG, else {DEFAULT_CONFIG})"
@@ -42,11 +43,23 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="count", default=0, help="log less, and no summary at the end")
 
 
-def load_config(given: str | None, environ: Mapping[str, str] = os.environ) -> Config:
-    """The checked configuration; ConfigError carries all that is wrong with it."""
+def load_config(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Config:
+    """The checked configuration; ConfigError carries all that is wrong with it, and says who named a file that cannot
+    be read, unless the command line did."""
     from tailrace.pipeline.config.load import load
 
-    return load(given or environ.get("TAILRACE_CONFIG") or DEFAULT_CONFIG, environ=environ)
+    argument, option = getattr(arguments, "config", None), arguments.config_option
+    if argument and option:
+        raise UsageError("the configuration is given twice; expected either CONFIG or -c CONFIG")
+    given, named = argument or option, environ.get("TAILRACE_CONFIG")
+    path = given or named or DEFAULT_CONFIG
+    try:
+        return load(path, environ=environ)
+    except ConfigError as error:
+        if given or (os.access(path, os.R_OK) and os.path.isfile(path)):
+            raise
+        origin = "the path comes from $TAILRACE_CONFIG" if named else "name another with -c CONFIG or $TAILRACE_CONFIG"
+        raise ConfigError([f"{problem}; {origin}" for problem in error.problems]) from error
 
 
 def log_settings(

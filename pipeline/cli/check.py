@@ -1,4 +1,4 @@
-"""``tailrace check``: is this configuration right, what will it do, and what does it promise."""
+"""``tailrace check``: whether a configuration is right, what it would do, and what it guarantees."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.sizes import readable_size
 
 if TYPE_CHECKING:
     from tailrace.pipeline.chain.step import Step
@@ -22,14 +23,14 @@ _YES, _NO, _HINT = "✓", "✗", "!"
 _COLOURS = {_YES: "\x1b[32m", _NO: "\x1b[31m", _HINT: "\x1b[33m"}
 
 _EXAMPLES = """\
-  tailrace check                     look ./config.toml over
-  tailrace check /etc/tailrace.toml  names each mistake with its line; exit 78
+  tailrace check                     check ./config.toml
+  tailrace check /etc/tailrace.toml  exit 78 and every mistake with its line
 """
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    describe(parser, "Check a configuration and show what it does. Touches nothing.", _EXAMPLES)
+    describe(parser, "Check a configuration and show what it would do. Changes nothing.", _EXAMPLES)
     add_config_argument(parser)
     parser.set_defaults(execute=_execute)
 
@@ -38,7 +39,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.log import use_colour
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
-    config = load_config(arguments.config)
+    config = load_config(arguments)
     colour, width = use_colour(sys.stdout), terminal_width(sys.stdout)
     failed = False
     for mark, line in _lines(config):
@@ -72,7 +73,7 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
 
 def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tuple[str, str]]:
     for directory, why in scan.failed.items():
-        yield _NO, f"cannot look into {_text(directory)}: {why}"
+        yield _NO, f"cannot list {_text(directory)}: {why}"
     found = sorted(scan.found)
     if not found:
         yield _HINT, f"no file matches now: {', '.join(config.tail.paths)}"
@@ -81,15 +82,17 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
         return
     yield _YES, f"{len(found):,} {'file matches' if len(found) == 1 else 'files match'} now:"
     for path in found[:_FILES_SHOWN]:
-        readable = os.access(path, os.R_OK)
-        yield "" if readable else _NO, _text(path) + ("" if readable else ": may not be read by this user")
+        if os.access(path, os.R_OK):
+            yield "", _text(path)
+        else:
+            yield _NO, f"{_text(path)}: permission denied: uid {os.geteuid()} cannot read it"
     if len(found) > _FILES_SHOWN:
         yield "", f"... and {len(found) - _FILES_SHOWN:,} more"
     packed = [path for path in found if _is_packed(path)]
     for path in packed[:_FILES_SHOWN]:
-        yield _HINT, f"{_text(path)}: is packed, and packed files are not read; name them in source.exclude"
+        yield _HINT, f"{_text(path)}: is compressed, and compressed files are not read; list them in source.exclude"
     if len(packed) > _FILES_SHOWN:
-        yield _HINT, f"... and {len(packed) - _FILES_SHOWN:,} more that are packed"
+        yield _HINT, f"... and {len(packed) - _FILES_SHOWN:,} more that are compressed"
     yield from _unparsed([_text(path) for path in sorted(set(found).difference(packed))], steps)
 
 
@@ -99,7 +102,7 @@ def _is_packed(path: bytes) -> bool:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-        return False  # told above
+        return False  # reported above
     try:
         return stat.S_ISREG(os.fstat(file).st_mode) and kind_of(os.pread(file, MAGIC_BYTES, 0)) is not None
     except OSError:
@@ -116,9 +119,9 @@ def _unparsed(paths: list[str], steps: Sequence[Step]) -> Iterator[tuple[str, st
         return
     raw = [path for path in paths if not any(step.matches(os.path.basename(path)) for step in others)]
     for path in raw[:_FILES_SHOWN]:
-        yield _HINT, f"{path}: no parse stage is for it; its lines are taken as they are, as by parse.raw"
+        yield _HINT, f"{path}: no parse stage applies to it; its lines are taken unparsed, as by parse.raw"
     if len(raw) > _FILES_SHOWN:
-        yield _HINT, f"... and {len(raw) - _FILES_SHOWN:,} more that no parse stage is for"
+        yield _HINT, f"... and {len(raw) - _FILES_SHOWN:,} more that no parse stage applies to"
 
 
 def _about(spec: StageSpec) -> str:
@@ -147,7 +150,7 @@ def _places(config: Config) -> Iterator[tuple[str, str]]:
     if not why and (upgrade := state_upgrade(state)):
         yield _HINT, f"state: {upgrade}"
     if process := holder(state):
-        yield _HINT, f"state: a tailrace is running with it, process {process}; a second one would be refused"
+        yield _HINT, f"state: in use by a running tailrace (process {process}); a second one would be refused"
     for spec in config.stages:
         if spec.role == "write" and isinstance(spec.options.get("path"), str):
             path = fixed_part(spec.options["path"])
@@ -157,7 +160,7 @@ def _places(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _can(directory: str) -> str:
-    return "can be written to" if os.path.isdir(directory) else "can be made"
+    return "can be written to" if os.path.isdir(directory) else "can be created"
 
 
 def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
@@ -166,16 +169,12 @@ def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
 
     stages = [build(spec, config.directory) for spec in config.stages]
     parts = memory_ceiling(config, stages, config.pipeline.workers, files)
-    yield _YES, f"memory ceiling: {_size(sum(size for _, size in parts))}"
+    yield _YES, f"memory ceiling: {readable_size(sum(size for _, size in parts))}"
     for what, size in parts:
-        yield "", f"{_size(size):>12}  {what}"
+        yield "", f"{readable_size(size):>12}  {what}"
     if config.pipeline.workers == 0:
         yield _HINT, "workers = 0: a stage that crashes the process, or never returns from C code, ends the daemon"
         yield _HINT, "workers = 0: the ceiling holds for the stages that come with tailrace; nothing limits your own"
-
-
-def _size(size: int) -> str:
-    return f"{size / (1 << 20):,.1f} MiB"
 
 
 def _text(path: bytes) -> str:

@@ -4,53 +4,60 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tailrace.pipeline.cli.arguments import add_config_option, describe, load_config
+from tailrace.pipeline.cli.screen.letter import described, parsed
 from tailrace.pipeline.cli.screen.table import Table, show
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.errors import StateError, TailraceError, UsageError
 from tailrace.pipeline.escape import escape, json_line
+from tailrace.pipeline.sizes import readable_size
+from tailrace.pipeline.telemetry.wrap import terminal_width
 
 if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config, DeadLetterSettings
     from tailrace.pipeline.state.dead_letters import Filter, Letter, Letters
 
 _LISTED = 50  # letters `list` shows unless told otherwise
-_WHY_SHOWN = 150  # characters: two lines of a terminal
-_DUMPED = 1024  # bytes of a binary line that `show` dumps
+_SHOWN = 150  # characters of a reason, and of a line, that `list` shows: two lines of a terminal
 
 _EXAMPLES = """\
   tailrace dlq list --since 1h           the newest of the last hour
   tailrace dlq stats                     how many, by stage and error
-  tailrace dlq show 12                   all about one, the line itself included
+  tailrace dlq show 12                   everything about one, the line included
   tailrace dlq export --error no_match   as JSON lines, with the original bytes
+  tailrace dlq drop --all --dry-run      what would go, and the room it takes
 """
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    describe(parser, "Look at dead letters: lines that could not be processed.", _EXAMPLES)
+    describe(parser, "Look at dead letters (lines that could not be processed), or drop them.", _EXAMPLES)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for name, execute, text in (
-        ("list", _list, f"the newest {_LISTED}, one a line"),
+        ("list", _list, f"the newest {_LISTED}, one row each"),
         ("stats", _stats, "how many and how large, by stage and error"),
         ("export", _export, "as JSON on standard output, the oldest first"),
+        ("drop", _drop, "remove them for good; needs a filter, or --all"),
     ):
         verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:])
         add_config_option(verb)
-        verb.add_argument("--stage", help="only those of this stage, as in parse.combined")
-        verb.add_argument("--error", help="only those with this error code, as in no_match")
+        verb.add_argument("--stage", help="only those of this stage, for example parse.combined")
+        verb.add_argument("--error", help="only those with this error code, for example no_match")
         verb.add_argument("--since", metavar="WHEN", help="only those since then: 30m, 2d, 2026-01-31T12:00 (UTC)")
-        if execute is not _stats:
-            verb.add_argument("--limit", type=_count, metavar="N", help="at most so many; 0: all")
+        verb.add_argument(
+            "--id", type=_number, action="append", metavar="ID", help="only this one (may be given several times)"
+        )
+        if name in ("list", "export"):
+            verb.add_argument("--limit", type=_count, metavar="N", help="show at most N (0: no limit)")
+        if name == "drop":
+            verb.add_argument("--all", action="store_true", help="drop every dead letter")
+            verb.add_argument("--dry-run", action="store_true", help="show what would be dropped, and change nothing")
         verb.set_defaults(execute=execute, parser=verb)
-    verb = verbs.add_parser("show", help="all about one", description="All about one dead letter")
+    verb = verbs.add_parser("show", help="everything about one", description="Everything about one dead letter")
     add_config_option(verb)
     verb.add_argument("id", type=_number, metavar="ID", help="its number in the list")
     verb.set_defaults(execute=_show, parser=verb)
@@ -59,7 +66,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.state.dead_letters import rfc3339
 
-    letters, wanted = _open(arguments), _filter(arguments)
+    letters, wanted = _letters(load_config(arguments)), _filter(arguments)
     count = letters.count(wanted)
     if count == 0:
         _tell_none(letters)
@@ -67,108 +74,70 @@ def _list(arguments: argparse.Namespace) -> int:
     found = letters.newest(wanted, _limit(arguments, _LISTED))
     rows: list[Sequence[str]] = [
         (
-            str(one.id),
-            rfc3339(one.time, "seconds"),
-            one.stage,
-            one.error,
-            one.file,
-            str(one.offset),
-            one.why if len(one.why) <= _WHY_SHOWN else f"{one.why[:_WHY_SHOWN]}…",
+            str(one.id), rfc3339(one.time, "seconds"), one.stage, one.error, one.file, str(one.offset),
+            _begin(one.raw[: 4 * _SHOWN].decode(errors="surrogateescape")), _begin(one.why),
         )
         for one in found
-    ]
-    columns = ("id", "time", "stage", "error", "file", "offset", "why")
+    ]  # fmt: skip
+    columns = ("id", "time", "stage", "error", "file", "offset", "line", "why")
     right, spare = frozenset({"id", "offset"}), ("offset", "file")
-    show(Table(columns, rows, right=right, gives="why", spare=spare, below="why"), sys.stdout)
+    show(Table(columns, rows, right=right, gives="why", spare=spare, below=("line", "why")), sys.stdout)
     if len(found) < count:
-        print(f"{len(found)} of {count:,} shown, the newest; --limit 0 shows all", file=sys.stderr)
+        print(f"the newest {len(found)} of {count:,}; --limit 0 shows all", file=sys.stderr)
     return 0
+
+
+def _begin(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _stats(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.state.dead_letters import rfc3339
-
-    config = load_config(arguments.config)
-    letters = _letters(config)
-    rows = letters.stats(_filter(arguments))
-    if not rows:
-        _tell_none(letters)
+    config = load_config(arguments)
+    letters, wanted = _letters(config), _filter(arguments)
+    if letters.count(wanted):
+        _show_stats(letters, wanted)
     else:
-        cells: list[Sequence[str]] = [
-            (stage, error, f"{count:,}", f"{size:,}", rfc3339(first, "seconds"), rfc3339(last, "seconds"))
-            for stage, error, count, size, first, last in rows
-        ]
-        cells.append(("all", "", f"{sum(row[2] for row in rows):,}", f"{sum(row[3] for row in rows):,}", "", ""))
-        columns = ("stage", "error", "letters", "bytes", "first", "last")
-        right = frozenset({"letters", "bytes"})
-        show(Table(columns, cells, right=right, gives="stage", spare=("first", "last", "bytes")), sys.stdout)
-        sys.stdout.write("\n")
-    for line in _room(letters.room(), config.dead_letters):
-        sys.stdout.write(line + "\n")
+        _tell_none(letters)
+    _show_room(letters, config)
     return 0
 
 
+def _show_stats(letters: Letters, wanted: Filter) -> None:
+    from tailrace.pipeline.state.dead_letters import rfc3339
+
+    rows = letters.stats(wanted)
+    cells: list[Sequence[str]] = [
+        (stage, error, f"{count:,}", readable_size(size), rfc3339(first, "seconds"), rfc3339(last, "seconds"))
+        for stage, error, count, size, first, last in rows
+    ]
+    cells.append(("all", "", f"{sum(row[2] for row in rows):,}", readable_size(sum(row[3] for row in rows)), "", ""))
+    columns = ("stage", "error", "letters", "size", "first", "last")
+    right = frozenset({"letters", "size"})
+    show(Table(columns, cells, right=right, gives="stage", spare=("first", "last", "size")), sys.stdout)
+    sys.stdout.write("\n")
+
+
+def _show_room(letters: Letters, config: Config) -> None:
+    for line in _room(letters.room(), config.dead_letters):
+        sys.stdout.write(line + "\n")
+
+
 def _room(taken: int, settings: DeadLetterSettings) -> Iterator[str]:
-    """How much of what they may take is taken."""
+    """How much of the room that dead letters may take is taken."""
     share = f"{taken / settings.max_bytes:.1%}"
-    yield f"room taken  {taken:,} of {settings.max_bytes:,} bytes (dead_letters.max_bytes), {share}"
-    waits = {"block": "the pipeline waits", "drop_oldest": "the oldest are forgotten"}[settings.when_full]
+    yield f"room taken  {readable_size(taken)} of {readable_size(settings.max_bytes)} (dead_letters.max_bytes), {share}"
+    waits = {"block": "the pipeline waits", "drop_oldest": "the oldest are dropped"}[settings.when_full]
     yield f'when full   {waits} (dead_letters.when_full = "{settings.when_full}")'
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    letters, wanted = _open(arguments), _filter(arguments)
+    letters, wanted = _letters(load_config(arguments)), _filter(arguments)
     if letters.count(wanted) == 0:
         _tell_none(letters)
         return 0
     for letter in letters.oldest_first(wanted, _limit(arguments, None)):
         sys.stdout.buffer.write(json_line(_exported(letter)).encode() + b"\n")  # UTF-8 whatever the locale
     return 0
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    letters = _open(arguments)
-    letter = letters.get(arguments.id)
-    if letter is None:
-        raise TailraceError(f"there is no dead letter {arguments.id}; `tailrace dlq list` shows which there are")
-    for line in _described(letter):
-        sys.stdout.write(line + "\n")
-    return 0
-
-
-def _described(letter: Letter) -> Iterator[str]:
-    size = f"{letter.length:,} bytes" + (f", the first {len(letter.raw):,} were kept" if letter.cut else "")
-    facts = {
-        "id": letter.id, "time": letter.when, "stage": letter.stage, "error": letter.error, "why": letter.why,
-        "attempts": letter.attempts, "file": letter.file, "path": letter.path, "file id": letter.stream,
-        "offset": letter.offset, "length": size, "event id": letter.event_id, "sink's words": letter.sink,
-        "config": letter.config,
-    }  # fmt: skip
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        if value is not None:
-            yield f"{name:<{width}}  {escape(str(value))}"
-    yield "line"
-    yield f"  {escape(letter.raw.decode(errors='surrogateescape'))}"
-    if letter.text() is None or re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", letter.raw):
-        yield "bytes"
-        for at in range(0, min(len(letter.raw), _DUMPED), 16):
-            yield f"  {at:08x}  {_dumped(letter.raw[at : at + 16])}"
-        if len(letter.raw) > _DUMPED:
-            yield f"  ... {len(letter.raw) - _DUMPED:,} more; `tailrace dlq export` gives them all"
-    if letter.event is not None:
-        yield "event"
-        for line in json.dumps(_parsed(letter.event), indent=2, ensure_ascii=False).splitlines():
-            yield f"  {escape(line)}"
-    if letter.trace is not None:
-        yield "traceback"
-        for line in letter.trace.splitlines():
-            yield f"  {escape(line)}"
-
-
-def _dumped(data: bytes) -> str:
-    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data)
-    return f"{data.hex(' ', 1):<47}  {text}"
 
 
 def _exported(letter: Letter) -> dict[str, Any]:
@@ -178,21 +147,70 @@ def _exported(letter: Letter) -> dict[str, Any]:
         "id": letter.id, "time": letter.when, "stage": letter.stage, "error": letter.error, "why": letter.why,
         "attempts": letter.attempts, "file": letter.file, "path": letter.path, "file_id": letter.stream,
         "offset": letter.offset, "length": letter.length, "event_id": letter.event_id, **raw, "cut": letter.cut,
-        "event": None if letter.event is None else _parsed(letter.event), "trace": letter.trace, "sink": letter.sink,
+        "event": None if letter.event is None else parsed(letter.event), "trace": letter.trace, "sink": letter.sink,
         "config": letter.config,
     }  # fmt: skip
 
 
-def _parsed(event: str) -> Any:
-    """The event's fields; as text where it is no JSON, which only a stranger's hand can have put there."""
+def _show(arguments: argparse.Namespace) -> int:
+    letter = _letters(load_config(arguments)).get(arguments.id)
+    if letter is None:
+        raise TailraceError(f"there is no dead letter {arguments.id}; `tailrace dlq list` shows which there are")
+    for line in described(letter, terminal_width(sys.stdout)):
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def _drop(arguments: argparse.Namespace) -> int:
+    from tailrace.pipeline.state.dead_letters import Filter
+
+    config, wanted = load_config(arguments), _filter(arguments)
+    if arguments.all == (wanted != Filter()):
+        raise UsageError(
+            "drop needs to know which: give --stage, --error, --since or --id (together they narrow it down), or --all "
+            "alone; --dry-run shows what would go"
+        )
+    letters = _letters(config)
+    count = letters.count(wanted)
+    if count == 0:
+        _tell_none(letters)
+        return 0
+    if arguments.dry_run:
+        _show_stats(letters, wanted)
+    else:
+        count = _remove(letters, wanted, config)
+    _show_room(letters, config)
+    done = "would be dropped" if arguments.dry_run else "dropped"
+    print(f"{count:,} dead {'letter' if count == 1 else 'letters'} {done}", file=sys.stderr)
+    return 0
+
+
+def _remove(letters: Letters, wanted: Filter, config: Config) -> int:
+    """Show those that are wanted and remove them, all or none; how many. StateError: a daemon has the state, or it
+    cannot be written."""
+    from tailrace.pipeline.state.lock import holder
+    from tailrace.pipeline.state.store import State
+
+    settings, directory = config.dead_letters, config.pipeline.state_dir
+    if process := holder(directory):
+        raise StateError(
+            f"{escape(directory)}: a tailrace is running with this state (process {process}), and only that one may "
+            "change it. Stop it first, drop the dead letters, and start it again; or raise dead_letters.max_bytes (or "
+            'set dead_letters.when_full = "drop_oldest") and restart it'
+        )
+    state = State(directory, max_bytes=settings.max_bytes, when_full=settings.when_full, config=config.digest)
+    state.open()  # from here on no daemon can start
     try:
-        return json.loads(event)
-    except ValueError:
-        return event
-
-
-def _open(arguments: argparse.Namespace) -> Letters:
-    return _letters(load_config(arguments.config))
+        ids = letters.ids(wanted)
+        _show_stats(letters, wanted)
+        state.drop_letters(ids)
+    except OSError as error:
+        raise StateError(
+            f"{escape(str(error))}: nothing was dropped; check the disk (space, permissions, kernel log)"
+        ) from error
+    finally:
+        state.close()
+    return len(ids)
 
 
 def _letters(config: Config) -> Letters:
@@ -205,7 +223,7 @@ def _filter(arguments: argparse.Namespace) -> Filter:
     from tailrace.pipeline.state.dead_letters import Filter
 
     since = None if arguments.since is None else parse_since(arguments.since, time.time())
-    return Filter(arguments.stage, arguments.error, since)
+    return Filter(arguments.stage, arguments.error, since, None if arguments.id is None else tuple(arguments.id))
 
 
 def _limit(arguments: argparse.Namespace, default: int | None) -> int | None:
@@ -214,13 +232,15 @@ def _limit(arguments: argparse.Namespace, default: int | None) -> int | None:
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no number of dead letters (0 stands for all)")
+        raise argparse.ArgumentTypeError(f"{escape(text)!r} is not a number of dead letters (0: no limit)")
     return int(text)
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no dead letter's number; `tailrace dlq list` shows them")
+    if not text.isascii() or not text.isdigit() or len(text) > 18:  # SQLite's integers end there
+        raise argparse.ArgumentTypeError(
+            f"{escape(text)!r} is not the number of a dead letter; `tailrace dlq list` shows the numbers"
+        )
     return int(text)
 
 
@@ -229,8 +249,8 @@ def _tell_none(letters: Letters) -> None:
     from tailrace.pipeline.state.dead_letters import Filter
 
     count = letters.count(Filter())
-    fitting = f"none of the {count:,} dead letters; `tailrace dlq stats` shows which there are"
-    print(fitting if count else "no dead letters", file=sys.stderr)
+    others = f"none of the {count:,} dead letters fits; `tailrace dlq stats` shows what there is"
+    print(others if count else "no dead letters", file=sys.stderr)
 
 
 def parse_since(text: str, now: float) -> float:

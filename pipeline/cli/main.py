@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import ConfigError, TailraceError
+from tailrace.pipeline.cli.parser import Parser
+from tailrace.pipeline.errors import ConfigError, TailraceError, UsageError
 
 from tailrace.version import __version__
 
@@ -21,17 +20,17 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, CONFIGURATION = 0, 1, 2, 78
 
 COMMANDS = {
-    "run": "tail files and process them, until told to stop",
+    "run": "tail files and process them until stopped",
     "replay": "run recorded files through the chain, touching no state",
-    "check": "check a configuration and show what it does",
-    "dlq": "look at dead letters: lines that could not be processed",
+    "check": "check a configuration and show what it would do",
+    "dlq": "list, show, export or drop dead letters (lines that could not be processed)",
 }
 """Each is the module of this package that defines its arguments and executes it; imported only when it is called."""
 
 _DESCRIPTION = "Tails log files, parses, enriches and writes them; each line exactly once."
 _EPILOG = """\
 exit codes:
-  0 done    1 failed    2 wrong use    78 the configuration cannot be used
+  0 done    1 failed    2 usage error    78 configuration error
   3 done, but lines were dead-lettered and --strict was given
 
 environment:
@@ -43,12 +42,12 @@ Data goes to standard output, logs and progress to standard error.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Mistakes of users end in a message, never in a traceback."""
-    _hold_standard_streams()
+    _occupy_standard_streams()
     try:
         return _execute(argv)
     finally:
         for stream in (sys.stdout, sys.stderr):
-            _settle(stream)
+            _flush(stream)
 
 
 def _execute(argv: Sequence[str] | None) -> int:
@@ -56,46 +55,47 @@ def _execute(argv: Sequence[str] | None) -> int:
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        arguments, unknown = make_parser(sys.argv[1:] if argv is None else argv).parse_known_args(argv)
+        argv = sys.argv[1:] if argv is None else argv
+        parser = make_parser(argv)
+        parser.check_options(argv)
+        arguments, unknown = parser.parse_known_args(argv)
         if unknown:  # argparse would show how to call tailrace, and not how to call the command
-            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            arguments.parser.refuse(unknown)
         code: int = arguments.execute(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()  # a closed pipe shows here
     except ConfigError as error:
-        _complain(error.problems)
+        _print_errors(error.problems)
         return CONFIGURATION
     except TailraceError as error:
-        _complain(str(error).splitlines())
+        _print_errors(str(error).splitlines())
         return USAGE if isinstance(error, UsageError) else FAILED
-    except BrokenPipeError:  # the reader has seen enough: `| head`
+    except BrokenPipeError:  # the reader is done: `| head`
         return DONE
     except OSError as error:  # the machine's trouble, not the code's: a full disk behind standard output
-        _complain([str(error)])
+        _print_errors([str(error)])
         return FAILED
     except KeyboardInterrupt:
         return FAILED
     return code
 
 
-def make_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def make_parser(argv: Sequence[str]) -> Parser:
     """The parser, with the arguments of those commands that are named in ``argv``."""
-    parser = argparse.ArgumentParser(
-        "tailrace", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="tailrace", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"tailrace {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        command = commands.add_parser(name, help=summary)
         if name in argv:
             command.set_defaults(parser=command)
             import_module(f"tailrace.pipeline.cli.{name}").define(command)
     return parser
 
 
-def _hold_standard_streams() -> None:
-    """Put nothing where a standard stream was closed: else the next file that is opened would take its number, and
-    somebody's message would end up in it."""
+def _occupy_standard_streams() -> None:
+    """Open the null device where a standard stream was closed: else the next file that is opened would get its number,
+    and messages would be written into it."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -104,15 +104,15 @@ def _hold_standard_streams() -> None:
             os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
 
 
-def _complain(messages: Sequence[str]) -> None:
-    """Say what is wrong, one message a line (or block of lines, where the configuration is shown)."""
+def _print_errors(messages: Sequence[str]) -> None:
+    """Print each message on a line of its own (or a block of lines, where the configuration is shown)."""
     from tailrace.pipeline.escape import escape
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
     if sys.stderr is None:
         return
     width = terminal_width(sys.stderr)
-    with contextlib.suppress(OSError, ValueError):  # the exit code still tells it
+    with contextlib.suppress(OSError, ValueError):  # the exit code still says that it failed
         for message in messages:
             for number, line in enumerate(message.splitlines()):
                 shown = "\t".join(map(escape, line.split("\t")))  # tabs stay: a mark below may depend on them
@@ -120,9 +120,9 @@ def _complain(messages: Sequence[str]) -> None:
         sys.stderr.flush()
 
 
-def _settle(stream: IO[str] | None) -> None:
-    """Write out what is left; where nobody takes it, drop it now, or the interpreter's own last flush would complain
-    and change the exit code."""
+def _flush(stream: IO[str] | None) -> None:
+    """Write out what is left; drop what cannot be written, or the interpreter's last flush would print an error and
+    change the exit code."""
     if stream is None:
         return
     try:

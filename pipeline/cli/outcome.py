@@ -14,6 +14,9 @@ DEAD_LETTERED = 3
 
 def exit_code(outcome: Outcome, *, strict: bool) -> int:
     """0, or 3 for dead letters under ``--strict``. TailraceError where not everything was done."""
+    problems = [f"{path}: could not be read: {why}" for path, why in sorted(outcome.unread.items())]
     if not outcome.complete and not outcome.closed:
-        raise TailraceError(outcome.message)
+        problems.append(outcome.message)
+    if problems:
+        raise TailraceError("\n".join(problems))
     return DEAD_LETTERED if strict and outcome.counters.total("dead_letters") else 0

@@ -1,4 +1,4 @@
-"""Whose outputs are these? ``replay --keep-sinks`` writes to those of nobody only."""
+"""Which outputs are in use: ``replay --keep-sinks`` writes only to those that no state knows."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.state.file import FILE_NAME, check_version, connect, read_marks, refusing
 from tailrace.pipeline.state.lock import held, holder
 
-_WAY_OUT = (
-    "Leave out --keep-sinks, then events go to standard output and nothing is touched; or use a copy of the "
+_INSTEAD = (
+    "Leave out --keep-sinks: events then go to standard output and nothing is touched. Or use a copy of the "
     "configuration with outputs and a pipeline.state_dir of its own"
 )
 
@@ -31,7 +31,7 @@ def unclaimed(config: Config) -> Iterator[None]:
     if process is not None:
         raise TailraceError(
             f"--keep-sinks would write to outputs of a tailrace that is running (process {process}, state "
-            f"{escape(directory)}), and its next start would cut that off again. {_WAY_OUT}"
+            f"{escape(directory)}), and its next start would cut that off again. {_INSTEAD}"
         )
     with held(directory):
         paths = _outputs(config)
@@ -39,7 +39,7 @@ def unclaimed(config: Config) -> Iterator[None]:
             more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
             raise TailraceError(
                 f"--keep-sinks would write to {escape(paths[0])}{more}, which `tailrace run` has written so far (state "
-                f"{escape(directory)}), and its next start would cut that off again. {_WAY_OUT}"
+                f"{escape(directory)}), and its next start would cut that off again. {_INSTEAD}"
             )
         yield
 

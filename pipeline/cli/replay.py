@@ -9,8 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_option, add_log_options, describe, load_config, log_settings
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError, UsageError
 from tailrace.pipeline.escape import escape
 
 if TYPE_CHECKING:
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 _SMALL = 8 << 20  # bytes of input that are not worth starting processes for
 
 _EXAMPLES = """\
-  tailrace replay access.log | head               what would come of this file
-  tailrace replay --as access.log old/*.gz        packed files, as if so called
+  tailrace replay access.log | head               the events of this file
+  tailrace replay --as access.log old/*.gz        compressed files, by this name
   journalctl -o cat | tailrace replay --as app.log -
-  tailrace replay --speed 10x app.log             as it was, ten times as fast
+  tailrace replay --speed 10x app.log             ten times the original pace
   tailrace replay --strict sample.log >/dev/null  exit 3 if a line is bad
 """
 
@@ -59,23 +58,25 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.cli import signals
     from tailrace.pipeline.cli.outcome import exit_code
     from tailrace.pipeline.cli.outputs_in_use import unclaimed
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
+    from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.replay import run_replay
     from tailrace.pipeline.source.recorded.recorded import Recorded
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
 
+    signals = Signals()
     pace: float | None = arguments.speed
     if pace is not None and arguments.keep_sinks:
         raise UsageError(
             "--speed paces standard output only; with --keep-sinks leave it out: the sinks take all at full speed"
         )
-    config = load_config(arguments.config)
+    config = load_config(arguments)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
+    logger = log.get_logger("replay")
     counters = Counters()
     source = Recorded(
         arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters
@@ -84,6 +85,10 @@ def _execute(arguments: argparse.Namespace) -> int:
     _, size = source.progress()
     progress = Progress(counters, source.progress, data=sys.stdout)
     stopped = False
+
+    def on_turn(now: float) -> None:
+        signals.tick(logger)
+        progress.tick(now)
 
     def connect(engine: Engine) -> None:
         def stop() -> None:
@@ -104,16 +109,17 @@ def _execute(arguments: argparse.Namespace) -> int:
                 keep_sinks=arguments.keep_sinks,
                 pace=pace,
                 configure=connect,
-                on_turn=progress.tick,
+                on_turn=on_turn,
             )
     finally:
         progress.stop()
+        signals.tick(logger)
         log.flush()
     if outcome.closed:
-        return 0  # the reader has seen enough: `| head`
+        return 0  # the reader is done: `| head`
     if stopped and pace is not None:
-        return 0  # the user has seen enough; what had not come out is of no interest
-    if not arguments.quiet:
+        return 0  # stopped by the user: the rest was not wanted
+    if not arguments.quiet and not signals.terminal_closed:
         end = None if arguments.keep_sinks else "standard output"
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds, end)
     code = exit_code(outcome, strict=arguments.strict)
@@ -124,7 +130,7 @@ def _execute(arguments: argparse.Namespace) -> int:
 
 def _name(text: str) -> str:
     if "/" in text or text in ("", ".", ".."):
-        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no file's name; expected one such as access.log")
+        raise argparse.ArgumentTypeError(f"{escape(text)!r} is not a file name; expected one such as access.log")
     return text
 
 
@@ -133,5 +139,7 @@ def _speed(text: str) -> float | None:
     if text == "max":
         return None
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?x", text, re.ASCII) or not float(text[:-1]):
-        raise argparse.ArgumentTypeError(f"{escape(text)!r} is no speed; expected max, or a factor such as 1x or 0.5x")
+        raise argparse.ArgumentTypeError(
+            f"{escape(text)!r} is not a speed; expected max, or a factor such as 1x or 0.5x"
+        )
     return float(text[:-1])

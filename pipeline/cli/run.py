@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from tailrace.pipeline.cli.arguments import add_config_argument, add_log_options, describe, load_config, log_settings
-from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.errors import ConfigError, UsageError
 from tailrace.pipeline.escape import escape
 
 from tailrace.version import __version__
@@ -21,27 +21,41 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
   tailrace run                                  ./config.toml, until Ctrl-C
-  tailrace run --until-eof /etc/tailrace.toml   what is there now, commit, end
+  tailrace run --until-eof /etc/tailrace.toml   what is there now, then exit
   TAILRACE_LOG_FORMAT=json tailrace run -v      for a log collector
 """
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    describe(parser, "Tail files and process them, until told to stop.", _EXAMPLES)
+    describe(parser, "Tail files and process them until stopped.", _EXAMPLES)
     add_config_argument(parser)
     parser.add_argument(
-        "--until-eof", action="store_true", help="read each file to the size found at the start, commit and end"
+        "--until-eof",
+        action="store_true",
+        help="read each file to the size found at the start, commit and end; exit 1 if a file could not be read",
+    )
+    parser.add_argument(
+        "--last-line",
+        action="store_true",
+        help="with --until-eof: take a last line that has no newline yet; what is "
+        "appended to it later is a line of its own",
+    )
+    parser.add_argument(
+        "--give-up",
+        type=_duration,
+        metavar="TIME",
+        help="with --until-eof: stop with exit 1 when no output has taken anything for so long, for example 5m",
     )
     add_log_options(parser)
     parser.set_defaults(execute=_execute)
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.cli import signals
     from tailrace.pipeline.cli.outcome import exit_code
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
+    from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.daemon import run_daemon
     from tailrace.pipeline.source.tail.finder import Finder
     from tailrace.pipeline.source.tail.ledger import condensed
@@ -50,7 +64,10 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.summary import Summary
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
-    config = load_config(arguments.config)
+    signals = Signals()
+    if not arguments.until_eof and (arguments.last_line or arguments.give_up is not None):
+        raise UsageError("--last-line and --give-up are for a run that ends: add --until-eof")
+    config = load_config(arguments)
     _check_writes(config)
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
     logger = log.get_logger("run")
@@ -61,6 +78,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     progress: Progress | None = None
 
     def on_turn(now: float) -> None:
+        signals.tick(logger)
         summary.tick(now)
         if progress:
             progress.tick(now)
@@ -86,19 +104,31 @@ def _execute(arguments: argparse.Namespace) -> int:
             log=log.get_logger("engine"),
             counters=counters,
             until_eof=arguments.until_eof,
+            give_up=arguments.give_up,
+            last_line=arguments.last_line,
             configure=connect,
             on_turn=on_turn,
         )
+        signals.tick(logger)
         _tell_end(logger, outcome)
     finally:
         if progress:
             progress.stop()
         log.flush()
-    if arguments.until_eof and not arguments.quiet:
+    if arguments.until_eof and not arguments.quiet and not signals.terminal_closed:
         report(sys.stderr, outcome.counters, config.stages, outcome.seconds)
         for balance in condensed(of_files(outcome)):
             sys.stderr.write(wrap(str(balance), terminal_width(sys.stderr)) + "\n")
     return exit_code(outcome, strict=False)
+
+
+def _duration(text: str) -> float:
+    from tailrace.pipeline.config.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"found {escape(text)!r}, {error}") from error
 
 
 def _check_writes(config: Config) -> None:
@@ -122,7 +152,7 @@ def _tell_end(logger: Logger, outcome: Outcome) -> None:
 
     log.flush()  # what is still counted: the last line is to tell the end
     if outcome.closed:
-        logger.info("output.closed", notice=f"{outcome.message}, and so this run ends")
+        logger.info("output.closed", notice=f"{outcome.message}; stopping")
     counters = outcome.counters
     for balance in outcome.balances:
         if not balance.holds:

@@ -1,4 +1,4 @@
-"""Whether files can be written where a configuration wants them, and its state used; nothing is made to find out."""
+"""Whether files can be written where a configuration wants them, and its state used; nothing is created to find out."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.state.file import (
     FILE_NAME,
     check_absence,
+    check_contents,
     check_version,
     connect,
     inspect,
-    read_counters,
-    read_cursors,
-    read_marks,
     refusing,
     unwritable,
 )
 from tailrace.pipeline.state.lock import LOCK_NAME
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 
+_DENIED = "permission denied: uid {} cannot write to it"
 _LITERAL = re.compile(r"(?:\{\{|\}\}|[^{}])*")
 
 
@@ -41,16 +40,16 @@ def fault(path: str) -> str:
     if not path.endswith("/") and os.path.lexists(path):
         if os.path.isdir(path):
             return f"{path} is a directory"
-        return "" if os.access(path, os.W_OK) else f"{path} may not be written by this user"
+        return "" if os.access(path, os.W_OK) else f"{path}: {_DENIED.format(os.geteuid())}"
     directory = os.path.dirname(path)
     there = directory
     while not os.path.lexists(there):
         there = os.path.dirname(there)
-    made = "" if there == directory else f"{directory} cannot be made: "
+    made = "" if there == directory else f"{directory} cannot be created: "
     if not os.path.isdir(there):
-        return f"{made}{there} is no directory"
+        return f"{made}{there} is not a directory"
     if not os.access(there, os.W_OK | os.X_OK):
-        return f"{made}{there} may not be written to by this user"
+        return f"{made}{there}: {_DENIED.format(os.geteuid())}"
     return ""
 
 
@@ -67,7 +66,7 @@ def state_fault(directory: str) -> str:
                 return ""
             version = inspect(path)
             with closing(connect(path)) as db:
-                read_cursors(db, version), read_marks(db, version), read_counters(db)
+                check_contents(db, version)
             if not os.access(real, os.W_OK) or not os.access(path, os.W_OK):
                 raise OSError("attempt to write a readonly database")  # as SQLite would say
     except StateError as error:

@@ -41,6 +41,7 @@ def run_engine(
     start: Callable[[], None],
     until_eof: bool = False,
     outputs: set[str] | None = None,
+    give_up: float | None = None,
 ) -> Outcome:
     """``start`` opens the source. With stages that remember, one worker does all the work. ``outputs`` is added to when
     a sink begins another file."""
@@ -71,7 +72,7 @@ def run_engine(
         ring, max(workers, 1), hire, settings.task_timeout, counters, log, remembered if remembering else None
     )
     engine = Engine(
-        Settings(settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout, until_eof),
+        Settings(settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout, until_eof, give_up),
         source,
         store,
         crew,

@@ -138,8 +138,7 @@ class Committer:
         self.cut = Cut(self._numbers, self._source.cut(), self._letters, counters, self._memory, self._files, missing)
         self._begin()
         self._last = now
-        for sink in self._sinks:
-            sink.barrier(self._numbers)
+        self._crew.barrier(self._numbers)
         if not missing:
             self._write(self.cut, now)
 

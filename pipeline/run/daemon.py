@@ -33,10 +33,13 @@ def run_daemon(
     log: Any,
     counters: Counters,
     until_eof: bool = False,
+    give_up: float | None = None,
+    last_line: bool = False,
     configure: Configure,
     on_turn: Callable[[float], None],
 ) -> Outcome:
-    """Run the configuration until it is stopped (or, ``until_eof``, until all that is there is done)."""
+    """Run the configuration until it is stopped; ``until_eof``: until all that is there is done, or no sink has taken
+    anything for ``give_up`` seconds, with ``last_line`` also an unterminated last line."""
     from tailrace.pipeline.source.tail.hints import Hints
     from tailrace.pipeline.source.tail.tail import Tail, watched
 
@@ -72,6 +75,7 @@ def run_daemon(
             counters=counters,
             hints=hints,
             until_eof=until_eof,
+            last_line=last_line,
         )
     except BaseException:
         state.close()
@@ -86,7 +90,7 @@ def run_daemon(
             raise refusal(state.path, str(error)) from error
         gone.discard(may_cut=not source.missing)
 
-    return run_engine(
+    outcome = run_engine(
         config,
         steps,
         source,
@@ -101,7 +105,11 @@ def run_daemon(
         start,
         until_eof,
         outputs,
+        give_up,
     )
+    if until_eof:
+        outcome.unread = source.unread()
+    return outcome
 
 
 class GoneSinks:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import select
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from tailrace.pipeline.chain.stateful import Remembered
+from tailrace.pipeline.config.units import format_duration
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.run.accounting import Accounting, dead_bytes
 from tailrace.pipeline.run.commit import Committer, Store
@@ -20,6 +21,7 @@ from tailrace.pipeline.run.rewind import Rewinds
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Balance, Balances, Exhausts, Progress, Rereads, Source, Whole
 from tailrace.pipeline.stage import HasPaths
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -38,6 +40,7 @@ class Settings:
     commit_bytes: int
     shutdown_timeout: float
     until_eof: bool = False  # a run that is to end: it waits for nobody to make room
+    give_up: float | None = None  # of such a run: seconds that sinks may take nothing
 
 
 @dataclass(slots=True)
@@ -49,7 +52,8 @@ class Outcome:
     counters: Counters  # of this run; `lines_pending` is what was read and not committed
     seconds: float
     closed: bool = False  # the reader of standard output went away: no failure of ours
-    balances: Sequence[Balance] = field(default=())  # of each file's bytes, over its whole life
+    balances: Sequence[Balance] = ()  # of each file's bytes, over its whole life
+    unread: Mapping[str, str] = field(default_factory=dict)  # files that could not be read, and why
 
 
 class Engine:
@@ -78,11 +82,13 @@ class Engine:
             store, source, crew, counters, durable, settings.commit_interval, settings.commit_bytes
         )
         dispatch.on_release = self._release
+        self._exhausts = source if isinstance(source, Exhausts) else None
         self._recovering: set[int] = set()
         self._recover_at: float | None = None  # when the sinks are asked to go back to their marks
         self._rewinds = Rewinds()
         self._stopping: float | None = None  # the deadline
         self._stop_asked = False
+        self._full = False  # the dead letters, and that was said
         self._gone: str | None = None  # the sink whose reader went away
         self._watched = float("-inf")  # when the sinks were looked at, and the snapshot was made
         self.snapshot = Snapshot(Counters())
@@ -147,17 +153,27 @@ class Engine:
             if why := self._rewinds.too_many(self._settings.until_eof):
                 return why
             if self._stopping is not None and now > self._stopping:
-                return self._what_hangs()
+                return self._what_hangs("not everything was committed within pipeline.shutdown_timeout")
+            limit = self._settings.give_up
+            if limit is not None and self._crew.owed.standing_still(now) > limit:
+                return self._what_hangs(f"no output took anything for {format_duration(limit)} (--give-up)")
             if not progress:
                 self._sleep(wait)
 
     def _begin_stop(self, now: float) -> None:
+        """What the stop waits for is said at once: a person at a terminal wants to know."""
         timeout = self._settings.shutdown_timeout
         self._stopping = now + timeout
         look = self.snapshot = self._look()
-        stuck = {name: state.why for name, state in look.sinks.items()}
-        more = {"stuck": stuck, "notice": f"waiting for them for up to {timeout:g} s"} if stuck else {}
-        self._log.info("pipeline.stopping", pending=look.lines_pending, pending_bytes=look.bytes_pending, **more)
+        say = self._log.warning if look.sinks else self._log.info
+        notice = {}
+        if look.sinks or look.bytes_pending:
+            waited_for = self._crew.waited_for() or "what was read"
+            notice["notice"] = (
+                f"waiting up to {format_duration(timeout)} (pipeline.shutdown_timeout) for {waited_for}; press Ctrl-C "
+                "(or send the signal) again to leave at once"
+            )
+        say("pipeline.stopping", pending=look.lines_pending, pending_bytes=look.bytes_pending, **notice)
 
     def _turn(self, now: float) -> tuple[bool, float]:
         """Give each part its step: (something moved, seconds until something is due)."""
@@ -180,16 +196,16 @@ class Engine:
         if final and self._commit.cut is None:
             self._source.leave()
         self._commit.tick(now, final=final)
-        if self._commit.full:
-            why = str(self._commit.full)
-            self._log.error("dead_letters.full", notice=why.partition(" (")[0], why=why)
+        if self._commit.full and not self._full:  # everything stands still
+            self._log.error("dead_letters.full", why=str(self._commit.full))
+        self._full = self._commit.full is not None
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)
         return progress, wait
 
     @property
     def _exhausted(self) -> bool:
-        return isinstance(self._source, Exhausts) and self._source.exhausted
+        return self._exhausts is not None and self._exhausts.exhausted
 
     def _finished(self) -> bool:
         ending = self._stopping is not None or self._exhausted
@@ -264,6 +280,7 @@ class Engine:
         self._recover_at = now + seconds
         self._remembered.restore(self._store.memory())
         self._dispatch.drop()
+        self._crew.owed.forget()
         self._source.rewind()
         self._commit.forget()
         self._counters.add("rewinds")
@@ -289,16 +306,16 @@ class Engine:
             committed, lines, sum(files.values()), now - (oldest if oldest is not None else now), dict(+files), sinks
         )
 
-    def _what_hangs(self) -> str:
-        stuck = sorted(f"{name} ({trouble.why})" for name, trouble in self._crew.troubles().items())
-        about = f"; stuck: {', '.join(stuck)}" if stuck else ""
+    def _what_hangs(self, what: str) -> str:
+        stuck = self._crew.waited_for()
+        about = f"; stuck: {stuck}" if stuck else ""
         if self._recover_at is not None:
             about += f"; the last commit failed: {self._rewinds.why}"
         if self._commit.full:
             about += f"; {self._commit.full}"
-        return (
-            f"not everything was committed within pipeline.shutdown_timeout{about}; the next start goes on from there"
-        )
+        look = self._look()
+        pending = f"; pending: {look.lines_pending:,} lines, {readable_size(look.bytes_pending)} of input"
+        return f"{what}{about}{pending}; the next start goes on from the last commit"
 
     def _close(self) -> None:
         self._dispatch.close()

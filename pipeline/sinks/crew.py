@@ -11,7 +11,8 @@ from typing import Any
 
 from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.errors import Park, Retry
-from tailrace.pipeline.sinks.thread import Answer, Retried, Said, SinkThread, Succeeded
+from tailrace.pipeline.sinks.owed import Owed
+from tailrace.pipeline.sinks.thread import Answer, Delivered, Met, Recovered, Retried, Said, SinkThread, Succeeded
 from tailrace.pipeline.stage import Marks, Write
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.dispatch import Task
@@ -60,6 +61,7 @@ class Crew:
             for number, sink in enumerate(sinks)
         ]
         self._troubles: dict[int, Trouble] = {}
+        self.owed = Owed(len(self.threads))
 
     def start(self) -> None:
         for thread in self.threads:
@@ -72,10 +74,18 @@ class Crew:
             by_sink.setdefault(payload.sink, []).append(payload)
         task.sinks = len(by_sink)
         for number, some in by_sink.items():
+            self.owed.give(number, monotonic())
             self.threads[number].deliver(task, some)
+
+    def barrier(self, number: int) -> None:
+        """Behind everything that was delivered so far."""
+        for thread in self.threads:
+            self.owed.give(thread.number, monotonic())
+            thread.barrier(number)
 
     def recover(self, marks: Mapping[str, Marks], may_cut: bool) -> None:
         for thread in self.threads:
+            self.owed.give(thread.number, monotonic())
             thread.recover(marks.get(thread.name, {}), may_cut)
 
     def committed(self, marks: Mapping[str, Marks]) -> None:
@@ -99,6 +109,8 @@ class Crew:
                     trouble = self._troubles.pop(number, None)
                     if trouble is not None:
                         self._log.info("sink.recovered", sink=name, seconds=round(now - trouble.since, 1))
+                case Delivered(number) | Met(number) | Recovered(number):
+                    self.owed.take(number, now)
                 case Said(_, notice):
                     self._log.warning("sink.notice", sink=name, notice=notice)
             yield answer
@@ -134,18 +146,23 @@ class Crew:
     def _say_stuck(self, thread: SinkThread, why: str, seconds: float) -> None:
         self._log.error(
             "sink.stuck", sink=thread.name, error=why, seconds=round(seconds),
-            notice="Reading is paused; nothing is lost. Fix the error and it resumes.",
+            notice="Reading is paused; nothing is lost. Fix the error and it resumes; or stop, change the stage in the "
+            "configuration, and start again.",
         )  # fmt: skip
 
     def troubles(self) -> dict[str, Trouble]:
-        """By sink id: what each of those that cannot write now is kept by; also a call that takes long."""
-        now = monotonic()
-        found = {self.threads[number].name: trouble for number, trouble in self._troubles.items()}
+        """By sink id: what each of those that cannot write now is kept by."""
+        return {self.threads[number].name: trouble for number, trouble in self._troubles.items()}
+
+    def waited_for(self) -> str:
+        """The sinks that have something to take, each with its trouble if it has one."""
+        names = []
         for thread in self.threads:
-            call = thread.breaker.busy()
-            if call is not None and thread.name not in found and now - call[1] >= 1.0:
-                found[thread.name] = Trouble(call[1], f"in {call[0]} for {now - call[1]:.0f} s")
-        return found
+            if (trouble := self._troubles.get(thread.number)) is not None:
+                names.append(f"{thread.name} ({trouble.why})")
+            elif self.owed.by(thread.number):
+                names.append(f"{thread.name} (no answer yet)")
+        return ", ".join(sorted(names))
 
     def close(self) -> None:
         for thread in self.threads:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.state.file import FILE_NAME, check_version, connect
 
 INSERT = (
@@ -89,9 +90,10 @@ class DeadLetters:
         if self._bytes and self._bytes + new > self._max_bytes:
             if self._when_full == "block":
                 raise DeadLettersFullError(
-                    f"the dead letters are full ({self._bytes} bytes of {self._max_bytes}, {new} more to come); "
-                    "nothing goes on until there is room: see `tailrace dlq stats`, mend the cause, then raise "
-                    'dead_letters.max_bytes or set dead_letters.when_full = "drop_oldest"'
+                    f"the dead letters are full ({readable_size(self._bytes)} of {readable_size(self._max_bytes)}, "
+                    f"{readable_size(new)} more to come) and the pipeline waits; nothing is lost. `tailrace dlq stats` "
+                    "shows what they are. Fix the cause; then stop tailrace and make room: `tailrace dlq drop`, or a "
+                    'larger dead_letters.max_bytes, or dead_letters.when_full = "drop_oldest"; and start it again'
                 )
             freed, older = self._drop_oldest(self._bytes + new - self._max_bytes)
             dropped += older
@@ -271,8 +273,8 @@ class Letters:
                 return database.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise TailraceError(
-                f"{escape(self.path)}: the dead letters cannot be read: {error}. Nothing was changed. Check that "
-                "it is tailrace's state file and that this user may read it; `tailrace check` says if it is damaged"
+                f"{escape(self.path)}: the dead letters cannot be read: {error}. Nothing was changed. Check "
+                f"that it is the whole state file of this tailrace, and that uid {os.geteuid()} may read it"
             ) from error
 
 

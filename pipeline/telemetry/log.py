@@ -1,6 +1,6 @@
 """Structured logs on standard error. The one module that knows structlog; all others call ``get_logger``.
 
-structlog is imported with the first line that is said, so a command that has nothing to say does not pay for it.
+structlog is imported with the first line that is logged: a command that logs nothing does not pay for it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import IO, Any, Protocol
 
 from tailrace.pipeline.escape import escape, json_line
 from tailrace.pipeline.settings import LogSettings
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.telemetry.repeats import Repeats
 from tailrace.pipeline.telemetry.wrap import INDENT, lay, terminal_width
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut
+
+_SIZES = frozenset({"bytes", "pending_bytes", "size", "size_now", "unread"})  # fields that are numbers of bytes
 
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 _COLOURS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[1;31m"}
@@ -45,7 +48,7 @@ class Logger:
         self.name = name
 
     def is_enabled_for(self, level: str) -> bool:
-        """Whether a line of this level would be said: for those that are costly to put together."""
+        """Whether a line of this level would be logged: for those that are costly to put together."""
         return _logs().says(level)
 
     def debug(self, event: str, /, **fields: Any) -> None:
@@ -55,7 +58,7 @@ class Logger:
         _logs().emit("info", self.name, event, fields)
 
     def warning(self, event: str, /, **fields: Any) -> None:
-        """Said once for each event name and file, sink or stage; further ones are counted and told once a minute."""
+        """Logged once for each event name and file, sink or stage; repeats are counted and logged once a minute."""
         _logs().emit("warning", self.name, event, fields)
 
     def error(self, event: str, /, **fields: Any) -> None:
@@ -166,12 +169,12 @@ def get_logger(name: str) -> Logger:
 
 
 def tick() -> None:
-    """Say the counts of repeated warnings whose minute is over. Call it now and then."""
+    """Log the counts of repeated warnings whose minute is over. Call it now and then."""
     _logs().tick()
 
 
 def flush() -> None:
-    """Say all counts of repeated warnings. Call it before the end."""
+    """Log all counts of repeated warnings. Call it before the end."""
     _logs().flush()
 
 
@@ -189,20 +192,29 @@ def use_colour(stream: IO[str] | None, environ: Mapping[str, str] = os.environ) 
 
 def console_line(fields: dict[str, Any], colour: bool = False, width: int | None = None) -> str:
     """``time level [logger] event key=value ...``, broken between fields where it is longer than ``width`` columns, and
-    inside those that are; what follows, and a traceback, stands on indented lines, as no log line begins."""
+    inside those that are; what follows, and a traceback, stands on indented lines, as no log line begins. Sizes are
+    readable; the exact numbers are in the JSON format."""
     fields = dict(fields)
     when, level, event = (str(fields.pop(key, "")) for key in ("timestamp", "level", "event"))
     name = str(fields.pop("logger", ""))
-    trace = str(fields.pop("exception", ""))
+    traces = [str(fields.pop(key)) for key in ("trace", "exception") if key in fields]
     dim, reset, tint = (_DIM, _RESET, _COLOURS.get(level, "")) if colour else ("", "", "")
     parts = [(dim, when, ""), (tint, f"{level:<7}", ""), (dim, f"[{escape(name)}]", ""), ("", escape(event), "")]
-    parts += [(dim, f"{escape(key)}=", _quoted(value)) for key, value in fields.items()]
+    parts += [(dim, f"{escape(key)}=", _quoted(_readable(key, value))) for key, value in fields.items()]
     shown: list[tuple[int, str]] = []
     for look, head, rest in parts:
         fits = width is None or len(head) + len(rest) <= width - INDENT
         first, *words = [rest] if fits else rest.split(" ")  # a sentence that is too long for any line
         shown += [(len(head) + len(first), f"{look}{head}{look and reset}{first}"), *((len(one), one) for one in words)]
-    return "\n    ".join([lay(shown, width), *map(escape, trace.splitlines())])
+    return "\n    ".join([lay(shown, width), *(escape(line) for trace in traces for line in trace.splitlines())])
+
+
+def _readable(key: str, value: Any) -> Any:
+    if key not in _SIZES:
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_readable(key, size)}" for name, size in value.items())
+    return readable_size(value) if isinstance(value, int) else value
 
 
 def _quoted(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which warnings are said: the first of its kind at once, then a count, at most once a minute."""
+"""Which warnings are logged: the first of a kind at once, then a count, at most once a minute."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Repeats:
         self._seen: dict[tuple[str, ...], _Seen] = {}
 
     def admit(self, event: str, fields: Fields) -> list[tuple[str, Fields]]:
-        """What to say now that this warning has come: it, with ``repeated`` where it stands for several, or nothing."""
+        """What to log for this warning: itself, with ``repeated`` where it stands for several, or nothing."""
         now = self._clock()
         key = (event, *(str(fields.get(name, "")) for name in _KEY_FIELDS))
         seen = self._seen.get(key)

@@ -1,4 +1,4 @@
-"""What was done since the last time, said in one line a minute; and whether the sums add up, for each sink."""
+"""What was done since the last time, logged once a minute; and whether the sums add up, for each sink."""
 
 from __future__ import annotations
 

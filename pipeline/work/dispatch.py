@@ -17,6 +17,7 @@ from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.outcome import DeadLine, Tally
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.layout import Result, read_result
@@ -263,7 +264,8 @@ class Dispatch:
     def _result(self, task: Task) -> Result:
         chunk = task.chunk
         if chunk.oversize is not None:
-            why = f"the line has {chunk.oversize} bytes, source.max_line_bytes allows fewer; its beginning is kept"
+            size = readable_size(chunk.oversize)
+            why = f"the line has {size}, source.max_line_bytes allows less; its beginning is kept"
             dead = DeadLine(0, chunk.length, "source", "too_long", why)
             return Result(dead=[dead], tallies=[Tally(lines=1)])
         return read_result(task.slot.output, task.slot.progress[1])

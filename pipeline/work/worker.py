@@ -26,6 +26,7 @@ from tailrace.pipeline.chain.outcome import Made
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import memories
 from tailrace.pipeline.errors import TimeBudget
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.work.layout import ResultWriter
 from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
 
@@ -35,7 +36,7 @@ COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cy
 M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
 KEEP_FREED = 16 << 20  # bytes
 MESSAGE = struct.Struct("=IB")  # slot, status
-NOT_FOR_WORKERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # only the parent acts
+NOT_FOR_WORKERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # the parent acts
 DONE, PART, BUSY = 0, 1, 2  # all lines done; the output is full; not finished yet
 
 
@@ -206,8 +207,8 @@ class Work:
 
     def _too_large(self, line: bytes, done: int) -> Made:
         why = (
-            f"what was made of this line of {len(line)} bytes does not fit into the {len(self._slot.output)} bytes "
-            "of a slot's output; a larger pipeline.chunk_bytes makes room"
+            f"what was made of this line of {readable_size(len(line))} does not fit into the "
+            f"{readable_size(len(self._slot.output))} of a slot's output; a larger pipeline.chunk_bytes makes room"
         )
         return self._chain.condemn(line, done, "too_large", why)
 

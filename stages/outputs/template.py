@@ -131,7 +131,7 @@ class _Time:
             moment = datetime.fromisoformat(text)
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError) as error:  # overflow: in UTC it lies before the year 1 or after 9999
-            raise Reject("bad_timestamp", f"the timestamp {_short(text)} is no RFC 3339 time") from error
+            raise Reject("bad_timestamp", f"the timestamp {_short(text)} is not an RFC 3339 time") from error
         formatted: str = self._formatted[moment.replace(microsecond=0)]  # strftime is what takes time
         return formatted
 
@@ -143,7 +143,7 @@ def _timestamp(event: Event) -> str:
     if value is None:
         raise Reject("missing_field", "{time} needs the field `timestamp` or `time`, the event has neither")
     if not isinstance(value, str):
-        raise Reject("bad_timestamp", f"the timestamp {_short(value)} is no RFC 3339 time, which is a text")
+        raise Reject("bad_timestamp", f"the timestamp {_short(value)} is not an RFC 3339 time, which is a text")
     return value
 
 

@@ -130,7 +130,7 @@ class Types:
             return int(value)
         if self._on_bad_type == "error":
             column.failed = True
-            return Fail(column.code, f"{excerpt(value)} is no {kind}")
+            return Fail(column.code, f"{excerpt(value)} is not {'an' if kind[0] in 'aeiou' else 'a'} {kind}")
         return value if self._on_bad_type == "string" else None
 
 
@@ -149,8 +149,8 @@ def to_int(text: str) -> int:
         value = int(text) if len(digits) <= 20 else INT_MAX + 1  # longer ones never fit, zeros in front or not
         if INT_MIN <= value <= INT_MAX:
             return value
-        raise ValueError(f"{excerpt(text)} is no int of 64 bits")
-    raise ValueError(f"{excerpt(text)} is no int")
+        raise ValueError(f"{excerpt(text)} is not an int of 64 bits")
+    raise ValueError(f"{excerpt(text)} is not an int")
 
 
 def to_float(text: str) -> float:
@@ -162,7 +162,7 @@ def to_float(text: str) -> float:
             value = math.nan
         if math.isfinite(value):
             return value
-    raise ValueError(f"{excerpt(text)} is no float")
+    raise ValueError(f"{excerpt(text)} is not a float")
 
 
 def to_bool(text: str) -> bool:
@@ -172,7 +172,7 @@ def to_bool(text: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise ValueError(f"{excerpt(text)} is no bool")
+    raise ValueError(f"{excerpt(text)} is not a bool")
 
 
 def to_ip(text: str) -> str:
@@ -180,7 +180,7 @@ def to_ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ValueError(f"{excerpt(text)} is no ip address") from None
+        raise ValueError(f"{excerpt(text)} is not an ip address") from None
 
 
 _CONVERT: dict[str, Callable[[str], Any]] = {

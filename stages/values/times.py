@@ -116,7 +116,7 @@ class Times:
         if len(self._formats) > _SHOWN_FORMATS:
             names += f" or {len(self._formats) - _SHOWN_FORMATS} more"
         shown = repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
-        raise ValueError(f"{shown} is no time in the format {names}")
+        raise ValueError(f"{shown} does not match any time format: {names}")
 
     def _convert(self, name: str, match: re.Match[str]) -> str:
         parts = match.groupdict()

@@ -69,8 +69,10 @@ class Stdout:
             except OSError as error:
                 if error.errno == errno.EBADF:
                     raise TailraceError(
-                        "standard output is closed, or not open for writing: nobody gets the events"
+                        "standard output is closed, or not open for writing: the events have nowhere to go"
                     ) from error
+                if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(STANDARD_OUTPUT).st_mode):
+                    raise BrokenPipeError(errno.EPIPE, "the terminal has closed") from error
                 raise
             if self._torn:
                 self._torn = False

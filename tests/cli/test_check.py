@@ -40,7 +40,7 @@ def test_files_that_no_parse_stage_is_for_are_named(home: Path, tailrace: Run) -
     code, out, _ = tailrace("check")
     hints = [line for line in out.splitlines() if line.startswith("! ")]
     assert code == 0
-    assert hints == [f"! {home}/other.log: no parse stage is for it; its lines are taken as they are, as by parse.raw"]
+    assert hints == [f"! {home}/other.log: no parse stage applies to it; its lines are taken unparsed, as by parse.raw"]
     (home / "config.toml").write_text(CONFIG.replace('only = "app*"', ""))
     assert "no parse stage" not in tailrace("check")[1]
 
@@ -62,21 +62,23 @@ def test_packed_files_are_named(home: Path, tailrace: Run) -> None:
     code, out, _ = tailrace("check")
     hints = [line for line in out.splitlines() if line.startswith("! ")]
     assert code == 0
-    assert hints == [f"! {home}/app-1.log: is packed, and packed files are not read; name them in source.exclude"]
+    assert hints == [
+        f"! {home}/app-1.log: is compressed, and compressed files are not read; list them in source.exclude"
+    ]
 
 
 def test_many_files_without_a_parse_stage_are_counted(home: Path, tailrace: Run) -> None:
     for number in range(15):
         (home / f"{number}.log").touch()
     out = tailrace("check")[1]
-    assert out.count("no parse stage is for it") == 10
-    assert "! ... and 5 more that no parse stage is for" in out
+    assert out.count("no parse stage applies to it") == 10
+    assert "! ... and 5 more that no parse stage applies to" in out
 
 
 def test_places_that_can_be_written_to_are_shown_and_nothing_is_made(home: Path, tailrace: Run) -> None:
     out = tailrace("check")[1].splitlines()
-    assert f"✓ state: {home}/state can be made" in out
-    assert f"✓ write.file:out/a/{{source}}.ndjson: {home}/out/a can be made" in out
+    assert f"✓ state: {home}/state can be created" in out
+    assert f"✓ write.file:out/a/{{source}}.ndjson: {home}/out/a can be created" in out
     assert sorted(path.name for path in home.iterdir()) == ["config.toml"]
     (home / "state").mkdir()
     assert f"✓ state: {home}/state can be written to" in tailrace("check")[1].splitlines()
@@ -86,7 +88,7 @@ def test_a_place_that_cannot_be_written_to_fails_the_check(home: Path, tailrace:
     (home / "out").touch()
     code, out, _ = tailrace("check")
     assert code == 1
-    why = f"{home}/out/a cannot be made: {home}/out is no directory"
+    why = f"{home}/out/a cannot be created: {home}/out is not a directory"
     assert f"✗ write.file:out/a/{{source}}.ndjson: {why}" in out.splitlines()
 
 
@@ -94,12 +96,13 @@ def test_why_a_place_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "file").touch()
     assert fault(f"{tmp_path}/") == fault(f"{tmp_path}/new/er/") == fault(f"{tmp_path}/new.log") == ""
     assert fault(f"{tmp_path}/file") == ""
-    assert fault(f"{tmp_path}/file/x") == f"{tmp_path}/file is no directory"
+    assert fault(f"{tmp_path}/file/x") == f"{tmp_path}/file is not a directory"
     assert fault(str(tmp_path)) == f"{tmp_path} is a directory"
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # root may write everywhere
-    assert fault(f"{tmp_path}/file") == f"{tmp_path}/file may not be written by this user"
-    assert fault(f"{tmp_path}/new") == f"{tmp_path} may not be written to by this user"
-    assert fault(f"{tmp_path}/a/b") == f"{tmp_path}/a cannot be made: {tmp_path} may not be written to by this user"
+    denied = f"permission denied: uid {os.geteuid()} cannot write to it"
+    assert fault(f"{tmp_path}/file") == f"{tmp_path}/file: {denied}"
+    assert fault(f"{tmp_path}/new") == f"{tmp_path}: {denied}"
+    assert fault(f"{tmp_path}/a/b") == f"{tmp_path}/a cannot be created: {tmp_path}: {denied}"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from tailrace.pipeline.state.file import FILE_NAME
 from tailrace.pipeline.state.store import State
 
-from ..permissions import bound_by_permissions
+from ..permissions import bound_by_permissions, bound_command, needs_setpriv
 from .conftest import Run
 
 
@@ -38,9 +38,13 @@ def as_left_by_a_kill(home: Path) -> Path:
     return home / "state"
 
 
-def newer(directory: Path) -> None:
+def change(directory: Path, sql: str) -> None:
     with closing(sqlite3.connect(directory / FILE_NAME)) as db, db:
-        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+        db.execute(sql)
+
+
+def newer(directory: Path) -> None:
+    change(directory, "UPDATE meta SET value = '99' WHERE key = 'schema_version'")
 
 
 def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
@@ -53,6 +57,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "garbage": lambda directory: (directory / FILE_NAME).write_bytes(b"garbage " * 1000),
     "torn": lambda directory: os.truncate(directory / FILE_NAME, (directory / FILE_NAME).stat().st_size // 2 + 100),
     "newer": newer,
+    "a cursor": lambda directory: change(directory, "UPDATE streams SET cursor = '{' WHERE stream = 7"),
+    "no id": lambda directory: change(directory, "DELETE FROM meta WHERE key = 'state'"),
+    "memory": lambda directory: change(directory, "INSERT INTO memory VALUES ('stage', 'key', 'nothing')"),
     "only its log": lambda directory: (directory / FILE_NAME).rename(directory / f"{FILE_NAME}-wal"),
 }
 
@@ -71,6 +78,12 @@ def test_case_044_a_state_that_a_start_would_refuse_fails_in_the_same_words(
     (line,) = [line for line in out.splitlines() if line.startswith("✗ ")]
     assert "To recover: " in line
     assert tailrace("run", "-qq", "--until-eof")[2] == f"tailrace: {line.removeprefix('✗ state: ')}\n"
+
+
+def test_a_value_that_cannot_be_read_is_named(config: Path, tailrace: Run) -> None:
+    filled(config.parent / "state").close()
+    DAMAGE["a cursor"](config.parent / "state")
+    assert "something in it cannot be read: the cursor of stream 7: Expecting" in tailrace("run", "-qq")[2]
 
 
 def test_a_state_that_is_whole_is_left_without_a_trace(config: Path, tailrace: Run) -> None:
@@ -98,14 +111,15 @@ def test_case_048_a_running_daemon_is_told_with_its_process_and_is_no_fault(conf
     code, out, _ = tailrace("check")
     after = contents(config.parent / "state")
     assert code == 0
-    assert f"! state: a tailrace is running with it, process {os.getpid()}; a second one would be refused" in out
+    assert f"! state: in use by a running tailrace (process {os.getpid()}); a second one would be refused" in out
     assert before.keys() == after.keys()
     assert all(after[name] == before[name] for name in before if not name.endswith("-shm"))
     state.register([{"path": "/b.log", "offset": 0}])
     state.close()
-    assert "is running" not in tailrace("check")[1]
+    assert "in use" not in tailrace("check")[1]
 
 
+@needs_setpriv
 @pytest.mark.parametrize("mode", [0o000, 0o400, 0o500])
 @pytest.mark.parametrize("closed", ["", "lock", FILE_NAME])
 def test_case_044_a_state_of_somebody_else_fails_in_the_same_words(
@@ -120,7 +134,7 @@ def test_case_044_a_state_of_somebody_else_fails_in_the_same_words(
         (line,) = [line for line in out.splitlines() if line.startswith("✗ ")]
         assert code == 1
         words = line.removeprefix("✗ state: ")
-        assert bound_by_permissions(lambda: tailrace("run", "-qq")) == (1, "", f"tailrace: {words}\n")
+        assert bound_command("run", "-qq") == (1, "", f"tailrace: {words}\n")
     finally:
         path.chmod(0o700)
 

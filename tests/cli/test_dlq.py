@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 from tailrace.pipeline.cli.dlq import parse_since
-from tailrace.pipeline.cli.usage import UsageError
+from tailrace.pipeline.errors import UsageError
 
 from ..inside import adjust
 from ..permissions import bound_by_permissions
@@ -26,7 +26,7 @@ def test_list_shows_the_newest_first(put: Put, tailrace: Run) -> None:
     assert code == 0
     assert err == ""
     header, *rows = out.splitlines()
-    assert header.split() == ["id", "time", "stage", "error", "file", "offset", "why"]
+    assert header.split() == ["id", "time", "stage", "error", "file", "offset", "line", "why"]
     assert [row.split()[:5] for row in rows] == [
         ["2", "2020-09-13T12:26:40Z", "enrich.set", "raised", "access.log"],
         ["1", "2020-09-13T12:26:40Z", "parse.combined", "no_match", "access.log"],
@@ -40,12 +40,28 @@ def test_a_long_reason_is_cut_visibly(put: Put, tailrace: Run) -> None:
     assert len(row) < 260
 
 
+def test_list_shows_how_the_line_begins_beside_the_reason(put: Put, tailrace: Run) -> None:
+    put(raw=b"caf\xe9 " + b"x" * 1000, why="the reason")
+    put(raw=b"", why="\t")
+    first, second = tailrace("dlq", "list")[1].splitlines()[1:]
+    assert first.endswith("  \\t")
+    assert "  caf\\xe9 " + "x" * 145 + "…  the reason" in second
+
+
+def test_list_show_and_export_can_be_asked_for_some_ids(put: Put, tailrace: Run) -> None:
+    for _ in range(4):
+        put()
+    assert [row.split()[0] for row in tailrace("dlq", "list", "--id", 4, "--id", 2)[1].splitlines()[1:]] == ["4", "2"]
+    assert [orjson.loads(line)["id"] for line in tailrace("dlq", "export", "--id", 3)[1].splitlines()] == [3]
+    assert tailrace("dlq", "list", "--id", "9" * 30)[0] == 2
+
+
 def test_list_is_limited_and_says_so(put: Put, tailrace: Run) -> None:
     for _ in range(60):
         put()
     _, out, err = tailrace("dlq", "list")
     assert len(out.splitlines()) == 51
-    assert err == "50 of 60 shown, the newest; --limit 0 shows all\n"
+    assert err == "the newest 50 of 60; --limit 0 shows all\n"
     assert len(tailrace("dlq", "list", "--limit", 3)[1].splitlines()) == 4
     assert len(tailrace("dlq", "list", "--limit", 0)[1].splitlines()) == 61
 
@@ -80,15 +96,15 @@ def test_stats_count_by_stage_and_error(put: Put, tailrace: Run) -> None:
     _, out, _ = tailrace("dlq", "stats")
     rows = [row.split() for row in out.partition("\n\n")[0].splitlines()]
     assert rows == [
-        ["stage", "error", "letters", "bytes", "first", "last"],
-        ["parse.combined", "no_match", "3", "3,000", "1970-01-01T00:00:01Z", "1970-01-01T00:00:03Z"],
-        ["parse.combined", "bad_type", "1", "9", "1970-01-01T00:00:04Z", "1970-01-01T00:00:04Z"],
-        ["all", "4", "3,009"],
+        ["stage", "error", "letters", "size", "first", "last"],
+        ["parse.combined", "no_match", "3", "2.9", "KiB", "1970-01-01T00:00:01Z", "1970-01-01T00:00:03Z"],
+        ["parse.combined", "bad_type", "1", "9", "bytes", "1970-01-01T00:00:04Z", "1970-01-01T00:00:04Z"],
+        ["all", "4", "2.9", "KiB"],
     ]
 
 
 @pytest.mark.parametrize(
-    ("when_full", "words"), [("block", "the pipeline waits"), ("drop_oldest", "the oldest are forgotten")]
+    ("when_full", "words"), [("block", "the pipeline waits"), ("drop_oldest", "the oldest are dropped")]
 )
 def test_stats_tell_how_much_room_is_taken_and_what_happens_without(
     put: Put, tailrace: Run, config: Path, when_full: str, words: str
@@ -98,7 +114,7 @@ def test_stats_tell_how_much_room_is_taken_and_what_happens_without(
     put(size=1 << 20)
     put(size=1 << 18, stage="enrich.set")
     room = [
-        "room taken  1,310,720 of 2,097,152 bytes (dead_letters.max_bytes), 62.5%",
+        "room taken  1.2 MiB of 2.0 MiB (dead_letters.max_bytes), 62.5%",
         f'when full   {words} (dead_letters.when_full = "{when_full}")',
     ]
     assert tailrace("dlq", "stats")[1].splitlines()[-2:] == room
@@ -146,7 +162,7 @@ def test_case_076_show_tells_all_about_one(put: Put, tailrace: Run) -> None:
         "path          /var/log/access.log",
         "file id       3",
         "offset        1234",
-        "length        100 bytes, the first 9 were kept",
+        "length        100 bytes, the first 9 bytes kept",
         "event id      3:1234",
         "sink's words  413 too large",
         "config        abc",
@@ -173,7 +189,7 @@ def test_case_076_show_dumps_the_bytes_of_a_binary_line(put: Put, tailrace: Run)
     assert lines[lines.index("bytes") + 1] == (
         "  00000000  63 61 66 e9 00 20 78 78 78 78 78 78 78 78 78 78  caf.. xxxxxxxxxx"
     )
-    assert lines[-1] == "  ... 982 more; `tailrace dlq export` gives them all"
+    assert lines[-1] == "  ... 982 bytes more; `tailrace dlq export` gives them all"
 
 
 def test_case_083_nothing_of_a_dead_letter_reaches_the_terminal_raw(put: Put, tailrace: Run) -> None:
@@ -218,7 +234,7 @@ def test_without_dead_letters_each_verb_says_so(state: sqlite3.Connection, tailr
         assert tailrace("dlq", verb) == (0, "", "no dead letters\n")
     code, out, err = tailrace("dlq", "stats")
     assert (code, err) == (0, "no dead letters\n")
-    assert out.startswith("room taken  0 of 268,435,456 bytes (dead_letters.max_bytes), 0.0%\n")
+    assert out.startswith("room taken  0 bytes of 256.0 MiB (dead_letters.max_bytes), 0.0%\n")
     code, out, err = tailrace("dlq", "show", 7)
     assert (code, out) == (1, "")
     assert err == "tailrace: there is no dead letter 7; `tailrace dlq list` shows which there are\n"
@@ -267,7 +283,7 @@ def test_none_that_fit_is_told_from_none_at_all(put: Put, tailrace: Run) -> None
     put()
     for verb in ("list", "export", "stats"):
         code, _, err = tailrace("dlq", verb, "--stage", "parse.jsn")
-        assert (code, err) == (0, "none of the 2 dead letters; `tailrace dlq stats` shows which there are\n")
+        assert (code, err) == (0, "none of the 2 dead letters fits; `tailrace dlq stats` shows what there is\n")
 
 
 def test_wrong_use_is_exit_code_2(state: sqlite3.Connection, tailrace: Run) -> None:
@@ -276,7 +292,7 @@ def test_wrong_use_is_exit_code_2(state: sqlite3.Connection, tailrace: Run) -> N
     assert tailrace("dlq", "list", "--limit", "-1")[0] == 2
     code, _, err = tailrace("dlq", "show", "first")
     assert code == 2
-    assert "'first' is no dead letter's number; `tailrace dlq list` shows them" in err
+    assert "'first' is not the number of a dead letter; `tailrace dlq list` shows the numbers" in err
     code, _, err = tailrace("dlq", "list", "--lmit", 1)
     assert code == 2
     assert err.startswith("usage: tailrace dlq list ")

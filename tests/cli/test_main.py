@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from tailrace.pipeline.cli import arguments as options
 from tailrace.pipeline.cli import dlq, main
-from tailrace.pipeline.cli.usage import UsageError
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.errors import TailraceError, UsageError
 from tailrace.pipeline.settings import LogSettings
 
 from tailrace.version import __version__
 
+from ..permissions import bound_command, needs_setpriv
 from .conftest import COMMAND, Run
 
 
@@ -53,7 +53,10 @@ def test_a_missing_configuration_is_exit_code_78(
     monkeypatch.delenv("TAILRACE_CONFIG", raising=False)
     code, out, err = tailrace(*arguments)
     assert (code, out) == (78, "")
-    assert err == f"tailrace: config.toml: there is no such file (looked for {tmp_path}/config.toml)\n"
+    assert err == (
+        f"tailrace: config.toml: there is no such file (looked for {tmp_path}/config.toml); "
+        "name another with -c CONFIG or $TAILRACE_CONFIG\n"
+    )
 
 
 def test_all_problems_of_a_configuration_are_told(tailrace: Run, config: Path) -> None:
@@ -160,21 +163,21 @@ def test_closed_standard_streams_do_no_harm(tmp_path: Path, closed: str) -> None
     assert done.returncode == 78
 
 
-@pytest.mark.parametrize("arguments", [["run", "-c", "config.toml"], ["check", "a.toml", "b.toml"], ["run", "--bogus"]])
+@pytest.mark.parametrize("arguments", [["dlq", "list", "c.toml"], ["check", "a.toml", "b.toml"], ["run", "--bogus"]])
 def test_unknown_arguments_are_answered_with_the_usage_of_the_command(
     arguments: list[str], tailrace: Callable[..., tuple[int, str, str]]
 ) -> None:
     code, _, err = tailrace(*arguments)
     assert code == 2
     assert err.startswith(f"usage: tailrace {arguments[0]} ")
-    assert f"tailrace {arguments[0]}: error: unrecognized arguments: " in err
+    assert "error: unrecognized arguments: " in err
 
 
 @pytest.mark.parametrize("name", ["", "logs/access.log", "/", ".."])
 def test_the_name_that_replay_gives_a_file_is_a_name(name: str, tailrace: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = tailrace("replay", "--as", name, "access.log")
     assert code == 2
-    assert f"argument --as: {name!r} is no file's name" in err
+    assert f"argument --as: {name!r} is not a file name" in err
 
 
 def test_help_fits_a_terminal_of_eighty_columns(
@@ -183,3 +186,75 @@ def test_help_fits_a_terminal_of_eighty_columns(
     monkeypatch.setenv("COLUMNS", "80")
     for arguments in (["--help"], *([command, "--help"] for command in main.COMMANDS)):
         assert max(map(len, tailrace(*arguments)[1].splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", [["run", "--until-eof"], ["check"]])
+def test_commands_without_other_arguments_take_the_configuration_either_way(
+    tailrace: Run, config: Path, command: list[str]
+) -> None:
+    other = config.rename(config.with_name("other.toml"))
+    for way in ([other], ["-c", other], ["--config", other]):
+        assert tailrace(*command, *way)[0] == 0
+    code, _, err = tailrace(*command, other, "-c", other)
+    assert (code, err) == (2, "tailrace: the configuration is given twice; expected either CONFIG or -c CONFIG\n")
+
+
+@needs_setpriv
+@pytest.mark.parametrize("command", [["run"], ["check"], ["dlq", "stats"], ["replay", "a.log"]])
+def test_who_named_a_configuration_that_cannot_be_read_is_told(
+    tailrace: Run, config: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    origin = "; the path comes from $TAILRACE_CONFIG\n"
+    for path in (config.with_name("missing.toml"), config.parent):
+        monkeypatch.setenv("TAILRACE_CONFIG", str(path))
+        code, _, err = tailrace(*command)
+        assert code == 78
+        assert err.startswith(f"tailrace: {path}: ")
+        assert err.endswith(origin)
+        code, _, err = tailrace(*command, "-c", path)
+        assert code == 78
+        assert origin.strip() not in err, "the command line named it"
+    config.chmod(0)
+    monkeypatch.setenv("TAILRACE_CONFIG", str(config))
+    code, _, err = bound_command(*command)
+    assert (code, err) == (78, f"tailrace: {config}: cannot be read: Permission denied{origin}")
+    config.chmod(0o600)
+    config.write_text("[pipelin]\n")
+    assert origin.strip() not in tailrace(*command)[2], "it could be read: what is wrong stands in it"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["ruun"], "'ruun' is unknown (did you mean run?); expected one of: run, "),
+        (["dlq", "lits"], "'lits' is unknown (did you mean list?); expected one of: list, "),
+        (["--verison"], "--verison (did you mean --version?)"),
+        (["run", "--until-eov"], "--until-eov (did you mean --until-eof?)"),
+        (["replay", "--speeed=2x", "a.log"], "--speeed=2x (did you mean --speed?)"),
+        (["dlq", "drop", "--erorr=x"], "--erorr=x (did you mean --error?)"),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_nearest(tailrace: Run, arguments: list[str], meant: str) -> None:
+    code, out, err = tailrace(*arguments)
+    assert (code, out) == (2, "")
+    assert meant in err
+
+
+def test_it_is_called_tailrace_however_it_was_started() -> None:
+    for start in (["-m", "tailrace"], ["-c", "from tailrace.pipeline.cli.main import main; main()"]):
+        done = subprocess.run([sys.executable, *start, "--help"], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("usage: tailrace [-h] [--version] COMMAND ...")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_on_a_terminal_help_and_version_are_plain(option: str) -> None:
+    screen, ours = os.openpty()
+    done = subprocess.run(
+        [*COMMAND, option], stdout=ours, env={**os.environ, "TERM": "xterm-256color", "FORCE_COLOR": "1"}, check=False
+    )
+    os.close(ours)
+    shown = os.read(screen, 1 << 16)
+    os.close(screen)
+    assert done.returncode == 0
+    assert b"tailrace" in shown
+    assert b"\x1b" not in shown

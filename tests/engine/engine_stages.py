@@ -83,7 +83,8 @@ class Signals:
     def process(self, events: list[Event]) -> list[Event]:
         for event in events:
             event["ignored"] = [
-                signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+                signal.getsignal(number) == signal.SIG_IGN
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
             ]
             event["blocked"] = len(signal.pthread_sigmask(signal.SIG_BLOCK, []))
             event["stdin"] = sys.stdin.read()

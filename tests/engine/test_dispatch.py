@@ -299,7 +299,7 @@ def test_an_over_long_line_is_a_dead_letter_without_a_worker(stages: list[Stage]
     (result,) = results
     (dead,) = result.dead
     assert (dead.offset, dead.length, dead.error, dead.stage) == (0, 50, "too_long", "source")
-    assert "999899" in dead.why
+    assert "976.5 KiB" in dead.why
     assert sum(tally.lines for tally in result.tallies) == 1
 
 

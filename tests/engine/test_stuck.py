@@ -60,3 +60,23 @@ def test_a_stop_meanwhile_says_which_sink_is_stuck_and_why() -> None:
     pipeline = Pipeline(ListSource({"a.log": DATA}), on_turn=stop, shutdown_timeout=0.05)
     pipeline.sinks[0].failures["deliver"] = [PermissionError(errno.EACCES, "Permission denied")] * 100
     assert "stuck: out ([Errno 13] Permission denied)" in pipeline.run().message
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_stop_says_at_once_what_it_waits_for_and_for_how_long(*, works: bool) -> None:
+    def stop(pipeline: Pipeline) -> None:
+        if pipeline.sinks[0].calls.count("deliver") > 3 if works else pipeline.log.fields("sink.stuck"):
+            pipeline.engine.stop()
+
+    source = ListSource({"a.log": DATA}, chunk_bytes=50)
+    pipeline = Pipeline(source, on_turn=stop, shutdown_timeout=0.2, commit_interval=60.0)
+    if not works:
+        pipeline.sinks[0].failures["deliver"] = [PermissionError(errno.EACCES, "Permission denied")] * 100
+    pipeline.run()
+    (stopping,) = [(level, fields) for level, event, fields in pipeline.log.said if event == "pipeline.stopping"]
+    waits = "what was read" if works else "out ([Errno 13] Permission denied)"
+    assert stopping[0] == ("info" if works else "warning")
+    assert stopping[1]["notice"] == (
+        f"waiting up to 200ms (pipeline.shutdown_timeout) for {waits}; press Ctrl-C (or send the signal) again to "
+        "leave at once"
+    )

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 
 from ..configuration import configuration, to_file
+from ..permissions import BOUND, needs_setpriv
 from .conftest import MakeDaemon
 from .daemon import Daemon, Done, numbered
 
 CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"), commit_interval="50ms")
 COMMANDS = (("run",), ("check",), ("replay", "logs/app.log"), ("dlq", "list"))
-
-needs_setpriv = pytest.mark.skipif(
-    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="permissions do not bind root, and setpriv is missing"
-)
 
 
 def made(make_daemon: MakeDaemon, config: str = CONFIG) -> Daemon:
@@ -141,9 +135,7 @@ def test_wrong_use_of_the_command(make_daemon: MakeDaemon) -> None:
 
 def start_bound(daemon: Daemon, *arguments: str) -> None:
     """Start it where permissions bind, whoever runs the tests."""
-    powers = "-dac_override,-dac_read_search"  # over files; without them root is its owner and no more
-    before = ["setpriv", f"--bounding-set={powers}", f"--inh-caps={powers}"] if os.geteuid() == 0 else []
-    daemon.start(*arguments, before=before)
+    daemon.start(*arguments, before=BOUND)
 
 
 @needs_setpriv
@@ -214,7 +206,7 @@ def test_case_044_a_damaged_state_is_refused_each_time_and_stays_as_it_is(make_d
         assert done.code == 1
         text = quiet(done)
         assert str(daemon.database) in text
-        assert "Way out" in text
+        assert "To recover: " in text
         assert daemon.database.read_bytes() == data
     assert daemon.text("app.log.ndjson") == before
     looked = with_config(daemon, "dlq", "list")
@@ -228,7 +220,7 @@ def test_an_output_directory_that_cannot_be_made_is_told_with_its_name_and_waite
     daemon.start()
     daemon.until(lambda: daemon.said("sink.retry"), "it tells")
     assert str(daemon.out) in daemon.said("sink.retry")[0]
-    assert "no directory" in daemon.said("sink.retry")[0]
+    assert "not a directory" in daemon.said("sink.retry")[0]
     daemon.until(lambda: daemon.said("sink.stuck"), "and, as that needs somebody's help, once as an error")
     assert daemon.running
     daemon.out.unlink()

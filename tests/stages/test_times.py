@@ -87,7 +87,7 @@ def test_directives_of_strptime_are_understood(layout: str, text: str, expected:
     ],
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no time"):
+    with pytest.raises(ValueError, match=r"^(no time|.* does not match any time format: .*)$"):
         Times()(text)
 
 

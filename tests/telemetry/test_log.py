@@ -27,7 +27,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, **settings: str) -> io.StringIO:
 def test_console_line_has_time_level_name_event_and_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = configured(monkeypatch)
     log.get_logger("tail").info("file opened", file="a.log", size=12, why="two words", nothing=None, empty="")
-    expected = r' info    \[tail\] file opened file=a\.log size=12 why="two words" nothing=null empty=""\n'
+    expected = r' info    \[tail\] file opened file=a\.log size="12 bytes" why="two words" nothing=null empty=""\n'
     assert re.fullmatch(RFC3339 + expected, stream.getvalue())
 
 
@@ -70,6 +70,36 @@ def test_traceback_lines_are_indented_and_escaped_on_the_console(monkeypatch: py
     assert rest[0] == "    Traceback (most recent call last):"
     assert all(line.startswith("    ") for line in rest)
     assert rest[-1] == "    2026 info forged \\x1b[31m"
+
+
+def test_case_083_the_traceback_of_a_stage_is_shown_line_by_line_and_its_last_field_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trace = "Traceback (most recent call last):\n  File x\nValueError: \x1b[2J2026 info forged"
+    stream = configured(monkeypatch)
+    log.get_logger("engine").warning("line.dead", stage="mine", trace=trace, lines=3)
+    first, *rest = stream.getvalue().splitlines()
+    assert first.endswith("line.dead stage=mine lines=3")
+    assert rest == [
+        "    Traceback (most recent call last):",
+        "      File x",
+        "    ValueError: \\x1b[2J2026 info forged",
+    ]
+    stream = configured(monkeypatch, format="json")
+    log.get_logger("engine").warning("line.dead", stage="mine", trace=trace)
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["trace"] == trace
+
+
+def test_sizes_are_readable_on_the_console_and_exact_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"size": 64 << 20, "bytes": {"seen": 3 << 29, "pending": 5}, "pending_bytes": 1, "offset": 123456789}
+    stream = configured(monkeypatch)
+    log.get_logger("tail").info("said", **fields)
+    expected = 'said size="64.0 MiB" bytes="seen 1.5 GiB, pending 5 bytes" pending_bytes="1 byte" offset=123456789\n'
+    assert stream.getvalue().endswith(expected)
+    stream = configured(monkeypatch, format="json")
+    log.get_logger("tail").info("said", **fields)
+    assert fields.items() <= json.loads(stream.getvalue()).items()
 
 
 def test_traceback_of_a_given_exception_is_a_string_in_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_the_report_in_a_pipe_is_plain_aligned_text() -> None:
     stream = io.StringIO()
     report(stream, counted(), CHAIN, 2.0)
     assert stream.getvalue() == (
-        "2.00 s, 5.0 MB, 2.5 MB/s\n"
+        "2.00 s, 4.8 MiB, 2.4 MiB/s\n"
         "what            where                   why         count\n"
         "lines read                                            100\n"
         "written         write.early out.ndjson                 93\n"

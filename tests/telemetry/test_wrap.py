@@ -74,9 +74,9 @@ def test_a_log_line_is_broken_between_fields() -> None:
         "logger": "tail",
         "event": "file.found",
         "why": "two words",
-        "size": 12,
+        "count": 12,
     }
-    assert console_line(fields, width=30) == 'T info    [tail] file.found\n    why="two words" size=12'
+    assert console_line(fields, width=30) == 'T info    [tail] file.found\n    why="two words" count=12'
     plain = console_line(fields, width=None)
     coloured = console_line(fields, colour=True, width=30)
     assert "\n" not in plain
@@ -115,19 +115,34 @@ def test_sentences_stand_whole_below_their_rows_where_a_column_would_cut_them(te
     why = "this line fits no pattern at all, for it has neither a time nor a level\x1b[2J"
     rows: list[Sequence[str]] = [("7", "parse.combined", "access.log", why), ("11", "enrich.set", "app.log", "short")]
     table = Table(
-        ("id", "stage", "file", "why"), rows, right=frozenset({"id"}), gives="why", spare=("file",), below="why"
+        ("id", "stage", "file", "why"), rows, right=frozenset({"id"}), gives="why", spare=("file",), below=("why",)
     )
     show(table, stream)
-    lines = shown(screen, stream).replace("\x1b[1m", "").replace("\x1b[0m", "").split("\r\n")
+    lines = shown(screen, stream).replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "").split("\r\n")
     assert [line.rstrip() for line in lines] == [
         "id  stage           file",
         " 7  parse.combined  access.log",
-        "    this line fits no pattern at all, for it has neither a",
-        "    time nor a level\\x1b[2J",
+        "    why  this line fits no pattern at all, for it has",
+        "         neither a time nor a level\\x1b[2J",
         "11  enrich.set      app.log",
-        "    short",
+        "    why  short",
         "",
     ]
     assert table.parted(120) == (table, []), "with more room it is a column"
-    short = Table(("id", "why"), [("1", "short")], gives="why", below="why")
+    short = Table(("id", "why"), [("1", "short")], gives="why", below=("why",))
     assert short.parted(20) == (short, []), "and where nothing would be cut"
+
+
+def test_of_several_long_columns_all_but_the_last_are_cut_to_the_width(terminal: tuple[int, IO[str]]) -> None:
+    screen, stream = terminal
+    line, why = "127.0.0.1 - - [10/Oct/2000:13:55:36 -0700] GET / HTTP/1.0", "this line fits no pattern at all"
+    row = ("7", "no_match", line, why)
+    table = Table(("id", "error", "line", "why"), [row] * 2, gives="why", below=("line", "why"))
+    show(table, stream)
+    lines = shown(screen, stream).replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "").split("\r\n")
+    below = [
+        "7   no_match",
+        "    line  127.0.0.1 - - [10/Oct/2000:13:55:36 -0700] GET / …",
+        "    why   this line fits no pattern at all",
+    ]
+    assert [line.rstrip() for line in lines] == ["id  error", *below, *below, ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
@@ -37,6 +38,12 @@ class Progress:
         if not self._wanted or now - self._drawn < _INTERVAL:
             return
         self._now = self._drawn = now
+        try:
+            self._draw()
+        except OSError:  # the terminal has gone: nobody sees the bar any more, and the run goes on or is told to stop
+            self._wanted = False
+
+    def _draw(self) -> None:
         if self._rich is None:
             self._rich = self._start()
         done, total = self._position()
@@ -48,7 +55,8 @@ class Progress:
         """Take the bar away; safe to call twice."""
         self._wanted = False
         if self._rich is not None:
-            self._rich.stop()
+            with contextlib.suppress(OSError):  # as above
+                self._rich.stop()
             self._rich = None
 
     def _start(self) -> RichProgress:

@@ -8,6 +8,7 @@ from typing import IO
 from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import StageSpec
+from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.summary import balances
 from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
@@ -41,7 +42,7 @@ def _flow(counters: Counters, written: dict[str, int], seconds: float) -> Table:
     rows += _rows(counters, "output retries", "output_retries", "sink")
     rows += _rows(counters, "worker restarts", "worker_restarts", "reason")
     rows.append(("pending", "", "", f"{counters.total('lines_pending'):,.0f}"))
-    rate = f", {size / 1e6:,.1f} MB, {size / seconds / 1e6:,.1f} MB/s" if seconds > 0 and size else ""
+    rate = f", {readable_size(int(size))}, {readable_size(int(size / seconds))}/s" if seconds > 0 and size else ""
     return Table(
         ("what", "where", "why", "count"), rows, f"{seconds:,.2f} s{rate}", frozenset({"count"}), gives="where"
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.telemetry.wrap import terminal_width
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _GAP = 2  # blanks between two columns
 _FAIR = 16  # characters that the column that gives way should keep
@@ -18,8 +21,9 @@ _INDENT = 4  # of a sentence that stands below its row
 @dataclass(slots=True)
 class Table:
     """Cells are escaped when shown. On a terminal that is too narrow, columns in ``spare`` are left out one by one
-    until the column ``gives`` keeps a fair width; what is too wide then is cut, that column first. A column of
-    sentences, ``below``, is the last one: where it would not be telling any more, each stands whole below its row."""
+    until the column ``gives`` keeps a fair width; what is too wide then is cut, that column first. The last columns may
+    be long texts, ``below``: where there is too little room for them they stand below their row, each on a line with
+    its name, cut to the width; the last one, a sentence, is wrapped instead."""
 
     columns: Sequence[str]
     rows: list[Sequence[str]]
@@ -27,7 +31,7 @@ class Table:
     right: frozenset[str] = field(default_factory=frozenset)  # columns aligned to the right
     gives: str = ""
     spare: Sequence[str] = ()
-    below: str = ""
+    below: Sequence[str] = ()
 
     def narrowed(self, width: int) -> Table:
         """Without the spare columns that ``width`` (in columns of the terminal) has no room for."""
@@ -43,12 +47,14 @@ class Table:
             )
         return table
 
-    def parted(self, width: int) -> tuple[Table, list[str]]:
-        """The table, and what stands below each of its rows: nothing, where there is room for the column."""
-        if not self.below or self._least_width({self.below: _TELLING}) <= width:
+    def parted(self, width: int) -> tuple[Table, list[Sequence[str]]]:
+        """The table, and what stands below each of its rows: nothing, where there is room for the columns."""
+        count = len(self.below)
+        if not count or self._least_width(dict.fromkeys(self.below, _TELLING)) <= width:
             return self, []
-        rest = replace(self, columns=self.columns[:-1], rows=[row[:-1] for row in self.rows], gives="", below="")
-        return rest, [row[-1] for row in self.rows]
+        rows: list[Sequence[str]] = [row[:-count] for row in self.rows]
+        rest = replace(self, columns=self.columns[:-count], rows=rows, gives="", below=())
+        return rest, [row[-count:] for row in self.rows]
 
     def _least_width(self, fair: Mapping[str, int] | None = None) -> int:
         """With these columns cut to these widths, else with the one that gives way cut to a fair one."""
@@ -85,19 +91,20 @@ def plain(table: Table) -> str:
 
 def _show_rich(table: Table, stream: IO[str]) -> None:
     from rich.console import Console
-    from rich.padding import Padding
     from rich.table import Table as RichTable
     from rich.text import Text
 
     console = Console(file=stream, width=terminal_width(stream))
+    names = table.below
     table, below = table.parted(console.width)
     table = table.narrowed(console.width)
     if below:
         header, *lines = plain(replace(table, title="")).splitlines()
         console.print(Text(header, style="bold"), no_wrap=True, overflow="ellipsis")
-        for line, sentence in zip(lines, below, strict=True):
+        for line, texts in zip(lines, below, strict=True):
             console.print(Text(line), no_wrap=True, overflow="ellipsis")
-            console.print(Padding(Text(escape(sentence)), (0, 0, 0, _INDENT)))
+            for name, text in zip(names, texts, strict=True):
+                _show_below(console, name.ljust(max(map(len, names))), escape(text), cut=name != names[-1])
         return
     rich_table = RichTable(
         title=Text(escape(table.title)) if table.title else None,
@@ -114,3 +121,17 @@ def _show_rich(table: Table, stream: IO[str]) -> None:
     for row in table.rows:  # Text: brackets in a cell are no markup
         rich_table.add_row(*(Text(escape(cell), no_wrap=True, overflow="ellipsis") for cell in row))
     console.print(rich_table)
+
+
+def _show_below(console: Console, name: str, text: str, *, cut: bool) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    begin, indent = Text.assemble(" " * _INDENT, (name, "dim"), " " * _GAP), _INDENT + len(name) + _GAP
+    if cut:
+        console.print(begin + Text(text), no_wrap=True, overflow="ellipsis")
+        return
+    first, *rest = Text(text).wrap(console, console.width - indent)
+    console.print(begin + first)
+    for line in rest:
+        console.print(Padding(line, (0, 0, 0, indent)))

@@ -105,7 +105,7 @@ def test_rare_hosts_and_users(start: str, host: str, user: str | None) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "why"),
     [
-        (USUAL.replace("May", "Mai"), "bad_timestamp", "time: '17/Mai/2015:10:05:03 +0000' is no time"),
+        (USUAL.replace("May", "Mai"), "bad_timestamp", "time: '17/Mai/2015:10:05:03 +0000' does not match any time"),
         (USUAL.replace("17/May", "31/Feb"), "bad_timestamp", "31/Feb"),
         (USUAL.replace("17/May/2015:10:05:03 +0000", ""), "bad_timestamp", "no time"),
         (USUAL.replace("1234", "9" * 30), "bad_type", "64 bits"),

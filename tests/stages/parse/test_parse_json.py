@@ -216,7 +216,7 @@ def test_types_convert_fields(at: Callable[[float], Origin]) -> None:
     )
     assert good == {"t": "2015-03-07T10:00:00Z", "n": 5}
     assert isinstance(bad, Fail)
-    assert (bad.code, bad.why) == ("bad_type", "n: 'x' is no int")
+    assert (bad.code, bad.why) == ("bad_type", "n: 'x' is not an int")
     assert absent == {}
     assert isinstance(no_object, Fail)
     assert stage.parse(of('{"t":"Mar  7 10:00:00"}', at(1_350_000_000.0))) == [{"t": "2012-03-07T10:00:00Z"}]

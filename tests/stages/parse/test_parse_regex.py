@@ -46,9 +46,9 @@ def test_types_convert_groups() -> None:
     stage = Regex(pattern=APP, types={"status": "int", "rest": "float"})
     assert plain(stage.parse(of('info 200 "ok"\ninfo 99999999999999999999 "big"\nwarn 1 "x" 1.5\nwarn 1 "x" nan'))) == [
         {"level": "info", "status": 200, "message": "ok", "rest": None},
-        ("bad_type", "status: '99999999999999999999' is no int of 64 bits"),
+        ("bad_type", "status: '99999999999999999999' is not an int of 64 bits"),
         {"level": "warn", "status": 1, "message": "x", "rest": 1.5},
-        ("bad_type", "rest: 'nan' is no float"),
+        ("bad_type", "rest: 'nan' is not a float"),
     ]
 
 
@@ -69,7 +69,7 @@ def test_timestamps_become_rfc3339_in_utc(at: Callable[[float], Origin]) -> None
     )
     assert plain(stage.parse(of("Mar  7 10:00:00 a\nMar 37 10:00:00 b", at(1_450_000_000.0)))) == [
         {"t": "2015-03-07T15:00:00Z", "m": "a"},
-        ("bad_timestamp", "t: 'Mar 37 10:00:00' is no time in the format %b %d %H:%M:%S"),
+        ("bad_timestamp", "t: 'Mar 37 10:00:00' does not match any time format: %b %d %H:%M:%S"),
     ]
 
 

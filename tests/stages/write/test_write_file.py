@@ -794,7 +794,7 @@ def test_case_086_hard_link_is_refused(harness: Harness, out: Path, tmp_path: Pa
 def test_fifo_does_not_block(harness: Harness, out: Path) -> None:
     out.parent.mkdir()
     os.mkfifo(out)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         harness.put(out, b"one\n")
 
 
