@@ -179,7 +179,8 @@ def result(home: Path) -> dict[str, Any]:
         by_generation[generation[1].decode() if generation else "torn"].append(line)
     found |= {f"all: {name}": b"".join(some) for name, some in by_generation.items()}
     with closing(sqlite3.connect(f"file:{home}/var/state/tailrace.sqlite?mode=ro", uri=True)) as db:
-        columns = "stage, error, why, attempts, file, offset, length, event_id, raw, event, config"
+        here = "substr(event_id, instr(event_id, '-') + 1)"  # without the id of the state, of which each has its own
+        columns = f"stage, error, why, attempts, file, offset, length, {here}, raw, event, config"
         found["dead letters"] = sorted(db.execute(f"SELECT {columns} FROM dead_letters").fetchall(), key=repr)  # noqa: S608
         found["files"] = db.execute("SELECT file_id, name, offset, size FROM files ORDER BY file_id").fetchall()
         counted = "SELECT * FROM counters WHERE name IN ('lines_read', 'bytes_read', 'events_written', 'dead_letters')"

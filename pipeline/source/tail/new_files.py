@@ -15,7 +15,8 @@ from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.identity import FIRST, OVERLAP, Changed, Marker, continues, digest, mark
 from tailrace.pipeline.source.tail.ledger import COPIED
 from tailrace.pipeline.source.tail.packed import kind_of
-from tailrace.pipeline.source.tail.registry import Key, Registry, base_name
+from tailrace.pipeline.source.tail.position import base_name
+from tailrace.pipeline.source.tail.registry import Key, Registry
 
 NAMED = 20  # new files of one scan that the log names one by one; of more it tells the number
 PATIENCE = 2.0  # seconds without growth after which a file that begins like another one is no copy in the making

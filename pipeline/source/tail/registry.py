@@ -10,6 +10,7 @@ from tailrace.pipeline.source.tail.descriptors import Descriptors
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.identity import Changed
 from tailrace.pipeline.source.tail.ledger import COMPRESSED, TAKEN_OVER
+from tailrace.pipeline.source.tail.position import base_name
 from tailrace.pipeline.source.tail.troubles import Troubles
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.log import Log
@@ -266,8 +267,3 @@ class Ended:
                 retired.append(file.file_id)
                 self._log.debug("file.retired", file=file.shown, file_id=file.file_id)
         return retired
-
-
-def base_name(path: bytes) -> str:
-    """Printable."""
-    return escape(os.fsdecode(os.path.basename(path)))
