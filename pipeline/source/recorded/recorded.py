@@ -1,4 +1,4 @@
-"""Recorded files for ``replay``: each is read once, whole, one after the other; no state is kept or consulted."""
+"""Recorded files for ``replay``: each is read once, whole, one after the other; no state is written."""
 
 from __future__ import annotations
 
@@ -134,13 +134,13 @@ class Recorded:
         return None
 
     def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        """Nothing is kept about what is done."""
+        """A replay keeps no cursor."""
 
     def cut(self) -> dict[int, JSON]:
         return {}
 
     def committed(self, cursors: Mapping[int, JSON]) -> None:
-        """Nothing is kept about what is done."""
+        """A replay keeps no cursor."""
 
     @property
     def changed(self) -> bool:
@@ -150,7 +150,7 @@ class Recorded:
         return []
 
     def rewind(self) -> None:
-        """A replay has nothing to go back to."""
+        """A replay has no cursor to go back to."""
         raise TailraceError("a sink failed, and a replay keeps no positions to go back to: run it again")
 
     def leave(self) -> None:

@@ -15,7 +15,7 @@ _ZSTD_MAGIC = 0xFD2FB528
 
 
 class Damaged(Exception):
-    """The file goes on in no readable way. Everything readable was handed out before."""
+    """The rest of the file cannot be read. Everything before was handed out."""
 
 
 class Stream(Protocol):
@@ -218,7 +218,7 @@ class Zstd:
 
 
 def import_zstandard() -> ModuleType:
-    """The optional package. TailraceError names the way out where it is missing."""
+    """The optional package. TailraceError says how to install it where it is missing."""
     try:
         import zstandard
     except ImportError as error:

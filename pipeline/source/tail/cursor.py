@@ -47,7 +47,7 @@ class Cursor:
 
     head: Head = field(default_factory=Head)
     read: Marker = NOWHERE
-    scanned: Marker = NOWHERE  # at or after `read`: no newline between the two
+    scanned: Marker = NOWHERE  # at or after `read`: no newline in between
     released: Marker = NOWHERE
     committed: Marker = NOWHERE
     pending: deque[Pending] = field(default_factory=deque)

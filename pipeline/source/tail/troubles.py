@@ -1,4 +1,4 @@
-"""Troubles with files and directories, each said once until it is over or another one."""
+"""Files and directories that cannot be read, each logged once until that is over or has another reason."""
 
 from __future__ import annotations
 
