@@ -164,10 +164,11 @@ class NewFiles:
         self._registry.descriptors.hand_over(file, old)
         old.device, old.gone_since, old.verified = file.device, None, True
         old.scan = old.home = self._registry.scan
+        was = old.shown
         old.moved(file.path)
         self._registry.add(old)
         self._registry.dirty.add(old.file_id)
-        self._registry.log.info("file.resumed", **old.place)
+        self._registry.log.info("file.resumed", **old.place, was=was)
         self._registry.notice(old, old.path, os.fstat(old.fd), now)
 
     def register_new(self) -> None:
