@@ -264,5 +264,5 @@ def _explain(error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return "is a directory; name the files in it (for example with a pattern: DIRECTORY/*.log)"
     if isinstance(error, PermissionError):
-        return "may not be read by this user"
+        return f"permission denied: uid {os.geteuid()} cannot read it"
     return f"cannot be read: {error.strerror or error}"

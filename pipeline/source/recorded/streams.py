@@ -161,7 +161,7 @@ class Gzip:
     def _explain(self, error: zlib.error) -> Damaged:
         words = str(error).rpartition(": ")[2]
         if "header" in words:
-            after = "bytes after its end that are no gzip data" if self._members else "no gzip data"
+            after = "bytes after its end that are not gzip data" if self._members else "no gzip data"
             return Damaged(f"the file holds {after}")
         return Damaged(f"the gzip data is damaged ({words})")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -77,14 +78,16 @@ class Cursor:
         self.head.feed(0, data[: self.read.offset] if self.read.offset else data)
         return data
 
-    def next_lines(self, fd: int, buffer: memoryview, max_line: int, limit: int | None, *, last: bool) -> Span | None:
+    def next_lines(
+        self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]
+    ) -> Span | None:
         """The next whole lines, in ``buffer``; None: no line's end was found yet. Reads one buffer at most, and nothing
-        from ``limit`` on. ``last``: what follows the last newline is a line too. ``Changed``: the file holds something
-        else now; PackedError: it holds no lines; OSError."""
+        from ``limit`` on. ``last()``: what follows the last newline is a line too. ``Changed``: the file holds other
+        bytes now; PackedError: it holds no lines; OSError."""
         self.seen = 0
         if self.scanned.offset - self.read.offset > min(REREAD, max_line):
             try:
-                return self._search_on(fd, buffer, max_line, limit, last=last)
+                return self._search_on(fd, buffer, max_line, limit, last)
             except Changed:  # of the unfinished line only, perhaps: then it begins anew
                 self.scanned = self.read
         got, before, whole = self._pull(fd, self.read, buffer, limit)
@@ -101,7 +104,7 @@ class Cursor:
             if not end:  # the very first line is too long
                 end = first_newline(view, max_line + 1) + 1
                 oversize = end - 1
-        if not end and last and whole:
+        if not end and whole and last():
             end, oversize = got, got if got > max_line else None
         stop = end or got
         marker = mark(self.read.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
@@ -111,12 +114,14 @@ class Cursor:
         length = end if oversize is None else min(oversize, OVERSIZE_KEPT)
         return self._hand_out(before, view[:end], marker, length, oversize)
 
-    def _search_on(self, fd: int, buffer: memoryview, max_line: int, limit: int | None, *, last: bool) -> Span | None:
+    def _search_on(
+        self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]
+    ) -> Span | None:
         """A long line that has only begun: search what is new for its end."""
         got, before, whole = self._pull(fd, self.scanned, buffer, limit)
         view = buffer[:got]
         end = first_newline(view) + 1
-        if not end and not (last and whole):
+        if not end and not (whole and last()):
             self.scanned = mark(self.scanned.offset + got, before + bytes(view[-OVERLAP:]))
             return None
         stop = end or got

@@ -91,4 +91,4 @@ class Descriptors:
 def kind(mode: int) -> str:
     """For people: what stands there instead of a regular file."""
     names = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-    return names.get(stat.S_IFMT(mode), "a directory" if stat.S_ISDIR(mode) else "no regular file")
+    return names.get(stat.S_IFMT(mode), "a directory" if stat.S_ISDIR(mode) else "not a regular file")

@@ -42,8 +42,9 @@ class Discovery:
         ours: Callable[[bytes], bool],
         registry: Registry,
         until_eof: bool,
+        last_line: bool,
     ) -> None:
-        self._settings, self._register, self._until_eof = settings, register, until_eof
+        self._settings, self._register, self._until_eof, self._last_line = settings, register, until_eof, last_line
         self._finder = Finder(settings.paths, settings.exclude)
         self._registry = registry
         self._new_files = NewFiles(registry, register, ours)
@@ -83,7 +84,7 @@ class Discovery:
         self._opened = True
         if self._until_eof:
             for file in self._registry.living.values():
-                file.limit = file.size
+                file.limit, file.last_line = file.size, self._last_line
         if first:
             # A row that stays, so that what appears later is read from its beginning: this was the first start.
             self._register([Position(0, "", b"", 0, 0, 0, 0, "", 0, "", 0, ended=True).to_json()])

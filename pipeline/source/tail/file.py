@@ -31,6 +31,7 @@ class File:
     watched_from: int = -1  # its size when it was first seen in this run; what follows appeared while we watched
     written_at: float = 0.0  # its mtime then
     limit: int | None = None  # nothing from there on is read (`--until-eof`)
+    last_line: bool = False  # what follows the last newline before `limit` is a line too (`--last-line`)
     fd: int = -1
     shown: str = ""  # the path, printable
     ledger: Ledger = field(default_factory=Ledger)
@@ -108,7 +109,7 @@ class File:
     @property
     def has_data(self) -> bool:
         """Whether a read can find anything new."""
-        return self.reach > (self.cursor.read if self.finishing else self.cursor.scanned).offset
+        return self.reach > (self.cursor.read if self.finishing or self.last_line else self.cursor.scanned).offset
 
     @property
     def settled(self) -> bool:
@@ -165,9 +166,16 @@ class File:
             self.cursor.verify(self.fd)
             raise PackedError("packed")
         try:
-            return self.cursor.next_lines(self.fd, buffer, max_line, self.limit, last=self.finishing)
+            return self.cursor.next_lines(self.fd, buffer, max_line, self.limit, self._ends_here)
         finally:
             self.size = max(self.size, self.cursor.seen)
+
+    def _ends_here(self) -> bool:
+        """At the end of what is to be read: whether what has no newline is a line. With ``last_line`` it is not if the
+        file has grown: somebody writes that line just now, and the next run has it whole."""
+        if self.last_line and self.limit is not None and os.fstat(self.fd).st_size > self.limit:
+            self.last_line = False
+        return self.finishing or self.last_line
 
     @property
     def packed(self) -> bool:

@@ -34,7 +34,7 @@ class Tail:
 
     ``key_prefix`` is the state's id: with a stream's number it makes the stream's key. ``ours`` tells which paths are
     our own outputs or state, which are never read. ``until_eof``: each file is read to the size that the first scan
-    finds.
+    finds, with ``last_line`` also what stands behind its last newline.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Tail:
         counters: Counters,
         hints: Hints | None = None,
         until_eof: bool = False,
+        last_line: bool = False,
         wall: Callable[[], float] = time.time,
         max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
     ) -> None:
@@ -55,7 +56,7 @@ class Tail:
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
-        self._discovery = Discovery(settings, register, ours, self._registry, until_eof)
+        self._discovery = Discovery(settings, register, ours, self._registry, until_eof, last_line)
         self._ready: deque[File] = deque()
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
@@ -203,6 +204,10 @@ class Tail:
         registry = self._registry
         files = [file for _, file in sorted(registry.by_id.items())]
         return [file.balance() for file in (*files, *(file for file in registry.living.values() if not file.file_id))]
+
+    def unread(self) -> dict[str, str]:
+        """Files that cannot be read, and directories that cannot be looked into, each with the reason."""
+        return self._registry.troubles.unread()
 
     def leave(self) -> None:
         self._discovery.leave()

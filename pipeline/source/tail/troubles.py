@@ -16,6 +16,11 @@ class Troubles:
         self._log = log
         self._files: dict[bytes, str] = {}  # path: what was said
         self._directories: dict[bytes, str] = {}
+        self._unread: dict[bytes, str] = {}  # path: why it cannot be read now
+
+    def unread(self) -> dict[str, str]:
+        """Files that cannot be read, and directories that cannot be looked into, each with the reason."""
+        return {escape(os.fsdecode(path)): why for path, why in (self._directories | self._unread).items()}
 
     def unreadable(self, file: File, error: OSError) -> None:
         """It could not be opened or read."""
@@ -25,6 +30,7 @@ class Troubles:
         closed = closed_directory(os.path.dirname(file.path)) if isinstance(error, PermissionError) else None
         if closed is not None:
             why += f": {escape(os.fsdecode(closed))} lacks search (+x) permission"
+        self._unread[file.path] = why
         path = b"" if isinstance(error, NoRoomError) else file.path  # that one is said once for all files
         if self._files.get(path) != why:
             self._files[path] = why
@@ -32,9 +38,11 @@ class Troubles:
 
     def of(self, file: File) -> str:
         """Why it cannot be read; empty: nothing is known."""
-        return self._files.get(file.path, "")
+        return self._unread.get(file.path, "")
 
     def readable(self, file: File) -> None:
+        if self._unread:
+            self._unread.pop(file.path, None)
         if self._files:
             self._files.pop(file.path, None)
 

@@ -41,7 +41,7 @@ class Stand:
 
     def __init__(self, directory: Path, *patterns: str, buffer: int = 1 << 16, **options: Any) -> None:
         self.directory = directory
-        tail_options = ("ours", "until_eof", "max_open", "hints", "wall")
+        tail_options = ("ours", "until_eof", "last_line", "max_open", "hints", "wall")
         self.tail_options = {name: options.pop(name) for name in tail_options if name in options}
         paths = tuple(str(directory / pattern) for pattern in patterns or ("*.log*",))
         options.setdefault("max_line_bytes", 1000)
