@@ -12,12 +12,10 @@ from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.state.file import (
     FILE_NAME,
     check_absence,
+    check_contents,
     check_version,
     connect,
     inspect,
-    read_counters,
-    read_cursors,
-    read_marks,
     refusing,
     unwritable,
 )
@@ -67,7 +65,7 @@ def state_fault(directory: str) -> str:
                 return ""
             version = inspect(path)
             with closing(connect(path)) as db:
-                read_cursors(db, version), read_marks(db, version), read_counters(db)
+                check_contents(db, version)
             if not os.access(real, os.W_OK) or not os.access(path, os.W_OK):
                 raise OSError("attempt to write a readonly database")  # as SQLite would say
     except StateError as error:

@@ -16,13 +16,14 @@ from urllib.parse import quote
 
 import orjson
 from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.state import remembered
 from tailrace.pipeline.state.migrate import SCHEMA_1, cursors_1, marks_1
 from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION, STATE_ID, from_text, is_state_id
 from tailrace.pipeline.telemetry.counters import Counters
 
 FILE_NAME = "tailrace.sqlite"
 LOG_HEAD = 32  # bytes of a write-ahead log before its first frame (https://www.sqlite.org/fileformat2.html#walformat)
-CHECK_THE_DISK = "check the disk (space, permissions, kernel log), then start again"
+OF_THE_DISK = "check the disk (space, permissions, kernel log), then start again"
 SCHEMAS = {1: SCHEMA_1, SCHEMA_VERSION: SCHEMA}  # that can be read
 
 
@@ -59,7 +60,9 @@ def inspect(path: Path) -> int:
         (page,) = db.execute("PRAGMA page_size").fetchone()
         wal = path.with_name(path.name + "-wal")  # with one, the last page may be half written and comes from there
         if found.st_size % page and not (wal.exists() and wal.stat().st_size):
-            raise refusal(path, f"it is truncated: {found.st_size} bytes, expected a multiple of its page size, {page}")
+            raise refusal(
+                path, f"it is cut short: {found.st_size:,} bytes are not a whole number of its pages of {page:,}"
+            )
         check_tables(path, db, version)
     return version
 
@@ -106,7 +109,7 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise refusal(path, str(error), CHECK_THE_DISK if _is_of_the_disk(error) else "") from error
+        raise refusal(path, str(error), OF_THE_DISK if _is_of_the_disk(error) else "") from error
     except (ValueError, TypeError, KeyError) as error:  # its pages may be in order, but not what is written on them
         raise refusal(path, f"something in it cannot be read: {error}") from error
 
@@ -127,13 +130,22 @@ def unwritable(directory: Path, why: str | None) -> StateError:
     )
 
 
+def check_contents(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> None:
+    """Errors that ``refusing`` takes, where something on its pages cannot be read. Dead letters are not looked into."""
+    read_cursors(db, version), read_marks(db, version), read_counters(db)
+    if version == SCHEMA_VERSION:
+        read_id(db), read_sinks(db)
+        for stage, values in remembered.read(db).items():
+            for key, value in values.items():
+                _value(value, f"what {stage} remembers of {key!r}")
+
+
 def read_cursors(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[int, Any]:
     """By stream."""
     if version == 1:
         return dict(cursors_1(db))
-    return {
-        stream: from_text(text) for stream, text in db.execute("SELECT stream, cursor FROM streams ORDER BY stream")
-    }
+    rows = db.execute("SELECT stream, cursor FROM streams ORDER BY stream")
+    return {stream: _value(text, f"the cursor of stream {stream}") for stream, text in rows}
 
 
 def known_streams(directory: str) -> tuple[str, dict[int, Any]]:
@@ -155,7 +167,7 @@ def read_marks(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[st
         rows = marks_1(db)
     else:
         texts = db.execute("SELECT sink, destination, mark FROM marks ORDER BY sink, destination")
-        rows = ((sink, destination, from_text(text)) for sink, destination, text in texts)
+        rows = ((sink, to, _value(text, f"the mark of {sink}: {to}")) for sink, to, text in texts)
     found: dict[str, dict[str, Any]] = {}
     for sink, destination, mark in rows:
         found.setdefault(sink, {})[destination] = mark
@@ -165,7 +177,7 @@ def read_marks(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[st
 def read_sinks(db: sqlite3.Connection) -> dict[str, SinkRecord]:
     """By sink id, also those that the configuration no longer has."""
     rows = db.execute("SELECT sink, use, options FROM sinks ORDER BY sink")
-    return {sink: SinkRecord(use, from_text(options)) for sink, use, options in rows}
+    return {sink: SinkRecord(use, _value(options, f"the options of {sink}")) for sink, use, options in rows}
 
 
 def read_id(db: sqlite3.Connection) -> str:
@@ -182,6 +194,13 @@ def read_counters(db: sqlite3.Connection) -> Counters:
         pairs = tuple((key, text) for key, text in orjson.loads(labels))
         counters.values[name, pairs] = int(value) if value == int(value) else value
     return counters
+
+
+def _value(text: str | bytes, what: str) -> Any:
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def _tables(db: sqlite3.Connection) -> list[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tailrace.pipeline import disk
 from tailrace.pipeline.errors import StateError
-from tailrace.pipeline.state.file import CHECK_THE_DISK, unwritable
+from tailrace.pipeline.state.file import OF_THE_DISK, unwritable
 
 LOCK_NAME = "lock"
 
@@ -28,7 +28,7 @@ def take(lock: int, path: str) -> None:
         disk.truncate(lock, 0, path)
         disk.write(lock, memoryview(f"{os.getpid()}\n".encode()), 0, path)
     except OSError as error:
-        raise StateError(f"{path}: cannot be written: {error.strerror}; {CHECK_THE_DISK}") from error
+        raise StateError(f"{path}: cannot be written: {error.strerror}; {OF_THE_DISK}") from error
 
 
 def read_holder(lock: int) -> str:

@@ -50,7 +50,7 @@ def to_text(value: Any) -> str:
     return _encode(value)
 
 
-def from_text(text: str) -> Any:
+def from_text(text: str | bytes) -> Any:
     return json.loads(text)
 
 

@@ -23,6 +23,7 @@ from tailrace.pipeline.state.file import (
     FILE_NAME,
     SinkRecord,
     check_absence,
+    check_contents,
     check_tables,
     inspect,
     read_counters,
@@ -88,7 +89,7 @@ class State:
                     self._migrate(version)
                 self.id = read_id(self._db)
                 self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
-                self.cursors(), self.marks(), self.sinks(), self.memory(), self.counters()  # what is unreadable: now,
+                check_contents(self._db)  # so that what cannot be read is told now,
                 self._db.execute("DELETE FROM meta WHERE key = ''")  # and that it cannot be written
             undo.pop_all()
 

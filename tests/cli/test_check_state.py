@@ -39,9 +39,13 @@ def as_left_by_a_kill(home: Path) -> Path:
     return home / "state"
 
 
-def newer(directory: Path) -> None:
+def change(directory: Path, sql: str) -> None:
     with closing(sqlite3.connect(directory / FILE_NAME)) as db, db:
-        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+        db.execute(sql)
+
+
+def newer(directory: Path) -> None:
+    change(directory, "UPDATE meta SET value = '99' WHERE key = 'schema_version'")
 
 
 def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
@@ -54,6 +58,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "garbage": lambda directory: (directory / FILE_NAME).write_bytes(b"garbage " * 1000),
     "torn": lambda directory: os.truncate(directory / FILE_NAME, (directory / FILE_NAME).stat().st_size // 2 + 100),
     "newer": newer,
+    "a cursor": lambda directory: change(directory, "UPDATE streams SET cursor = '{' WHERE stream = 7"),
+    "no id": lambda directory: change(directory, "DELETE FROM meta WHERE key = 'state'"),
+    "memory": lambda directory: change(directory, "INSERT INTO memory VALUES ('stage', 'key', 'nothing')"),
     "only its log": lambda directory: (directory / FILE_NAME).rename(directory / f"{FILE_NAME}-wal"),
 }
 
@@ -72,6 +79,12 @@ def test_case_044_a_state_that_a_start_would_refuse_fails_in_the_same_words(
     (line,) = [line for line in out.splitlines() if line.startswith("✗ ")]
     assert "To recover: " in line
     assert tailrace("run", "-qq", "--until-eof")[2] == f"tailrace: {line.removeprefix('✗ state: ')}\n"
+
+
+def test_a_value_that_cannot_be_read_is_named(config: Path, tailrace: Run) -> None:
+    filled(config.parent / "state").close()
+    DAMAGE["a cursor"](config.parent / "state")
+    assert "something in it cannot be read: the cursor of stream 7: Expecting" in tailrace("run", "-qq")[2]
 
 
 def test_a_state_that_is_whole_is_left_without_a_trace(config: Path, tailrace: Run) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -205,6 +206,27 @@ def test_case_045_killed_at_any_operation_of_the_upgrade_the_state_is_the_old_on
         assert everything(left / FILE_NAME) == before, f"killed at {done}"
     assert versions == {("1",), ("2",)}
     assert "commit" in done
+
+
+def test_case_045_a_log_torn_in_the_upgrade_is_the_old_state_or_the_new(tmp_path: Path) -> None:
+    chance = random.Random(2)  # noqa: S311  (no secret)
+    path = old_state(tmp_path / "state")
+    before = everything(path)
+    state = opened(tmp_path / "state")
+    kept, log = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+    state.close()
+    versions: set[int | None] = set()
+    for cut in (0, len(log), *(chance.randint(0, len(log)) for _ in range(30))):
+        torn = tmp_path / "torn"
+        torn.mkdir()
+        (torn / FILE_NAME).write_bytes(kept)
+        (torn / f"{FILE_NAME}-wal").write_bytes(log[:cut])
+        again = opened(torn)
+        versions.add(again.upgraded_from)
+        again.close()
+        assert everything(torn / FILE_NAME) == before, cut
+        shutil.rmtree(torn)
+    assert versions == {1, None}
 
 
 def test_case_045_an_upgrade_that_the_disk_does_not_take_leaves_the_state_and_says_so(

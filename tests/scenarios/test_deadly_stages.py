@@ -29,10 +29,10 @@ from tailrace.stages.write.file import File
 
 @dataclass
 class Parse:
-    def parse(self, text):
-        if "die in parse" in text:
+    def parse(self, lines):
+        if "die in parse" in lines.text:
             ctypes.string_at(0)
-        return [{"line": line} for line in text.split("\\n")]
+        return [{"line": line} for line in lines]
 
 
 def enrich(event):

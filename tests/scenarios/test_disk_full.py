@@ -224,7 +224,7 @@ def test_case_080_a_state_that_finds_no_room_at_the_start_is_refused_and_works_l
     words = daemon.stderr().splitlines()[-1]
     assert f"{disk}/" in words
     assert "full" in words or "No space left" in words
-    assert "see to its disk" in words
+    assert "check the disk" in words
     assert "move it away" not in words, "a state that is whole must not be thrown away"
     filler.unlink()
     assert daemon.run_to_end() == 0, daemon.stderr()

@@ -225,7 +225,7 @@ def test_case_044_a_damaged_state_is_refused_each_time_and_stays_as_it_is(make_d
         assert done.code == 1
         text = quiet(done)
         assert str(daemon.database) in text
-        assert "Way out" in text
+        assert "To recover: " in text
         assert daemon.database.read_bytes() == data
     assert daemon.text("app.log.ndjson") == before
     looked = with_config(daemon, "dlq", "list")
