@@ -14,10 +14,10 @@ from tailrace.pipeline.batch import Event
 class Origin:
     """Add the line's place. Each key names the field that takes the value; an empty name leaves it out.
 
-    ``event_id`` is ``<state>-<file id>:<offset>``: the same for the same line after every restart and rename, another
-    one after a truncation. ``file``, ``path``, ``offset`` and ``event_id`` replace what a line may claim about itself;
-    ``host``, this machine's name, is only set where the line has named none. Bytes of a name that are not UTF-8 are
-    written ``\\xff``.
+    ``event_id`` is ``<file id>:<offset>``: the same for the same line after every restart and rename, another one after
+    a truncation. ``file``, ``path``, ``offset`` and ``event_id`` replace what a line may claim about itself; ``host``,
+    this machine's name, is only set where the line has named none. Bytes of a name that are no UTF-8 are written
+    ``\\xff``.
     """
 
     file: str = "file"  # the file's name: its base name when first seen
