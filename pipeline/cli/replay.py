@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_option, add_log_options, describe, load_config, log_settings
-from tailrace.pipeline.errors import TailraceError, UsageError
+from tailrace.pipeline.errors import StateError, TailraceError, UsageError
 from tailrace.pipeline.escape import escape
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.cli.screen.report import report
     from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.replay import run_replay
+    from tailrace.pipeline.source.recorded.keys import Keys
     from tailrace.pipeline.source.recorded.recorded import Recorded
+    from tailrace.pipeline.state.file import known_streams
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
 
@@ -78,8 +80,14 @@ def _execute(arguments: argparse.Namespace) -> int:
     log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
     logger = log.get_logger("replay")
     counters = Counters()
+    try:
+        keys = Keys(*known_streams(config.pipeline.state_dir))
+    except StateError as error:
+        keys = Keys()
+        notice = "the ids of events are made from the files, and are not those that `run` gave"
+        log.get_logger("replay").warning("state.unreadable", why=str(error), notice=notice)
     source = Recorded(
-        arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters
+        arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters, keys=keys
     )
     source.examine()
     _, size = source.progress()

@@ -148,6 +148,19 @@ def read_cursors(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[
     return {stream: _value(text, f"the cursor of stream {stream}") for stream, text in rows}
 
 
+def known_streams(directory: str) -> tuple[str, dict[int, Any]]:
+    """The state's id and its cursors by stream, for who only looks, also beside a daemon; an empty id where there is no
+    state, or none that can be read without making a file. StateError."""
+    path = Path(os.path.realpath(directory), FILE_NAME)
+    wal, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    if not path.exists() or (wal.exists() and wal.stat().st_size > LOG_HEAD and not index.exists()):
+        return "", {}
+    with refusing(path), closing(_connect_to_file(path)) as db:
+        if check_version(path, db) != SCHEMA_VERSION:
+            return "", {}  # its event ids are of an older form
+        return read_id(db), read_cursors(db)
+
+
 def read_marks(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[str, dict[str, Any]]:
     """By sink id and destination, also those of sinks that the configuration no longer has."""
     if version == 1:

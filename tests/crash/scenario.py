@@ -155,17 +155,20 @@ def place_of_death(home: Path) -> str:
 
 
 def result(home: Path) -> dict[str, Any]:
-    """All that a crash must not change."""
+    """All that a crash must not change. Each state has an id of its own; it is left out."""
     found: dict[str, Any] = {}
+    with closing(sqlite3.connect(f"file:{home}/var/state/tailrace.sqlite?mode=ro", uri=True)) as db:
+        ((state,),) = db.execute("SELECT value FROM meta WHERE key = 'state'").fetchall()
     for path in sorted((home / "out").rglob("*.ndjson")):
-        found[os.fspath(path.relative_to(home))] = path.read_bytes()
+        found[os.fspath(path.relative_to(home))] = path.read_bytes().replace(f'"{state}-'.encode(), b'"')
     by_generation: defaultdict[str, list[bytes]] = defaultdict(list)
     for line in found.pop("out/all.ndjson", b"").splitlines(keepends=True):  # files take turns, otherwise each time
         generation = re.match(rb'{"gen":"(\w+)"', line)
         by_generation[generation[1].decode() if generation else "torn"].append(line)
     found |= {f"all: {name}": b"".join(some) for name, some in by_generation.items()}
     with closing(sqlite3.connect(f"file:{home}/var/state/tailrace.sqlite?mode=ro", uri=True)) as db:
-        columns = "stage, error, why, attempts, file, offset, length, event_id, raw, event, config"
+        here = f"replace(event_id, '{state}-', '')"
+        columns = f"stage, error, why, attempts, file, offset, length, {here}, raw, event, config"
         found["dead letters"] = sorted(db.execute(f"SELECT {columns} FROM dead_letters").fetchall(), key=repr)  # noqa: S608
         found["files"] = db.execute("SELECT file_id, name, offset, size FROM files ORDER BY file_id").fetchall()
         counted = "SELECT * FROM counters WHERE name IN ('lines_read', 'bytes_read', 'events_written', 'dead_letters')"

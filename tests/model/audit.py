@@ -48,6 +48,7 @@ class Durable:
         self.counters: dict[str, int] = {}
         self.outputs: dict[str, list[list[dict[str, Any]]]] = {ALL: [], BOTH: []}  # by sink: files: events
         self.lengths: dict[Path, int] = {}
+        self.state = ""  # its id
         if not (home / "state" / "tailrace.sqlite").exists():
             return
         with tempfile.TemporaryDirectory(dir=home) as copy:
@@ -58,6 +59,7 @@ class Durable:
                 self._read(db)
 
     def _read(self, db: sqlite3.Connection) -> None:
+        (self.state,) = db.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
         for file_id, inode, offset, size, ended, ledger in db.execute(
             "SELECT file_id, inode, offset, size, ended, ledger FROM files ORDER BY file_id"
         ):
@@ -112,7 +114,8 @@ def _check_lines(world: World, durable: Durable) -> dict[int, set[Line]]:
             again = event.pop("again", False)
             assert event.pop("bulk"), event
             assert event.pop("file"), event
-            file_id, _, offset = event.pop("event_id").partition(":")
+            key, _, offset = event.pop("event_id").partition(":")
+            file_id = key.removeprefix(f"{durable.state}-")
             assert offset == f"{line.at}" + (".1" if again else ""), (offset, line)
             assert event.pop("offset") == line.at, line
             assert event == json.loads(line.text), line

@@ -37,7 +37,8 @@ def test_case_076_a_row_has_the_bytes_as_they_were_the_place_and_the_reason(
     assert [bytes(row[0]) for row in rows] == LINES
     assert [row[1] for row in rows] == starts
     assert [row[2] for row in rows] == list(map(len, LINES))
-    assert [row[3] for row in rows] == [f"1:{start}" for start in starts]
+    ((state,),) = daemon.query("SELECT value FROM meta WHERE key = 'state'")
+    assert [row[3] for row in rows] == [f"{state}-1:{start}" for start in starts]
     assert {row[4:] for row in rows} == {("app.log", str(log), "parse.json", "no_match", 1)}
     for raw, offset, *_ in rows:
         assert data[offset : offset + len(raw)] == bytes(raw), "what stands in the file there"

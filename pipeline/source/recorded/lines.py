@@ -31,9 +31,7 @@ class LineReader:
         self._offset = 0  # in the stream, of the first byte of `carry`
         self._carry = b""
         self._ended = False
-        self._over: tuple[bytes, int] | None = (
-            None  # of the over-long line being passed over: its beginning, its length
-        )
+        self._over: tuple[bytes, int] | None = None  # of the over-long line being skipped: its beginning, its length
 
     @property
     def finished(self) -> bool:
@@ -44,7 +42,7 @@ class LineReader:
         """The next whole lines, in ``buffer``; None: nothing now (see ``finished``). ``buffer`` has room for the
         longest line and its newline. Reads no more than one buffer full."""
         if self._over is not None:
-            return self._pass_over(buffer)
+            return self._skip_over(buffer)
         limit = min(self._max_line, len(buffer) - 1)
         data = self._fill(buffer, self._carry, min(self._chunk, len(buffer)))
         if b"\n" not in data and not self._ended:
@@ -101,8 +99,8 @@ class LineReader:
         self._carry = b""
         return self._end_over(buffer) if self._ended else None
 
-    def _pass_over(self, buffer: memoryview) -> Lines | None:
-        """On to the over-long line's end, without keeping it."""
+    def _skip_over(self, buffer: memoryview) -> Lines | None:
+        """Skip to the over-long line's end, without keeping it."""
         assert self._over is not None
         kept, length = self._over
         count = self._read_into(buffer)

@@ -1,4 +1,4 @@
-"""Recorded files for ``replay``: each is read once, whole, one after the other; no state is kept or consulted."""
+"""Recorded files for ``replay``: each is read once, whole, one after the other; no state is written."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source import JSON
+from tailrace.pipeline.source.recorded.keys import Content, Keys
 from tailrace.pipeline.source.recorded.lines import LineReader
-from tailrace.pipeline.source.recorded.streams import Gzip, Plain, Stream, Zstd, import_zstandard
+from tailrace.pipeline.source.recorded.streams import PACKED, Plain, Stream, import_zstandard, part_of, unpacked
+from tailrace.pipeline.source.tail.identity import HEAD
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.log import get_logger
 
 STDIN = "-"
-PACKED = (".gz", ".zst")  # by the name's end; a file's name, for `only` and {source}, is without it
 _PIPE_WAIT = 0.02  # seconds until a pipe that had nothing is asked again
 _NOTHING_MORE = 60.0  # seconds: it need not be asked again
 
@@ -53,6 +55,7 @@ class Recorded:
         counters: Counters | None = None,
         wall: Callable[[], float] = time.time,
         stdin: int = 0,
+        keys: Keys | None = None,
     ) -> None:
         self.errors: list[str] = []  # files that could not be read to their end; the command fails then
         self._paths = paths
@@ -62,6 +65,8 @@ class Recorded:
         self._counters = counters or Counters()
         self._wall = wall
         self._stdin = stdin
+        self._keys = keys or Keys()
+        self._key = ""  # of the open file; empty: it is a pipe of which nothing was read yet
         self._examined = False
         self._waiting: list[_File] = []
         self._file: _File | None = None
@@ -109,9 +114,12 @@ class Recorded:
             if lines is not None:
                 start, length, end, oversize = lines
                 self._counters.add("bytes_read", end - start)
+                if not self._key:
+                    line = bytes(buffer[: min(length, HEAD)]).partition(b"\n")[0]  # however much a pipe gives at once
+                    self._key = self._keys.of(Content(_name(file.path), line))
                 return Chunk(
                     file.file_id,
-                    str(file.file_id),
+                    self._key,
                     file.name,
                     _printable(file.path),
                     start,
@@ -126,13 +134,13 @@ class Recorded:
         return None
 
     def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
-        """Nothing is kept about what is done."""
+        """A replay keeps no cursor."""
 
     def cut(self) -> dict[int, JSON]:
         return {}
 
     def committed(self, cursors: Mapping[int, JSON]) -> None:
-        """Nothing is kept about what is done."""
+        """A replay keeps no cursor."""
 
     @property
     def changed(self) -> bool:
@@ -142,7 +150,7 @@ class Recorded:
         return []
 
     def rewind(self) -> None:
-        """A replay has nothing to go back to."""
+        """A replay has no cursor to go back to."""
         raise TailraceError("a sink failed, and a replay keeps no positions to go back to: run it again")
 
     def leave(self) -> None:
@@ -186,6 +194,7 @@ class Recorded:
         while self._waiting:
             file = self._waiting.pop(0)
             try:
+                self._key = "" if file.pipe or file.path == STDIN else self._keys.of(_content(file.path))
                 stream = self._open_file(file)
             except OSError as error:  # it was readable when the command began
                 self._fail(file, _explain(error))
@@ -202,11 +211,7 @@ class Recorded:
             return Plain(self._stdin, pipe=file.pipe, keep_open=True)
         descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         self._now = self._wall() if file.pipe else os.fstat(descriptor).st_mtime
-        if file.path.endswith(".gz"):
-            return Gzip(os.fdopen(descriptor, "rb"))
-        if file.path.endswith(".zst"):
-            return Zstd(os.fdopen(descriptor, "rb"))
-        return Plain(descriptor, pipe=file.pipe)
+        return unpacked(file.path, descriptor) or Plain(descriptor, pipe=file.pipe)
 
     def _close_file(self) -> None:
         assert self._file is not None
@@ -233,6 +238,12 @@ def _left_in_pipe(descriptor: int) -> int | None:
     count = array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, count)
     return count[0]
+
+
+def _content(path: str) -> Content:
+    """OSError."""
+    st = os.stat(path)
+    return Content(_name(path), part_of(path, 0, HEAD), (st.st_dev, st.st_ino), partial(part_of, path))
 
 
 def _name(path: str) -> str:

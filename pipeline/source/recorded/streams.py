@@ -15,7 +15,7 @@ _ZSTD_MAGIC = 0xFD2FB528
 
 
 class Damaged(Exception):
-    """The file goes on in no readable way. Everything readable was handed out before."""
+    """The rest of the file cannot be read. Everything before was handed out."""
 
 
 class Stream(Protocol):
@@ -34,6 +34,40 @@ class Stream(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+PACKED = (".gz", ".zst")  # by the name's end; a file's name, for `only` and {source}, is without it
+_BLOCK = 64 << 10  # bytes unpacked at once, to be passed over
+
+
+def unpacked(path: str, descriptor: int) -> Stream | None:
+    """Of a packed file, which is closed with the stream; None: it is not packed."""
+    if path.endswith(".gz"):
+        return Gzip(os.fdopen(descriptor, "rb"))
+    if path.endswith(".zst"):
+        return Zstd(os.fdopen(descriptor, "rb"))
+    return None
+
+
+def part_of(path: str, offset: int, length: int) -> bytes:
+    """Bytes of a regular file, unpacked; fewer, where there are no more or it is damaged before. OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    stream = unpacked(path, descriptor)
+    if stream is None:
+        try:
+            return os.pread(descriptor, length, offset)
+        finally:
+            os.close(descriptor)
+    block, at, found = memoryview(bytearray(_BLOCK)), 0, bytearray()
+    try:
+        while at < offset + length and (count := stream.read_into(block[: offset + length - at])):
+            found += block[max(0, offset - at) : count]
+            at += count
+    except Damaged:
+        return bytes(found)  # it is said when the file is replayed up to there
+    finally:
+        stream.close()
+    return bytes(found)
 
 
 class Plain:
@@ -184,7 +218,7 @@ class Zstd:
 
 
 def import_zstandard() -> ModuleType:
-    """The optional package. TailraceError names the way out where it is missing."""
+    """The optional package. TailraceError says how to install it where it is missing."""
     try:
         import zstandard
     except ImportError as error:

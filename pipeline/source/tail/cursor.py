@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ class Cursor:
 
     head: Head = field(default_factory=Head)
     read: Marker = NOWHERE
-    scanned: Marker = NOWHERE  # at or after `read`: no newline between the two
+    scanned: Marker = NOWHERE  # at or after `read`: no newline in between
     released: Marker = NOWHERE
     committed: Marker = NOWHERE
     pending: deque[Pending] = field(default_factory=deque)
@@ -78,16 +79,15 @@ class Cursor:
         return data
 
     def next_lines(
-        self, fd: int, buffer: memoryview, max_line: int, limit: int | None, ends_here: EndsHere
+        self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]
     ) -> Span | None:
         """The next whole lines, in ``buffer``; None: no line's end was found yet. Reads one buffer at most, and nothing
-        from ``limit`` on. ``ends_here``: whether what follows the last newline is
-        a line too, asked at the end. ``Changed``: the file holds something
-        else now; PackedError: it holds no lines; OSError."""
+        from ``limit`` on. ``last()``: what follows the last newline is a line too. ``Changed``: the file holds other
+        bytes now; PackedError: it holds no lines; OSError."""
         self.seen = 0
         if self.scanned.offset - self.read.offset > min(REREAD, max_line):
             try:
-                return self._search_on(fd, buffer, max_line, limit, ends_here)
+                return self._search_on(fd, buffer, max_line, limit, last)
             except Changed:  # of the unfinished line only, perhaps: then it begins anew
                 self.scanned = self.read
         got, before, whole = self._pull(fd, self.read, buffer, limit)
@@ -104,7 +104,7 @@ class Cursor:
             if not end:  # the very first line is too long
                 end = first_newline(view, max_line + 1) + 1
                 oversize = end - 1
-        if not end and whole and ends_here():
+        if not end and whole and last():
             end, oversize = got, got if got > max_line else None
         stop = end or got
         marker = mark(self.read.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
@@ -115,13 +115,13 @@ class Cursor:
         return self._hand_out(before, view[:end], marker, length, oversize)
 
     def _search_on(
-        self, fd: int, buffer: memoryview, max_line: int, limit: int | None, ends_here: EndsHere
+        self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]
     ) -> Span | None:
         """A long line that has only begun: search what is new for its end."""
         got, before, whole = self._pull(fd, self.scanned, buffer, limit)
         view = buffer[:got]
         end = first_newline(view) + 1
-        if not end and not (whole and ends_here()):
+        if not end and not (whole and last()):
             self.scanned = mark(self.scanned.offset + got, before + bytes(view[-OVERLAP:]))
             return None
         stop = end or got

@@ -13,7 +13,7 @@ from tailrace.pipeline.source.tail.identity import Changed
 RESERVE = 64  # descriptors left for sinks, state, workers and libraries
 CANDIDATES = 16  # of the least recently used files, among which the one to be closed is chosen
 LEAST = 8  # however low the limit is
-FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # never waits, whatever stands at the path by now
+FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # never blocks, whatever stands at the path by now
 
 
 class NoRoomError(OSError):

@@ -68,7 +68,7 @@ class Discovery:
         self._new_files.register_new()
 
     def open(self, rows: Sequence[Position], now: float) -> None:
-        """Know the files of the state again, and find the others."""
+        """Recognise the files of the state, and find the others."""
         first = not rows and self._settings.read_from == "end"
         self._new_files.starts_at_end = first
         files = [File.resumed(row, now) for row in sorted(rows, key=lambda row: row.file_id) if row.path]  # (see below)
@@ -124,7 +124,7 @@ class Discovery:
     def _log_unwanted(self) -> None:
         """Those of the state that the configuration does not ask for."""
         files = list(self._registry.unwanted.values())
-        notice = "not read, but not forgotten: source.paths and source.exclude, as they are now, leave {} out"
+        notice = "not read: source.paths and source.exclude no longer ask for {}; the position is kept"
         if len(files) > NAMED:
             self._registry.log.info("files.unwanted", files=len(files), notice=notice.format("them"))
             return
@@ -247,18 +247,18 @@ class Discovery:
                 self._registry.finish(file, now)
 
     def _log_gone(self, file: File) -> None:
-        """That no name that is asked for leads to it any more, where it is now, and whether it is still read."""
+        """No name that is asked for leads to it any more: where it is now, and whether it is still read."""
         place = {**file.place, "unread": file.unread}
         say = self._registry.log.debug if file.packed else self._registry.log.info
         if file.fd < 0:
-            say("file.gone", **place, notice="it was not open: nothing more of it is read")
+            say("file.gone", **place, notice="it was not open: nothing more is read from it")
             return
         path = self._finder.name_of(os.path.dirname(file.path), file.inode)
         where = "elsewhere" if os.fstat(file.fd).st_nlink else "deleted"
         quiet = format_duration(self._settings.close_after)
         say(
             "file.gone", **place, now=where if path is None else escape(os.fsdecode(path)),
-            notice=f"still followed: read to its end, let go of when it has not grown for {quiet} (source.close_after)",
+            notice=f"still read to its end, and closed when it has not grown for {quiet} (source.close_after)",
         )  # fmt: skip
 
     def _look_beside(self, file: File) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Hints:
-    """Watches directories. ``start`` begins it (threads: only after the workers are there), ``check`` mends it."""
+    """Watches directories. ``start`` begins it (threads: only after the workers are there), ``check`` repairs it."""
 
     def __init__(self, bases: Sequence[tuple[bytes, bool]], wake: Callable[[], object], log: Log) -> None:
         self._bases = bases
@@ -47,7 +47,7 @@ class Hints:
         if self._observer is None or not self._observer.is_alive():
             self._renew()
         for base, recursive in self._bases:
-            self._mend(base, recursive)
+            self._repair(base, recursive)
 
     def stop(self) -> None:
         self._running = False
@@ -62,7 +62,9 @@ class Hints:
         dead, self._observer = self._observer, None
         self._watches.clear()
         if dead is not None:
-            self._log.warning("watch.died", hint="the observer is started again; files are scanned meanwhile")
+            self._log.warning(
+                "watch.died", hint="the file watcher died and is started again; the scan each second finds all changes"
+            )
             dead.stop()  # the emitters live on without it
         try:
             observer = Observer()
@@ -72,7 +74,7 @@ class Hints:
             return
         self._observer = observer
 
-    def _mend(self, base: bytes, recursive: bool) -> None:
+    def _repair(self, base: bytes, recursive: bool) -> None:
         observer = self._observer
         if observer is None:
             return
@@ -111,7 +113,7 @@ class Hints:
         if self._faults.get(base) != why:
             self._faults[base] = why
             self._log.warning(
-                "watch.failed", directory=os.fsdecode(base), error=why, hint="changes are seen by the scan each second"
+                "watch.failed", directory=os.fsdecode(base), error=why, hint="the scan each second finds the changes"
             )
 
     def note(self, path: bytes) -> None:

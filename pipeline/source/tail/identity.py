@@ -1,4 +1,4 @@
-"""What tells one file from another: hashes of its first bytes and of the bytes just before a position.
+"""How files are told apart: by hashes of its first bytes and of the bytes just before a position.
 
 Neither the inode number nor a beginning is enough by itself: inodes are used again, and files begin alike.
 """

@@ -15,9 +15,10 @@ from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.identity import FIRST, OVERLAP, Changed, Marker, continues, digest, mark
 from tailrace.pipeline.source.tail.ledger import COPIED
 from tailrace.pipeline.source.tail.packed import kind_of
-from tailrace.pipeline.source.tail.registry import Key, Registry, base_name
+from tailrace.pipeline.source.tail.position import base_name
+from tailrace.pipeline.source.tail.registry import Key, Registry
 
-NAMED = 20  # new files of one scan that the log names one by one; of more it tells the number
+NAMED = 20  # new files of one scan that the log names one by one; of more, the number
 PATIENCE = 2.0  # seconds without growth after which a file that begins like another one is no copy in the making
 
 
@@ -31,7 +32,7 @@ class NewFiles:
         self._unmatched: list[File] = []  # not yet compared with what has the same inode number
 
     def examine(self, path: bytes, st: os.stat_result, now: float) -> int:
-        """A path that leads to an unknown inode; how many files that makes."""
+        """A path that leads to an unknown inode; returns how many files that adds."""
         key = (st.st_dev, st.st_ino)
         if key in self._registry.living:  # a second name of one that was new a moment ago
             return 0
@@ -65,7 +66,7 @@ class NewFiles:
         self._registry.troubles.skipped(path, what)
 
     def decide(self, now: float, *, whole: bool) -> None:
-        """Settle what the new files are, as far as that can be known now. ``whole``: the last scan saw everything."""
+        """Decide what the new files are, as far as that can be known now. ``whole``: the last scan saw everything."""
         registry = self._registry
         if self._unmatched:
             self._recognise(now)
@@ -107,7 +108,7 @@ class NewFiles:
 
     def _compare(self, file: File, same: File, now: float) -> None:
         if same.cursor.head.length and continues(file.fd, file.size, same.cursor.head, same.cursor.read):
-            self._go_on(file, same, now)
+            self._resume(file, same, now)
         elif same.ended:
             same.truncated = True  # before this start, it seems: there may be a copy
 
@@ -149,8 +150,8 @@ class NewFiles:
         self._registry.descriptors.open(file)  # (it may have been the one to make room)
         return old.ended or (begins_like(head, old) and may_become(file, old))
 
-    def _go_on(self, file: File, old: File, now: float) -> None:
-        """``old`` is back; ``file`` was but another look at it."""
+    def _resume(self, file: File, old: File, now: float) -> None:
+        """``old`` is there again, and ``file`` is the same."""
         self._registry.remove(file)
         if self._registry.unwanted.get(old.key) is old:
             del self._registry.unwanted[old.key]
@@ -159,14 +160,15 @@ class NewFiles:
             self._registry.remove(old)
             self._registry.descriptors.close(old)
         del self._registry.waiting[file]
-        self._registry.ended.come_back(old)
+        self._registry.ended.resume(old)
         self._registry.descriptors.hand_over(file, old)
         old.device, old.gone_since, old.verified = file.device, None, True
         old.scan = old.home = self._registry.scan
+        was = old.shown
         old.moved(file.path)
         self._registry.add(old)
         self._registry.dirty.add(old.file_id)
-        self._registry.log.info("file.resumed", **old.place)
+        self._registry.log.info("file.resumed", **old.place, was=was)
         self._registry.notice(old, old.path, os.fstat(old.fd), now)
 
     def register_new(self) -> None:
@@ -209,7 +211,7 @@ class Copy(NamedTuple):
 def copy_of(file: File, ended: Iterable[File]) -> Copy | None:
     """The generation, truncated a moment ago, whose bytes were copied into this file before.
 
-    If nothing of it was read, its beginning tells; then it is only about its name and its ledger.
+    If nothing of it was read, its beginning decides; then only its name and its ledger depend on it.
     """
     for old in ended:
         if not old.truncated or old.copied or old.accounted or not old.cursor.head.length:

@@ -1,10 +1,10 @@
-"""Packed files, known by their first bytes whatever their names: what is in them are no lines."""
+"""Packed files, recognised by their first bytes whatever their names: their content is not lines."""
 
 from __future__ import annotations
 
 import re
 
-MAGIC_BYTES = 10  # of a file, that tell
+MAGIC_BYTES = 10  # of a file, by which it is recognised
 
 # RFC 1952, RFC 8878, https://tukaani.org/xz/xz-file-format.txt; bzip2: a block begins with the digits of pi.
 _MAGIC = re.compile(

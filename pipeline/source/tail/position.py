@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source import CursorError
 
 _TYPES = {
@@ -53,3 +55,8 @@ class Position:
             if not isinstance(values[name], kind):
                 raise CursorError(f"the cursor of stream {file_id} has {name} = {values[name]!r}: not {kind.__name__}")
         return cls(file_id, **values | {"path": path})
+
+
+def base_name(path: bytes) -> str:
+    """Printable."""
+    return escape(os.fsdecode(os.path.basename(path)))

@@ -1,4 +1,4 @@
-"""The files that are known: living ones by inode, path and file id, and what may happen to one of them."""
+"""The files that the tailer knows: living ones by inode, path and file id, ended ones, and what may happen to one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tailrace.pipeline.source.tail.descriptors import Descriptors
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.identity import Changed
 from tailrace.pipeline.source.tail.ledger import COMPRESSED, TAKEN_OVER
+from tailrace.pipeline.source.tail.position import base_name
 from tailrace.pipeline.source.tail.troubles import Troubles
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.log import Log
@@ -18,15 +19,15 @@ Key = tuple[int, int]
 """(device, inode)"""
 
 REWRITTEN = (
-    "its time has changed, its size and the bytes at its beginning and at the position have not: it was touched, or "
-    "written again with the same text. Nothing of it is read a second time"
+    "its modification time changed, its size and content did not (checked: its beginning, and the bytes before the "
+    "position): it was touched, or rewritten with the same text. Nothing is read again"
 )
 RETIRE_AFTER = 3600.0  # seconds for which an ended generation is remembered: a file that was moved away may come back
 MOST_ENDED = 10_000  # ended generations remembered, however young
 
 
 class Registry:
-    """``offer`` is told of every file that may have something to be read."""
+    """``offer`` is called with every file that may have something to be read."""
 
     def __init__(self, log: Log, counters: Counters, descriptors: Descriptors, offer: Callable[[File], None]) -> None:
         self.log, self.counters, self.descriptors, self.offer = log, counters, descriptors, offer
@@ -46,7 +47,7 @@ class Registry:
         self.living[file.key] = self.by_path[file.path] = file
 
     def remove(self, file: File) -> None:
-        """It is not living any more, as far as this map goes."""
+        """No longer one of the living."""
         del self.living[file.key]
         self.forget_path(file)
 
@@ -55,7 +56,7 @@ class Registry:
             del self.by_path[file.path]
 
     def refresh(self, file: File, st: os.stat_result, now: float) -> None:
-        """What its descriptor tells, if that is news."""
+        """Take note of what its descriptor says, if that has changed."""
         if st.st_size != file.size or st.st_mtime_ns != file.mtime_ns:
             self.notice(file, file.path, st, now)
 
@@ -164,7 +165,7 @@ class Registry:
         if not known:
             self.log.warning(
                 "file.compressed", **file.place, kind=kind,
-                notice="packed files are not read: name them in source.exclude; `tailrace replay` reads .gz and .zst",
+                notice="packed files are not read: add them to source.exclude; `tailrace replay` reads .gz and .zst",
             )  # fmt: skip
 
     def trouble(self, file: File, error: OSError) -> None:
@@ -196,7 +197,8 @@ class Registry:
 
 
 class Ended:
-    """A truncated generation waits until it is clear whether a copy holds its rest; then it is accounted for."""
+    """Generations of which nothing more is read. A truncated one waits until it is clear whether a copy holds its rest;
+    then what was lost with it is known."""
 
     def __init__(self, log: Log, counters: Counters, changed: Callable[[File], None]) -> None:
         self._log, self._counters, self._changed = log, counters, changed
@@ -244,8 +246,8 @@ class Ended:
             place = {"file": file.shown, "file_id": file.file_id, "start": start, "stop": stop}
             self._log.error("bytes.lost", **place, bytes=lost, reason=reason)
 
-    def come_back(self, file: File) -> None:
-        """It had ended and is there again: it goes on, and what was given up for lost is to be read."""
+    def resume(self, file: File) -> None:
+        """It had ended and is there again: what was counted as lost is to be read."""
         reason, found = file.ledger.find_again(file.cursor.read.offset)
         if found:
             self._counters.add("bytes_unread", -found, reason=reason)
@@ -266,8 +268,3 @@ class Ended:
                 retired.append(file.file_id)
                 self._log.debug("file.retired", file=file.shown, file_id=file.file_id)
         return retired
-
-
-def base_name(path: bytes) -> str:
-    """Printable."""
-    return escape(os.fsdecode(os.path.basename(path)))

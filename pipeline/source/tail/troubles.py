@@ -1,4 +1,4 @@
-"""Troubles with files and directories, each said once until it is over or another one."""
+"""Files and directories that cannot be read, each logged once until that is over or has another reason."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Troubles:
 
     def of(self, file: File) -> str:
         """Why it cannot be read; empty: nothing is known."""
-        return self._files.get(file.path, "")
+        return self._unread.get(file.path, "")
 
     def readable(self, file: File) -> None:
         if self._unread:

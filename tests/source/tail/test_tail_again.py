@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tailrace.pipeline.source import Balances, Exhausts, Progress, Rereads, Source, Whole
 
 from .tail_stand import Begun, Stand, numbered
 
@@ -86,7 +87,7 @@ def later(log: Path) -> None:
     os.utime(log, (when, when))
 
 
-def test_case_101_a_file_rewritten_with_the_same_text_is_said_and_not_read_again(stand: Make) -> None:
+def test_a_file_rewritten_with_the_same_text_is_said_and_not_read_again(stand: Make) -> None:
     """Mutation: it is not said."""
     rig = stand()
     log = rig.write("a.log", numbered(0, 10))
@@ -133,3 +134,12 @@ def test_keys_hold_the_state_and_the_stream(stand: Make) -> None:
     rig.write("b.log", numbered(3, 6))
     rig.start(key_prefix="k3y0f0n3").run()
     assert {(chunk.key, chunk.stream) for chunk in rig.chunks} == {("k3y0f0n3-1", 1), ("k3y0f0n3-2", 2)}
+
+
+def test_the_tailer_keeps_the_contracts_of_a_source(begun: Begun) -> None:
+    tail = begun.rig.running
+    source: Source = tail
+    parts: tuple[Exhausts, Progress, Balances, Rereads, Whole] = (tail, tail, tail, tail, tail)
+    for part, kind in zip(parts, (Exhausts, Progress, Balances, Rereads, Whole), strict=True):
+        assert isinstance(part, kind)
+    assert source.changed is False

@@ -9,7 +9,7 @@ import pytest
 from .tail_stand import Stand
 
 Make = Callable[..., Stand]
-FOLLOWED = "still followed: read to its end, let go of when it has not grown for 5s (source.close_after)"
+FOLLOWED = "still read to its end, and closed when it has not grown for 5s (source.close_after)"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_bytes_that_were_not_read_when_it_is_given_up_are_told(stand: Make) -> N
     rig.rows[1].size = 8  # it was seen before the stop, and not read
     rig.start().run(3)
     (gone,) = rig.notes.of("file.gone")
-    assert (gone["unread"], gone["notice"]) == (4, "it was not open: nothing more of it is read")
+    assert (gone["unread"], gone["notice"]) == (4, "it was not open: nothing more is read from it")
     (finished,) = rig.notes.of("file.finished")
     assert finished["unread"] == 4
     assert [note["bytes"] for note in rig.notes.of("bytes.lost")] == [4]

@@ -15,7 +15,7 @@ def ended(rig: Any) -> Any:
     """One run to the end."""
     rig.start().run()
     assert rig.running.exhausted
-    rig.check_books()
+    rig.check_balances()
     return rig.stop()
 
 

@@ -53,7 +53,7 @@ def test_a_file_renamed_out_of_the_patterns_is_there(stand: Make) -> None:
     assert missing(rig) == []
 
 
-def test_case_097_a_file_that_was_rotated_and_packed_is_missing(begun: Begun) -> None:
+def test_a_file_that_was_rotated_and_packed_is_missing(begun: Begun) -> None:
     begun.log.rename(f"{begun.log}.1")
     begun.rig.write("a.log", numbered(500, 510))
     pack(Path(f"{begun.log}.1"))

@@ -69,6 +69,8 @@ def test_a_file_that_is_asked_for_by_another_path_goes_on(stand: Make) -> None:
     rig = other(rig, "moved/*.log").run(30)
     assert events(rig) == {"file.resumed"}
     assert rig.lines() == numbered(0, 9).splitlines(keepends=True)
+    (note,) = rig.notes.of("file.resumed")
+    assert (note["was"], note["file"]) == tuple(str(rig.directory / name / "a.log") for name in ("logs", "moved"))
     assert os.fsdecode(rig.rows[1].path) == str(rig.directory / "moved" / "a.log")
     assert len(rig.rows) == 1
     rig.stop()
