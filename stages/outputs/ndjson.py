@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import msgspec
@@ -28,6 +28,11 @@ def to_lines(events: list[Event], plain: bool = False) -> bytes:
         return _encoder.encode_lines(events) if plain else b"\n".join(chain(map(orjson.dumps, events), (b"",)))
     except (TypeError, ValueError, RecursionError):  # one of them is to blame; the others stay as they are
         return b"\n".join(chain((_line(event, plain) for event in events), (b"",)))
+
+
+def line_ends(data: bytes) -> list[int]:
+    """Where each line of ``to_lines`` ends, its newline included."""
+    return list(accumulate(map(len, data.splitlines(keepends=True))))  # JSON escapes what else would end a line
 
 
 def is_plain(value: Any) -> bool:

@@ -47,6 +47,7 @@ class Template:
         literal = first if isinstance(first, str) else ""  # "./{source}"
         self.base = literal[: literal.rfind("/") + 1]  # the literal directory, with its slash
         self._placeholders = [part for part in self._parts if isinstance(part, Placeholder)]
+        self.is_constant = not self._placeholders
         self._paths = _Memory(self._fill)
         self._times = {part: _Memory(_Time(part)) for part in self._placeholders if part.format is not None}
 

@@ -1,0 +1,1 @@
+"""Servers that the tests start for the sinks: on loopback, on a free port, gone with the test."""
