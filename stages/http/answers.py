@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tailrace.pipeline.delivery import Verdicts
 from tailrace.pipeline.errors import Park, Retry, Split
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.outgoing import Verdicts
 
 Verdict = Literal["delivered", "retry", "split", "reject", "park"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from tailrace.pipeline.keys import Problems, Text
+from tailrace.pipeline.keys import FilePath, Problems, Text
 
 OURS = {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
 """Header fields that follow from the request itself."""
@@ -60,24 +59,20 @@ class Bearer:
 
 @dataclass(slots=True, frozen=True)
 class Tls:
-    """Which certificates hold, for an ``https`` endpoint. The files are absolute paths, in PEM.
+    """Which certificates hold, for an ``https`` endpoint. The files are in PEM.
 
     ``ca_file`` takes the place of the system's authorities. ``cert_file`` (with ``key_file``, if the key is not in it)
     is our own certificate. ``server_name`` is the name in the server's certificate, if it is not that of the endpoint.
     """
 
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+    ca_file: Annotated[str, FilePath()] = ""
+    cert_file: Annotated[str, FilePath()] = ""
+    key_file: Annotated[str, FilePath()] = ""
     verify: bool = True
     server_name: str = ""
 
     def __post_init__(self) -> None:
         problems = Problems()
-        for key in ("ca_file", "cert_file", "key_file"):
-            path = getattr(self, key)
-            if path and not os.path.isabs(path):
-                problems.add(key, f"is {path!r}, expected an absolute path")
         if self.key_file and not self.cert_file:
             problems.add("key_file", "needs cert_file, the certificate that it is the key of")
         if not self.verify and (self.ca_file or self.server_name):

@@ -9,8 +9,9 @@ from hashlib import blake2b
 from typing import Any, ClassVar, Literal
 
 from tailrace.pipeline.batch import Event
-from tailrace.pipeline.delivery import About, Batch, Outgoing, Payload, Request, RetryPolicy, Verdicts
+from tailrace.pipeline.delivery import Batch, Request, RetryPolicy
 from tailrace.pipeline.keys import Problems
+from tailrace.pipeline.outgoing import About, Outgoing, Payload, Verdicts
 from tailrace.pipeline.stage import Guarantee
 from tailrace.stages.http.answers import Verdict, settle, verdict
 from tailrace.stages.http.compression import Body, Compression, check_compression, compressor

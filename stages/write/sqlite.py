@@ -13,9 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import orjson
 from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Event
-from tailrace.pipeline.delivery import About, Batch, Outgoing, Payload, RetryPolicy, Verdicts
+from tailrace.pipeline.delivery import Batch, RetryPolicy
 from tailrace.pipeline.errors import Park, Reject, Retry, Split
 from tailrace.pipeline.keys import Duration, Problems, Size, Text, Whole
+from tailrace.pipeline.outgoing import About, Outgoing, Payload, Verdicts
 from tailrace.pipeline.stage import Guarantee
 from tailrace.stages.outputs.ndjson import line_ends, to_lines
 from tailrace.stages.outputs.template import Template

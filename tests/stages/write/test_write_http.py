@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.batch import Event
-from tailrace.pipeline.delivery import About, Outgoing, Request
+from tailrace.pipeline.delivery import Request
 from tailrace.pipeline.errors import Park, Reject, Retry, Split
+from tailrace.pipeline.outgoing import About, Outgoing
 from tailrace.stages.http.options import Basic, Bearer, Tls
 from tailrace.stages.write.http import Http
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Event
-from tailrace.pipeline.delivery import About, Outgoing
 from tailrace.pipeline.errors import Park, Reject, Retry, Split
+from tailrace.pipeline.outgoing import About, Outgoing
 from tailrace.stages.write.sqlite import Sqlite
 
 ABOUT = About("write.sqlite", None, lambda words: None)  # noqa: ARG005
