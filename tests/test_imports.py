@@ -26,7 +26,10 @@ LAYERS = [
 LAYERS = [[f"tailrace.pipeline.{name}".rstrip(".") for name in row] for row in LAYERS]
 
 # What a stage may know of the engine.
-STAGES_MAY_IMPORT = {f"tailrace.pipeline.{name}" for name in ("batch", "delivery", "disk", "errors", "escape", "keys", "outgoing", "stage")}
+STAGES_MAY_IMPORT = {
+    f"tailrace.pipeline.{name}"
+    for name in ("batch", "delivery", "disk", "errors", "escape", "keys", "outgoing", "stage")
+}
 
 # What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
 # asks for it.

@@ -1,0 +1,1 @@
+"""What every sink must stand: one suite for all of them, with real daemons and real targets."""
