@@ -87,15 +87,17 @@ _HINTS = {
 
 
 def retry_after(text: str | None, now: float) -> float | None:
-    """Seconds until then, from seconds or a date; None: the server does not say, or nothing that can be understood."""
+    """Seconds until then, from seconds or a date. None: the server does not say, or nothing that can be understood, or
+    that the time has come: then the usual backoff keeps it from being asked without a pause."""
     if not text:
         return None
     if re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):
-        return min(float(text), LONGEST_DELAY)
-    from email.utils import parsedate_to_datetime  # slow to import, and only some servers write dates
+        seconds = float(text)
+    else:
+        from email.utils import parsedate_to_datetime  # slow to import, and only some servers write dates
 
-    try:
-        until = parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(until - now, 0.0), LONGEST_DELAY)
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return min(seconds, LONGEST_DELAY) if seconds > 0 else None
