@@ -38,7 +38,8 @@ class SimpleSink:
         return [Payload(DESTINATION, b"".join(records), ends)]
 
     def deliver(self, batch: Outgoing) -> Verdicts | None:
-        """Halves where ``write`` raises, until the events that fail alone are known; the first error if none passes."""
+        """Halves where ``write`` raises, until the events that fail alone are known; the first error if none passes. An
+        event that failed is tried once more after others have passed: only if it fails again is it to blame."""
         failed: list[tuple[int, Exception]] = []
         halves = [(0, len(batch))]
         while halves:
@@ -55,7 +56,15 @@ class SimpleSink:
                     halves += [(middle, stop), (start, middle)]
         if failed and len(failed) == len(batch):
             raise failed[0][1]
-        return Verdicts([(index, "rejected", describe(error)) for index, error in failed]) if failed else None
+        refused = []
+        for index, _ in failed:  # perhaps the target was in trouble then, and is not now
+            try:
+                self.stage.write(self._events(batch, index, index + 1))
+            except (OSError, Retry, Park):
+                raise
+            except Exception as error:
+                refused.append((index, "rejected", describe(error)))
+        return Verdicts(refused) if refused else None
 
     def _events(self, batch: Outgoing, start: int, stop: int) -> list[Event]:
         events: list[Any] = [orjson.loads(batch.record(index)) for index in range(start, stop)]
