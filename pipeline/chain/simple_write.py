@@ -14,6 +14,10 @@ from tailrace.pipeline.outgoing import Outgoing, Payload, Verdicts
 from tailrace.pipeline.stage import Guarantee, SimpleWrite
 
 DESTINATION = "-"
+PROBES = 3  # events that are tried alone before a batch that failed is searched
+DOUBTFUL = (
+    24  # failures in a row, more than one bad event makes: an event that passed is written again, to see if it does
+)
 
 
 class SimpleSink:
@@ -25,6 +29,7 @@ class SimpleSink:
         self.stage = stage
         self.batch: Batch = getattr(stage, "batch", None) or Batch()
         self.retry: RetryPolicy = getattr(stage, "retry", None) or RetryPolicy()
+        self._failures = 0  # batches that failed as a whole
 
     def encode(self, events: list[Event]) -> Iterable[Payload]:
         try:
@@ -38,33 +43,67 @@ class SimpleSink:
         return [Payload(DESTINATION, b"".join(records), ends)]
 
     def deliver(self, batch: Outgoing) -> Verdicts | None:
-        """Halves where ``write`` raises, until the events that fail alone are known; the first error if none passes. An
-        event that failed is tried once more after others have passed: only if it fails again is it to blame."""
-        failed: list[tuple[int, Exception]] = []
-        halves = [(0, len(batch))]
+        """Where ``write`` raises and some events pass alone, halves, until those that fail alone are known. What raises
+        for all that is tried is the target: the first error then, and the batch comes again."""
+        try:
+            self.stage.write(self._events(batch, 0, len(batch)))
+        except (OSError, Retry, Park):
+            raise  # not the events
+        except Exception:
+            passing = self._find_passing(batch)
+            if passing is None:
+                raise
+            refused = self._search(batch, passing)
+            return Verdicts(refused) if refused else None
+        return None
+
+    def _find_passing(self, batch: Outgoing) -> int | None:
+        """An event that is taken alone. A few are tried, each time others: a target that is down may take long for each
+        to say so, and a batch of which most are at fault finds one in the end."""
+        self._failures += 1
+        for part in range(min(PROBES, len(batch))):
+            index = (part * len(batch) // PROBES + self._failures) % len(batch)
+            if self._failure(batch, index, index + 1) is None:
+                return index
+        return None
+
+    def _search(self, batch: Outgoing, passing: int) -> list[tuple[int, str, str]]:
+        failed = []
+        halves = [(passing + 1, len(batch)), (0, passing)]
+        in_a_row = 0
         while halves:
             start, stop = halves.pop()
-            try:
-                self.stage.write(self._events(batch, start, stop))
-            except (OSError, Retry, Park):
-                raise  # not the events: all of the batch again
-            except Exception as error:
-                if stop - start == 1:
-                    failed.append((start, error))
-                else:
-                    middle = (start + stop) // 2
-                    halves += [(middle, stop), (start, middle)]
-        if failed and len(failed) == len(batch):
-            raise failed[0][1]
-        refused = []
-        for index, _ in failed:  # perhaps the target was in trouble then, and is not now
-            try:
-                self.stage.write(self._events(batch, index, index + 1))
-            except (OSError, Retry, Park):
-                raise
-            except Exception as error:
-                refused.append((index, "rejected", describe(error)))
-        return Verdicts(refused) if refused else None
+            if start == stop:
+                continue
+            error = self._failure(batch, start, stop)
+            in_a_row = in_a_row + 1 if error else 0
+            if error and stop - start == 1:
+                failed.append(start)
+            elif error:
+                middle = (start + stop) // 2
+                halves += [(middle, stop), (start, middle)]
+            if in_a_row >= DOUBTFUL:
+                self._check(batch, passing)
+                in_a_row = 0
+        if in_a_row:
+            self._check(batch, passing)
+        # Once more: perhaps the target was in trouble for a moment then.
+        again = [(index, self._failure(batch, index, index + 1)) for index in failed]
+        return [(index, "rejected", describe(error)) for index, error in again if error is not None]
+
+    def _check(self, batch: Outgoing, passing: int) -> None:
+        """Raises if an event that passed does not pass any more: then the target is in trouble."""
+        if (error := self._failure(batch, passing, passing + 1)) is not None:
+            raise error
+
+    def _failure(self, batch: Outgoing, start: int, stop: int) -> Exception | None:
+        try:
+            self.stage.write(self._events(batch, start, stop))
+        except (OSError, Retry, Park):
+            raise
+        except Exception as error:
+            return error
+        return None
 
     def _events(self, batch: Outgoing, start: int, stop: int) -> list[Event]:
         events: list[Any] = [orjson.loads(batch.record(index)) for index in range(start, stop)]
