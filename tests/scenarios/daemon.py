@@ -246,7 +246,8 @@ class Daemon:
         """Every byte of every file is accounted for, in the state as it stands."""
         letters = dict(
             self.query(
-                "SELECT stream, SUM(length) FROM (SELECT DISTINCT stream, offset, length FROM dead_letters) "
+                "SELECT stream, SUM(length) FROM (SELECT DISTINCT stream, offset, length FROM dead_letters "
+                "WHERE sink IS NULL) "
                 "GROUP BY stream"
             )
         )

@@ -127,9 +127,10 @@ path = "{self.home}/{{part}}.ndjson"
                 (self.home / f"{number}.ndjson").mkdir()
 
     def up(self) -> None:
-        for path in self.home.iterdir():
-            if path.is_dir():
-                path.rmdir()
+        """The last ones first: when the one that is waited for is gone, all are."""
+        for number in reversed(range(400)):
+            with contextlib.suppress(NotADirectoryError):
+                (self.home / f"{number}.ndjson").rmdir()
 
 
 class ToStdout(Target):
