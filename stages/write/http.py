@@ -84,7 +84,8 @@ class Http:
                 problems.add(f"status.{text}", "is in success_codes, too")
         problems.check()
         check_compression(self.compression)
-        self._client: Client | None = None  # that and all below belong to the sink's threads
+        self.given_plain = False  # told by who builds the chain
+        self._client: Client | None = None  # that and what follows belong to the sink's threads
         self._clock: Callable[[], float] = time.time
 
     # In a worker.
@@ -92,7 +93,7 @@ class Http:
     def encode(self, events: list[Event]) -> Iterable[Payload]:
         if not events:
             return []
-        data = to_lines(events)
+        data = to_lines(events, self.given_plain)
         return [Payload(self._endpoint.name, data, line_ends(data))]
 
     # In the sink's threads.

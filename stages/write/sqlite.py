@@ -100,7 +100,8 @@ class Sqlite:
         self._columns = [EVENT] if self._whole else list(self._fields)
         if self._has_id:
             self._columns.append(ID)  # bound last: it is added in the sink's thread
-        self._database: sqlite3.Connection | None = None  # that and all below belong to the sink's thread
+        self.given_plain = False  # told by who builds the chain
+        self._database: sqlite3.Connection | None = None  # that and what follows belong to the sink's thread
         self._identity = (0, 0)  # of the file: device and inode
         self._insert = self._insert_statement()
 
@@ -111,7 +112,7 @@ class Sqlite:
         array of arrays is all that is left to do in the sink's thread."""
         if not events:
             return []
-        data = to_lines(events) if self._whole else self._arrays(events)
+        data = to_lines(events, self.given_plain) if self._whole else self._arrays(events)
         return [Payload(self._path, data, line_ends(data))]
 
     def _arrays(self, events: list[Event]) -> bytes:
