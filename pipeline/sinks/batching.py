@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from time import monotonic
 
 from tailrace.pipeline.batch import Chunk
@@ -26,12 +27,7 @@ class Place:
     chunk: Chunk
     offset: int  # of its line in the slot
     length: int  # of the line, without its newline
-    number: int  # of the record among those of its line
-
-    @property
-    def event_id(self) -> str:
-        name = f"{self.chunk.key}:{self.chunk.start + self.offset}"
-        return f"{name}.{self.number}" if self.number else name
+    event_id: str
 
 
 @dataclass(slots=True, eq=False)
@@ -41,14 +37,20 @@ class Records:
     destination: str
     data: bytearray = field(default_factory=bytearray)
     ends: list[int] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)  # event ids
+    origins: list[tuple[Chunk, int, int]] = field(
+        default_factory=list
+    )  # see Place, which few records are ever asked for
     since: float = field(default_factory=monotonic)
 
     def __len__(self) -> int:
         return len(self.ends)
 
     def outgoing(self) -> Outgoing:
-        return Outgoing(self.destination, self.data, self.ends, [place.event_id for place in self.places])
+        return Outgoing(self.destination, self.data, self.ends, self.ids)
+
+    def place(self, index: int) -> Place:
+        return Place(*self.origins[index], self.ids[index])
 
     def record(self, index: int) -> bytes:
         start = self.ends[index - 1] if index else 0
@@ -60,7 +62,8 @@ class Records:
         for index in indexes:
             some.data += self.record(index)
             some.ends.append(len(some.data))
-            some.places.append(self.places[index])
+            some.ids.append(self.ids[index])
+            some.origins.append(self.origins[index])
         return some
 
 
@@ -92,8 +95,8 @@ class Batching:
                 shift = len(batch.data) - start
                 batch.data += encoded.data[start : ends[stop - 1]]
                 batch.ends += [end + shift for end in ends[at:stop]]
-                which = zip(offsets[at:stop], lengths[at:stop], numbers[at:stop], strict=True)
-                batch.places += [Place(chunk, *one) for one in which]
+                batch.ids += _event_ids(chunk, offsets[at:stop], numbers[at:stop])
+                batch.origins += zip(repeat(chunk), offsets[at:stop], lengths[at:stop])
                 self._bytes += ends[stop - 1] - start
                 at, start = stop, ends[stop - 1]
             if at < count or len(batch) >= self._settings.max_events or len(batch.data) >= self._settings.max_bytes:
@@ -124,3 +127,14 @@ class Batching:
         batch = self._open.pop(destination)
         self._bytes -= len(batch.data)
         self._send(batch)
+
+
+def _event_ids(chunk: Chunk, offsets: Sequence[int], numbers: Sequence[int]) -> list[str]:
+    """``numbers``: of each record among those of its line."""
+    key, start = chunk.key, chunk.start
+    if not any(numbers):
+        return [f"{key}:{start + offset}" for offset in offsets]
+    return [
+        f"{key}:{start + offset}.{number}" if number else f"{key}:{start + offset}"
+        for offset, number in zip(offsets, numbers, strict=True)
+    ]

@@ -70,7 +70,7 @@ class Sender:
                 waiting.append(again)
 
     def _refuse(self, batch: Records, index: int, code: str, why: str) -> None:
-        self._refused(Refused(batch.places[index], batch.record(index), code, why))
+        self._refused(Refused(batch.place(index), batch.record(index), code, why))
 
 
 class Senders:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tailrace.pipeline.errors import Park, Retry
 from tailrace.pipeline.escape import escape
@@ -23,7 +24,7 @@ from tailrace.version import __version__
 Body = bytes | bytearray | memoryview
 
 MOST_WORDS = 64 << 10  # bytes of an answer that are read where the sink does not need it
-HIDDEN_FROM = 8  # characters: a shorter header value is no secret, and would be found in innocent words
+HIDDEN_FROM = 8  # characters: a shorter value of a header or the query is no secret, and innocent words hold it
 
 
 class Client:
@@ -42,7 +43,9 @@ class Client:
         """Park: a file of ``tls`` cannot be used."""
         self._endpoint, self._timeout, self._clock = endpoint, timeout, clock
         self._headers = {"User-Agent": f"tailrace/{__version__}", **(headers or {})}
-        secrets = [value for value in (headers or {}).values() if len(value) >= HIDDEN_FROM]
+        query = endpoint.target.partition("?")[2]
+        sent = [*(headers or {}).values(), query, *(value for _, value in parse_qsl(query))]
+        secrets = [value for value in sent if len(value) >= HIDDEN_FROM]
         if auth is not None:
             self._headers["Authorization"] = auth.header()
             secrets += auth.secrets()

@@ -123,11 +123,8 @@ class Sqlite:
             )
         rows = [list(map(event.get, names)) for event in events]
         try:
-            for row in rows:
-                if not FLAT.issuperset(map(type, row)):
-                    row[:] = [
-                        orjson.dumps(value).decode() if isinstance(value, dict | list) else value for value in row
-                    ]
+            if not FLAT.issuperset(map(type, chain.from_iterable(rows))):
+                rows = [[_flat(value) for value in row] for row in rows]
             return b"\n".join(chain(map(orjson.dumps, rows), (b"",)))
         except TypeError:
             for row in rows:
@@ -261,6 +258,10 @@ class Sqlite:
 
 def _is_of_a_row(error: Exception) -> bool:
     return isinstance(error, OverflowError) or getattr(error, "sqlite_errorcode", 0) & PRIMARY in OF_THE_ROW
+
+
+def _flat(value: Any) -> Any:
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
 
 
 def _quoted(name: str) -> str:
