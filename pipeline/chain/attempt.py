@@ -225,16 +225,19 @@ class Attempt:
             return _joined(step.sink, payloads)
         lines = self.lineage.lines(events, self.marker[0])
         numbers = self.lineage.numbers(events)
+        places, start, base = list(self.places), self.start, self.base  # a list and names: this is done for each record
+        find, whole = self.piece.find, len(self.piece)
         encoded = []
         for payload in payloads:
             ends = payload.ends
             which = payload.events if payload.events is not None else range(len(events))
             if ends is None or len(ends) != len(which):
                 raise TypeError(f"{step.label} must tell where each record of a payload ends (Payload.ends)")
-            of = [lines[index] for index in which]
-            offsets = [self.places[line] - self.start for line in of]
-            lengths = [self._length(offset) for offset in offsets]
-            table = columns(ends, [self.base + at for at in offsets], lengths, [numbers[index] for index in which])
+            of = lines if payload.events is None else [lines[index] for index in which]
+            begins = [places[line] - start for line in of]
+            lengths = [(end if (end := find(b"\n", at)) >= 0 else whole) - at for at in begins]
+            offsets = [base + at for at in begins]
+            table = columns(ends, offsets, lengths, numbers if of is lines else [numbers[index] for index in which])
             encoded.append(Encoded(step.sink, payload.destination, payload.data, table))
         return encoded
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 from tailrace.pipeline.batch import Event, Fail
@@ -53,6 +54,8 @@ class Lineage:
             raise LostTrackError(self._lost)
         if len(self._parsed) == 1:
             return [0] * len(events)
+        if self._lines is None and len(events) == len(self._parsed) and all(map(is_, events, self._parsed)):
+            return list(range(len(events)))  # as the parser gave them
         known = self._known()
         found = [known.get(id(event)) for event in events]
         if None in found:
