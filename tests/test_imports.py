@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A name stands for the module and everything below it (the longest name that fits counts); a module
 # imports from its own layer and from lower ones.
 LAYERS = [
-    ["", "errors", "escape", "sizes", "batch", "stage", "disk", "keys", "construct", "delivery"],
-    ["settings", "work.layout"],
+    ["", "errors", "escape", "sizes", "batch", "stage", "disk", "keys", "construct", "delivery", "outgoing"],
+    ["settings"],
     ["telemetry"],
     ["chain"],
     ["config", "source", "state", "work.ring"],
@@ -34,13 +35,13 @@ STAGES_MAY_IMPORT = {
 # What of stages/ the engine may import by name; every other stage is found by its file's name when a configuration
 # asks for it.
 ENGINE_MAY_IMPORT = {
-    "tailrace.stages.expressions.expression": {  # `when`
-        "tailrace.pipeline.run.daemon",
-        "tailrace.pipeline.config",
+    "tailrace.stages.expressions.expression": {"tailrace.pipeline.config", "tailrace.pipeline.chain.steps"},  # `when`
+    "tailrace.stages.defaults": {  # what is used where the configuration names nothing
         "tailrace.pipeline.chain.steps",
+        "tailrace.pipeline.cli",
+        "tailrace.pipeline.run.replay",
+        "tailrace.pipeline.state.migrate",
     },
-    "tailrace.stages.parse.raw": {"tailrace.pipeline.chain.steps"},  # takes the files that no parse stage is for
-    "tailrace.stages.write.file": {"tailrace.pipeline.run.daemon"},  # takes back what removed sinks wrote
 }
 
 # Who may import what makes things happen at the same time, or from outside.
@@ -51,7 +52,7 @@ CONCURRENCY = {
     "asyncio": set(),
     "concurrent": set(),
     "multiprocessing": set(),
-    "queue": THREADS | {"tailrace.pipeline.run.engine"},  # where the sinks' answers arrive
+    "queue": THREADS,
     "signal": PROCESSES | {"tailrace.pipeline.cli"},
     "socket": PROCESSES,
     "subprocess": PROCESSES,
@@ -118,6 +119,24 @@ def test_engine_imports_point_downwards_only(name: str) -> None:
             its = layer(other)
             assert its is not None, f"{other} has no layer: add it to LAYERS"
             assert its <= own, f"{name} (layer {own}) imports {other} (layer {its}) from above"
+
+
+STAGE_NAMES = re.compile(r"(parse|enrich|write)\.[a-z][a-z0-9_]*")
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_engine_names_no_stage_not_even_in_a_string(name: str) -> None:
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    documents = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+            assert not STAGE_NAMES.fullmatch(node.value), f"{name} names {node.value}: see stages/defaults.py"
 
 
 @pytest.mark.parametrize("name", ENGINE)

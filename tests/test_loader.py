@@ -150,12 +150,12 @@ def test_a_name_that_is_not_in_the_module(own: Resolve) -> None:
     [
         (
             "class Name: pass",
-            "Name is not a stage: expected exactly one of the methods parse, process and encode, fou",
+            "Name is not a stage: expected exactly one of the methods parse, process, write and encode",
         ),
         ("class Name:\n def parse(self): 1\n def encode(self): 1", "found parse and encode"),
         (
             "class Name:\n def encode(self): 1",
-            "class Name has encode, so it is a sink, but lacks guarantee, announce, de",
+            "class Name has encode, so it is a sink, but lacks guarantee, deliver",
         ),
         ("async def Name(event): 1", "Name is an async function; expected a plain one: (event) -> event, list or None"),
         ("def Name(event): yield 1", "Name is a generator; expected a function that returns an event, a list or None"),
@@ -256,42 +256,6 @@ def test_a_result_that_is_no_event_fails_the_event(result: Any, found: str) -> N
     bad = failure(lambda _: result, {"a": 1})
     assert bad.code == "bad_result"
     assert bad.why.startswith(f"the function returned {found}")
-
-
-def test_a_dict_that_comes_twice_is_copied() -> None:
-    shared: Event = {"deep": {"a": 1}}
-    entries = run(lambda _: [shared, shared], {}) + run(lambda _: shared, {}, {})
-    first, second, third, fourth = entries
-    assert isinstance(second, dict)
-    assert isinstance(fourth, dict)
-    assert first is not second
-    assert third is not fourth
-    second["deep"]["a"] = fourth["deep"]["a"] = 2
-    assert first == third == {"deep": {"a": 1}}
-
-
-def test_events_of_one_line_are_numbered() -> None:
-    def double(event: Event) -> list[Event]:
-        return [event, dict(event)]
-
-    def ids(entries: list[Event | Fail]) -> list[Any]:
-        return [entry.get("event_id") for entry in entries if isinstance(entry, dict)]
-
-    once = run(double, {"event_id": "7:0"}, {"event_id": "7:90"}, {})
-    assert ids(once) == ["7:0", "7:0.1", "7:90", "7:90.1", None, None]
-    twice = run(double, *(entry for entry in once if isinstance(entry, dict)))
-    assert ids(twice) == ["7:0", "7:0.1", "7:0.2", "7:0.3", "7:90", "7:90.1", "7:90.2", "7:90.3", *[None] * 4]
-    line_by_line = [run(double, {"event_id": line}, {"event_id": f"{line}.1"}) for line in ("7:0", "7:90")]
-    assert ids(line_by_line[0]) + ids(line_by_line[1]) == ids(twice)[:8]
-
-
-def test_ids_of_the_users_own_are_told_apart_within_one_result_only() -> None:
-    def some(event: Event) -> Any:
-        return [event, dict(event), dict(event)] if event.get("split") else event
-
-    entries = run(some, {"event_id": "a"}, {"event_id": "a"}, {"event_id": "a.5", "split": True}, {"event_id": "a.5"})
-    found = [entry["event_id"] for entry in entries if isinstance(entry, dict)]
-    assert found == ["a", "a", "a.5", "a.5.1", "a.5.2", "a.5"]
 
 
 def test_the_loader_is_light() -> None:

@@ -47,7 +47,7 @@ class Attempt:
         self.made = Made()
         self.records = Records(piece, start)
         self.places = self.records.places
-        self.lineage = Lineage((), "", str)
+        self.lineage = Lineage((), "", "", ())
         sinks = [step for step in steps if step.role == "write"]
         # By id; the events, so that none of them is freed and gives its id to another.
         self.routed: dict[int, Event] | None = {} if sinks and all(step.when for step in sinks) else None
@@ -66,7 +66,6 @@ class Attempt:
         if not records.data:
             return self.made
         origin = origin_of(self.places)
-        self.key = origin.key
         lines = Lines(records.data, origin, records.total - records.empty)
         events: list[Event] = []
         clock = perf_counter()
@@ -103,7 +102,7 @@ class Attempt:
                 entries += self._parse_few(step, lines.part(at, FEW))
         else:
             entries = step.parse(lines)
-        self.lineage = Lineage(entries, step.id_field, self._line_id)
+        self.lineage = Lineage(entries, step.id_field, lines.origin.key, self.places)
         kinds = set(map(type, entries))
         if kinds == {dict}:
             return cast(list[Event], entries.copy())  # a stage may change the list it is given
@@ -140,9 +139,6 @@ class Attempt:
             entries += [outcome] if isinstance(outcome, Fail) else outcome
         return entries
 
-    def _line_id(self, index: int) -> str:
-        return f"{self.key}:{self.places[index]}"
-
     # Enrich.
 
     def _enrich(self, step: Step, events: list[Event], origin: Origin, alone: bool) -> list[Event]:
@@ -177,12 +173,14 @@ class Attempt:
         self, step: Step, events: list[Event], origin: Origin, alone: bool
     ) -> tuple[Entries, list[int | None]]:
         """What the step makes of these, and of which of them each was made, as far as that can be told."""
-        count = len(events)
         if not alone:
+            given = set(map(id, events)) if step.own else set()
+            count = len(events)
             entries = step.process(events, origin)
             if isinstance(step.stage, Lifted):
                 return entries, list(step.stage.sources)
-            return entries, list(range(count)) if len(entries) == count else [None] * len(entries)
+            in_order = len(entries) == count and given.isdisjoint(map(id, entries))
+            return entries, list(range(count)) if in_order else [None] * len(entries)
         entries = []
         sources: list[int | None] = []
         for index, event in enumerate(events):

@@ -1,15 +1,15 @@
 """Whose event is it? Follows the events of a piece through the stages back to the line each was made of.
 
-An event belongs to the line of the same dict before the stage; else of the one with the same event id; else, where the
-stage gave as many as it got, of the one at the same place. Where none of that helps, the stage is called event by
-event. Further events of one line are numbered: ``.1``, ``.2`` ... stand behind its event id.
+An event belongs to the line of the same dict before the stage; else of the one with the same event id; else, where
+the stage gave as many as it got, all of them new dicts, of the one at the same place. Where none of that helps, the
+stage is called event by event. Further events of one line are numbered: ``.1``, ``.2`` ... stand behind its event id.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import is_
 from typing import Any
 
@@ -26,11 +26,11 @@ class LostTrackError(Exception):
 
 
 class Lineage:
-    """``parsed`` are the entries of the parser, one a line; ``line_id`` gives a line's event id by its index."""
+    """``parsed`` are the entries of the parser, one a line; each line's event id is ``key`` and its place."""
 
-    def __init__(self, parsed: Sequence[Event | Fail], id_field: str, line_id: Callable[[int], str]) -> None:
+    def __init__(self, parsed: Sequence[Event | Fail], id_field: str, key: str, places: Sequence[int]) -> None:
         self._parsed = parsed
-        self._id_field, self._line_id = id_field, line_id
+        self._id_field, self._key, self._places = id_field, key, places
         self._lines: dict[int, int] | None = None  # identity of an event: index of its line
         self._numbers: dict[int, int] = {}  # identity of an event: its number, where that is not 0
         self._held: list[Any] = []  # events known by identity: none may be freed and give it to another
@@ -117,7 +117,7 @@ class Lineage:
             self._numbers[id(event)] = number
         name = event.get(self._id_field) if self._id_field else None
         if isinstance(name, str):
-            own = self._line_id(line)
+            own = f"{self._key}:{self._places[line]}"
             if name == own or name.startswith(f"{own}."):
                 event[self._id_field] = f"{own}.{number}" if number else own
 

@@ -21,7 +21,6 @@ from typing import Any, Literal
 
 from tailrace.pipeline.chain.explain import describe, missing_module, origin_of
 from tailrace.pipeline.chain.function import Lifted
-from tailrace.pipeline.chain.simple_write import SimpleSink
 from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.escape import escape
@@ -100,8 +99,11 @@ def build(spec: StageSpec, directory: str | os.PathLike[str]) -> Any:
     if not isinstance(thing, type):
         return Lifted(thing)
     stage: Any = construct(thing, spec.options)
-    simple = spec.role == "write" and not hasattr(stage, "encode")
-    return SimpleSink(stage) if simple else stage
+    if spec.role == "write" and not hasattr(stage, "encode"):
+        from tailrace.pipeline.chain.simple_write import SimpleSink  # brings what few configurations need
+
+        return SimpleSink(stage)
+    return stage
 
 
 def _own_thing(module_name: str, name: str, directory: str) -> type | Callable[..., Any]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.sizes import readable_size
 
 if TYPE_CHECKING:
     from tailrace.pipeline.chain.step import Step
@@ -113,13 +112,15 @@ def _is_packed(path: bytes) -> bool:
 
 def _unparsed(paths: list[str], steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
     """Files that no parse stage is for. That there is no parse stage at all is a warning of its own."""
+    from tailrace.stages.defaults import LINES
+
     parsers = [step for step in steps if step.role == "parse"]
     *others, last = parsers
-    if not others or last.label != "parse.raw" or last.only:
+    if not others or last.label != LINES or last.only:
         return
     raw = [path for path in paths if not any(step.matches(os.path.basename(path)) for step in others)]
     for path in raw[:_FILES_SHOWN]:
-        yield _HINT, f"{path}: no parse stage applies to it; its lines are taken unparsed, as by parse.raw"
+        yield _HINT, f"{path}: no parse stage applies to it; its lines are taken unparsed, as by {LINES}"
     if len(raw) > _FILES_SHOWN:
         yield _HINT, f"... and {len(raw) - _FILES_SHOWN:,} more that no parse stage applies to"
 
@@ -169,9 +170,9 @@ def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
 
     stages = [build(spec, config.directory) for spec in config.stages]
     parts = memory_ceiling(config, stages, config.pipeline.workers, files)
-    yield _YES, f"memory ceiling: {readable_size(sum(size for _, size in parts))}"
+    yield _YES, f"memory ceiling: {_mib(sum(size for _, size in parts))}"
     for what, size in parts:
-        yield "", f"{readable_size(size):>12}  {what}"
+        yield "", f"{_mib(size):>12}  {what}"
     if config.pipeline.workers == 0:
         yield _HINT, "workers = 0: a stage that crashes the process, or never returns from C code, ends the daemon"
         yield _HINT, "workers = 0: the ceiling holds for the stages that come with tailrace; nothing limits your own"
@@ -179,3 +180,8 @@ def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
 
 def _text(path: bytes) -> str:
     return path.decode(errors="surrogateescape")
+
+
+def _mib(size: int) -> str:
+    """All parts of the sum in the same unit."""
+    return f"{size / (1 << 20):,.1f} MiB"

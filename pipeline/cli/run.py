@@ -63,6 +63,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.counters import Counters
     from tailrace.pipeline.telemetry.summary import Summary
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
+    from tailrace.stages.defaults import STANDARD_OUTPUT
 
     signals = Signals()
     if not arguments.until_eof and (arguments.last_line or arguments.give_up is not None):
@@ -87,7 +88,7 @@ def _execute(arguments: argparse.Namespace) -> int:
         nonlocal progress
         signals.connect(engine.stop)
         if arguments.until_eof:
-            on_stdout = any(spec.use == "write.stdout" for spec in config.stages)
+            on_stdout = any(spec.use == STANDARD_OUTPUT for spec in config.stages)
             progress = Progress(counters, engine.progress, data=sys.stdout if on_stdout else None)
         settings = config.pipeline
         found = len(Finder(config.tail.paths, config.tail.exclude).scan().found)

@@ -174,7 +174,9 @@ def test_case_046_commits_that_go_on_failing_stop_it_loudly(
     pipeline.store.failures["commit"] = [OSError(f"disk {number}") for number in range(20)]
     outcome = pipeline.run()
     assert not outcome.complete
-    assert outcome.message.startswith(f"{most} commits in a row have failed, the last one: OSError: disk {most - 1}.")
+    assert outcome.message.startswith(
+        f"{most} commits in a row have failed, the last one: OSError: disk {most - 1}; nothing is lost"
+    )
     assert [fields["failures"] for fields in pipeline.log.fields("pipeline.rewind")] == list(range(1, most + 1))
     assert pipeline.store.commits == []
     assert outcome.counters.total("lines_pending") == outcome.counters.total("lines_read")

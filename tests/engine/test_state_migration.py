@@ -120,8 +120,8 @@ def test_case_045_every_row_of_schema_1_is_there_in_schema_2(tmp_path: Path) -> 
          '{"seen":312,"acknowledged":8,"dead_lettered":304,"skipped":{},"lost":{},"pending":0}'),
     ]  # fmt: skip
     assert state.sinks() == {
-        "all": SinkRecord("write.file", {}),
-        "write.file:out/{source}.ndjson": SinkRecord("write.file", {}),
+        "all": SinkRecord("write.file", {"path": f"{HOME}/out/all.ndjson"}),
+        "write.file:out/{source}.ndjson": SinkRecord("write.file", {"path": f"{HOME}/out/turned.log.ndjson"}),
     }
     assert query(path, "SELECT stream, clock, year_bound, payload FROM dead_letters") == [
         (1, None, None, None), (2, None, None, None), (2, None, None, None),

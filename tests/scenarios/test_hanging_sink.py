@@ -19,7 +19,7 @@ CONFIG = configuration(
     source={"max_line_bytes": "4KiB"},
 )
 HANGING = '''
-"""write.file that hangs in deliver or barrier while the file `hang` names that method."""
+"""write.file that hangs in deliver or sync while the file `hang` names that method."""
 
 import pathlib
 import threading
@@ -36,18 +36,18 @@ def hang(method):
 
 
 class Hanging(File):
-    def deliver(self, destination, payload):
+    def deliver(self, batch):
         hang("deliver")
-        super().deliver(destination, payload)
+        super().deliver(batch)
 
-    def barrier(self):
-        hang("barrier")
-        return super().barrier()
+    def sync(self, cut):
+        hang("sync")
+        return super().sync(cut)
 '''
 FIRST, LINES = 2_000, 20_000
 
 
-@pytest.mark.parametrize("method", ["deliver", "barrier"])
+@pytest.mark.parametrize("method", ["deliver", "sync"])
 def test_case_071_a_sink_that_hangs_during_shutdown_leaves_positions_where_they_were(
     make_daemon: MakeDaemon, method: str
 ) -> None:

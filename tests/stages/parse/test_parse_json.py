@@ -101,7 +101,7 @@ def test_text_is_not_made_for_lines_that_are_fine() -> None:
     ],
 )
 def test_a_line_that_is_no_json_is_told_where_and_what(line: str, why: str) -> None:
-    assert one(line) == ("no_match", f"no JSON: {why}")
+    assert one(line) == ("no_match", f"not JSON: {why}")
 
 
 def test_case_082_last_of_duplicate_keys_wins() -> None:
