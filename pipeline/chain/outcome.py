@@ -50,6 +50,14 @@ class Tally:
     filtered: dict[str, int] = field(default_factory=dict)  # "stage\0reason": events
     seconds: dict[str, float] = field(default_factory=dict)  # stage: seconds
 
+    def __add__(self, other: Tally) -> Tally:
+        pairs = (
+            (self.written, other.written), (self.made, other.made), (self.filtered, other.filtered),
+            (self.seconds, other.seconds),
+        )  # fmt: skip
+        sums = [{**ours, **{key: ours.get(key, 0) + value for key, value in more.items()}} for ours, more in pairs]
+        return Tally(self.lines + other.lines, *sums)  # type: ignore[arg-type]  # the types stay what they were
+
     def to_json(self) -> bytes:
         return orjson.dumps((self.lines, self.written, self.made, self.filtered, self.seconds))
 

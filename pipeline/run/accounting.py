@@ -44,17 +44,17 @@ class Accounting:
 
     def _count(self, result: Result) -> None:
         add = self._counters.add
-        for tally in result.tallies:
-            add("lines_read", tally.lines)
-            for sink, count in tally.written.items():
-                add("events_written", count, sink=sink)
-            for stage, count in tally.made.items():
-                add("events_made", count, stage=stage)
-            for key, count in tally.filtered.items():
-                stage, reason = key.split("\0")
-                add("events_filtered", count, stage=stage, reason=reason)
-            for stage, seconds in tally.seconds.items():
-                add("stage_seconds", seconds, stage=stage)
+        tally = result.tally
+        add("lines_read", tally.lines)
+        for sink, count in tally.written.items():
+            add("events_written", count, sink=sink)
+        for stage, count in tally.made.items():
+            add("events_made", count, stage=stage)
+        for key, count in tally.filtered.items():
+            stage, reason = key.split("\0")
+            add("events_filtered", count, stage=stage, reason=reason)
+        for stage, seconds in tally.seconds.items():
+            add("stage_seconds", seconds, stage=stage)
         for dead in result.dead:
             add("dead_letters", stage=dead.stage, error=dead.error)
         add("batches")
@@ -73,16 +73,13 @@ class Accounting:
             )  # fmt: skip
 
     def _log_batch(self, task: Task, result: Result) -> None:
-        seconds: dict[str, float] = {}
-        for tally in result.tallies:
-            for stage, value in tally.seconds.items():
-                seconds[stage] = round(seconds.get(stage, 0.0) + value, 6)
+        seconds = {stage: round(value, 6) for stage, value in result.tally.seconds.items()}
         now, wall = monotonic(), time()
         self._log.debug(
             "batch.done", batch=task.number, worker=task.pid, file=task.chunk.path, file_id=task.chunk.stream,
             position=task.chunk.start + task.begin, end_position=task.chunk.start + task.done,
             start=round(wall - (now - task.started), 6), end=round(wall, 6), seconds=seconds,
-            lines=sum(tally.lines for tally in result.tallies), dead_letters=len(result.dead),
+            lines=result.tally.lines, dead_letters=len(result.dead),
         )  # fmt: skip
 
 

@@ -267,7 +267,7 @@ class Dispatch:
             size = readable_size(chunk.oversize)
             why = f"the line has {size}, source.max_line_bytes allows less; its beginning is kept"
             dead = DeadLine(0, chunk.length, "source", "too_long", why)
-            return Result(dead=[dead], tallies=[Tally(lines=1)])
+            return Result(dead=[dead], tally=Tally(lines=1))
         return read_result(task.slot.output, task.slot.progress[1])
 
     def settle(self, task: Task) -> None:

@@ -2,7 +2,8 @@
 
 Payloads of one sink lie one behind the other, so a chunk that went to one file is written by one call. A record is
 ``body | length of body``, the first one at the very end of the output; read from the end they are in order. Payloads
-and records of one piece are taken together or not at all: the worker's progress word covers both.
+and records of one piece are taken together or not at all: the worker's progress word covers both. A tally counts from
+the beginning of the output: the last one that is covered stands for all.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class ResultWriter:
         self._records_left = most_records(len(output))
         self._front = 0
         self._back = len(output)
+        self._tally = Tally()
 
     @property
     def empty(self) -> bool:
@@ -49,13 +51,15 @@ class ResultWriter:
         """Take the whole outcome, or nothing (False) when it does not fit any more."""
         count = len(made.payloads) + len(made.dead)
         front, back = self._front, self._back
-        if count <= self._records_left and self._put_all(made):
+        tally = self._tally + made.tally
+        if count <= self._records_left and self._put_all(made, tally):
             self._records_left -= count
+            self._tally = tally
             return True
         self._front, self._back = front, back
         return False
 
-    def _put_all(self, made: Made) -> bool:
+    def _put_all(self, made: Made, tally: Tally) -> bool:
         for payload in made.payloads:
             size = len(payload.data)
             destination = payload.destination.encode("utf-8", "surrogatepass")
@@ -72,7 +76,7 @@ class ResultWriter:
                 return False
         if made.changes and not self._record(bytes((KIND_CHANGES,)) + orjson.dumps(made.changes)):
             return False
-        return self._record(bytes((KIND_TALLY,)) + made.tally.to_json())
+        return self._record(bytes((KIND_TALLY,)) + tally.to_json())
 
     def _record(self, body: bytes, payload: int = 0) -> bool:
         end = self._back - FOOTER.size
@@ -91,7 +95,7 @@ class Result:
 
     payloads: list[Encoded] = field(default_factory=list)  # their data are views of the output
     dead: list[DeadLine] = field(default_factory=list)
-    tallies: list[Tally] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
     changes: list[Changes] = field(default_factory=list)  # in the order in which they were made
 
 
@@ -99,6 +103,7 @@ def read_result(output: memoryview, record_bytes: int) -> Result:
     """Everything the progress word vouches for; the views are valid as long as the slot is not given away."""
     result = Result()
     last: tuple[int, str, int, int] | None = None  # sink, destination, from, to: what a neighbour may be joined to
+    tally: memoryview | None = None
     for body in _records(output, record_bytes):
         kind = body[0]
         if kind == KIND_PAYLOAD:
@@ -123,7 +128,9 @@ def read_result(output: memoryview, record_bytes: int) -> Result:
         elif kind == KIND_CHANGES:
             result.changes.append(orjson.loads(body[1:]))
         else:
-            result.tallies.append(Tally.from_json(body[1:]))
+            tally = body[1:]
+    if tally is not None:
+        result.tally = Tally.from_json(tally)
     return result
 
 

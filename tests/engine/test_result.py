@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, Tally, clean, columns, fields_text
@@ -63,7 +64,11 @@ def test_whatever_fits_is_read_back_and_the_rest_leaves_no_trace(outcomes: list[
     ]
     assert result.changes == expected_changes
     assert result.dead == [dead for made in taken for dead in made.dead]
-    assert result.tallies == [made.tally for made in taken]
+    assert result.tally == sum((made.tally for made in taken), Tally())
+    assert result.tally.lines == sum(made.tally.lines for made in taken)
+    for name in ("written", "made", "filtered", "seconds"):
+        whole = sum(sum(getattr(made.tally, name).values()) for made in taken)
+        assert sum(getattr(result.tally, name).values()) == pytest.approx(whole)
     assert writer.empty == (not taken)
 
 

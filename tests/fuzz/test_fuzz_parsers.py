@@ -90,15 +90,14 @@ def bench() -> Iterator[Bench]:
     one.close()
 
 
-def total(tallies: list[Tally]) -> tuple[int, int, int]:
+def total(tally: Tally) -> tuple[int, int, int]:
     """(lines, written, filtered)"""
-    written = sum(sum(tally.written.values()) for tally in tallies)
-    return sum(tally.lines for tally in tallies), written, sum(sum(tally.filtered.values()) for tally in tallies)
+    return tally.lines, sum(tally.written.values()), sum(tally.filtered.values())
 
 
 def check(bench: Bench, use: str, data: bytes) -> None:
     at_once, alone = (bench.work(use, data, careful=careful) for careful in (False, True))
-    lines, written, filtered = total(at_once.tallies)
+    lines, written, filtered = total(at_once.tally)
     assert lines == data.count(b"\n") == written + filtered + len(at_once.dead), "every line comes to something"
     output = b"".join(bytes(payload.data) for payload in at_once.payloads)
     events = [json.loads(line) for line in output.split(b"\n")[:-1]]
@@ -111,7 +110,7 @@ def check(bench: Bench, use: str, data: bytes) -> None:
         assert dead.trace is None, f"a parser that raises: {dead.trace}"
     assert all(one.offset < other.offset for one, other in pairwise(at_once.dead) if one.stage == other.stage)
     assert output == b"".join(bytes(payload.data) for payload in alone.payloads), "the same as line by line"
-    assert total(alone.tallies) == (lines, written, filtered)
+    assert total(alone.tally) == (lines, written, filtered)
     assert sorted((d.offset, d.length, d.stage, d.error, d.why) for d in at_once.dead) == sorted(
         (d.offset, d.length, d.stage, d.error, d.why) for d in alone.dead
     )
