@@ -31,6 +31,7 @@ from tailrace.pipeline.work.layout import ResultWriter
 from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
 
 PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
+LINE = 4096  # bytes: few lines are longer
 CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn
 COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cycles, users' code may
 M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
@@ -136,13 +137,11 @@ class Work:
 
     def _piece(self) -> bool:
         """Run up to PIECE bytes of whole lines at once; True when the output is full."""
-        done, length = self._done, self._asked.length
-        data = bytes(self._slot.input[done : min(done + PIECE, length)])
-        if done + len(data) < length:
-            end = data.rfind(b"\n") + 1
-            if not end:
-                return self._careful(done + 1)  # a line longer than a piece
-            data = data[:end]
+        done = self._done
+        end = self._end_of_piece(done)
+        if end == done:
+            return self._careful(done + 1)  # a line longer than a piece
+        data = bytes(self._slot.input[done:end])
         self._slot.words[AT] = done << 1
         made: Made | None = None
         try:
@@ -159,6 +158,16 @@ class Work:
             return False
         # Line by line the output is filled to the last line that fits; an empty one shows which line never will.
         return self._careful(done + len(data)) if self._writer.empty else True
+
+    def _end_of_piece(self, begin: int) -> int:
+        """Where the last line ends that ends within PIECE; ``begin``: none does. Few bytes are copied for that."""
+        stop = min(begin + PIECE, self._asked.length)
+        if stop == self._asked.length:
+            return stop
+        for start in (max(begin, stop - LINE), begin):
+            if end := bytes(self._slot.input[start:stop]).rfind(b"\n") + 1:
+                return start + end
+        return begin
 
     def _careful(self, until: int) -> bool:
         self._careful_until = until
@@ -182,7 +191,7 @@ class Work:
         return False
 
     def _line(self, begin: int) -> bytes:
-        size = 4096
+        size = LINE
         while True:
             data = bytes(self._slot.input[begin : min(begin + size, self._asked.length)])
             end = data.find(b"\n") + 1
