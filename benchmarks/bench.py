@@ -1,7 +1,7 @@
 """``make bench``: how fast tailrace is beside what bounds it and what it competes with, in interleaved runs.
 
-Every figure is that of whole processes, their start included. Absolute figures vary with the machine and the hour; the
-ratios at the end are the point.
+Wall time is that of whole processes, their start included. CPU time is the difference between two sizes of input, so it
+holds no start. Absolute figures vary with the machine and the hour; the ratios at the end are the point.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import contenders, inputs, report
-from benchmarks.measure import Failed, signals
+from benchmarks.measure import Failed, Measured, signals
 
+PARTS = 6  # the smaller input is so many times smaller
 DATA = Path(__file__).parent / "data"
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -33,7 +34,7 @@ def parse_size(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.bench", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--size", type=parse_size, default="200MB", help="of each input (default: 200MB)")
+    parser.add_argument("--size", type=parse_size, default="1GB", help="of each input (default: 1GB)")
     parser.add_argument("--runs", type=int, default=3, help="of each contender; the median counts (default: 3)")
     parser.add_argument("--kind", choices=list(inputs.KINDS), action="append", help="only this input; may be repeated")
     parser.add_argument("--input", type=Path, metavar="FILE", help="repeat this file up to the size; needs one --kind")
@@ -48,13 +49,14 @@ def arguments() -> argparse.Namespace:
 def machine() -> str:
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{os.cpu_count()} x {model[1] if model else platform.machine()}, {python}, orjson {version('orjson')}"
+    packages = ", ".join(f"{name} {version(name)}" for name in ("orjson", "msgspec"))
+    return f"{os.cpu_count()} x {model[1] if model else platform.machine()}, {python}, {packages}"
 
 
-def run(row: report.Row, contender: contenders.Contender, source: Path, lines: int) -> None:
+def run(row: report.Row, contender: contenders.Contender, source: Path, lines: int, into: list[Measured]) -> None:
     work = Path(tempfile.mkdtemp(prefix="run-", dir=DATA)).resolve()
     try:
-        row.runs.append(contender.run(contenders.Job(row.kind, source, lines, work)))
+        into.append(contender.run(contenders.Job(row.kind, source, lines, work)))
     except Failed as why:
         if not row.failed:
             print(f"\n{contender.name}: {why}", file=sys.stderr)
@@ -69,16 +71,18 @@ def progress(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def rounds(kind: str, source: Path, here: list[contenders.Contender], runs: int) -> list[report.Row]:
-    """Every contender in turn, ``runs`` times, each round beginning with the next one."""
-    size, lines = source.stat().st_size, inputs.lines_in(source)  # also brings the file into the page cache
-    print(f"{kind}: {source.name}, {size} bytes, {lines} lines", flush=True)
-    order = [(report.Row(kind, each.name, size), each) for each in here if kind in each.kinds]
+def rounds(kind: str, source: Path, small: Path, here: list[contenders.Contender], runs: int) -> list[report.Row]:
+    """Every contender in turn, ``runs`` times over both inputs, each round beginning with the next one."""
+    lines, few = inputs.lines_in(source), inputs.lines_in(small)  # also brings the files into the page cache
+    size, less = source.stat().st_size, small.stat().st_size
+    print(f"{kind}: {source.name}, {size} bytes, {lines} lines; and {less} bytes of the same kind", flush=True)
+    order = [(report.Row(kind, each.name, size, less), each) for each in here if kind in each.kinds]
     rows = [row for row, _ in order]
     for number in range(1, runs + 1):
         for row, contender in order:
             progress(f"run {number} of {runs}: {contender.name}")
-            run(row, contender, source, lines)
+            run(row, contender, small, few, row.small_runs)
+            run(row, contender, source, lines, row.runs)
         order = order[1:] + order[:1]
     progress("")
     return rows
@@ -96,10 +100,13 @@ def main() -> None:
     rows: list[report.Row] = []
     for kind in options.kinds:
         original, size = options.input, options.size
-        source = inputs.repeat(original, size, DATA) if original else inputs.make(kind, size, DATA)
-        rows += rounds(kind, source.resolve(), here, options.runs)
+        source, small = (
+            (inputs.repeat(original, each, DATA) if original else inputs.make(kind, each, DATA)).resolve()
+            for each in (size, size // PARTS)
+        )
+        rows += rounds(kind, source, small, here, options.runs)
     found = list(report.bars(rows))
-    print(f"\nmedians of {options.runs} runs; MB = 10^6 bytes of input; peaks are sums over all processes\n")
+    print(f"\nmedians of {options.runs} runs; a MB is 10^6 bytes; CPU times without the start\n")
     print(report.table(rows))
     if found:
         print(f"\n{report.verdicts(found)}")

@@ -1,17 +1,23 @@
-"""Who takes part: tailrace with 0, 1 and 2 workers, the Python limit once and twice at once, cat, and the peers."""
+"""Who takes part: tailrace with 0, 1 and 2 workers, what bounds it (the Python limit once and twice at once, a bare
+copier), and what competes with it."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import peers
+from benchmarks.copier import CHUNK
 from benchmarks.inputs import lines_in
+from benchmarks.limit import KINDS, pieces
 from benchmarks.measure import ENOUGH, Failed, Measured, measure
 
 TAILRACE = Path(sys.executable).with_name("tailrace")
+TENZIR = shutil.which("tenzir") or Path(sys.executable).with_name("tenzir")
 
 PARSE = {"combined": "parse.combined", "json": "parse.json", "raw": "parse.raw"}
 CONFIG = """\
@@ -86,9 +92,29 @@ def limit(loops: int) -> Callable[[Job], Measured]:
     return run
 
 
-def cat(job: Job) -> Measured:
-    output = job.work / "out"
-    return measure([["sh", "-c", 'exec cat "$0" >"$1"', str(job.source), str(output)]], job.work / "log")
+def copier(job: Job) -> Measured:
+    """Writes as much as the others make of the input, to go by its first chunk."""
+    with job.source.open("rb") as file:
+        first = list(pieces(file, CHUNK))
+    factor = sum(len(KINDS[job.kind](piece)) for piece in first) / sum(map(len, first))
+    output = str(job.work / "out")
+    return measure(
+        [[sys.executable, "-m", "benchmarks.copier", str(job.source), output, str(factor)]], job.work / "log"
+    )
+
+
+def one_liner(name: str) -> Callable[[Job], Measured]:
+    def run(job: Job) -> Measured:
+        output = job.work / "out"
+        command = [sys.executable, "-m", "benchmarks.one_liners", name, str(job.source), str(output)]
+        if name == "tenzir":
+            steps = [f'from_file "{job.source}" {{ read_ndjson }}', 'env = "bench"']
+            command = [str(TENZIR), " | ".join([*steps, f'to_file "{output}" {{ write_ndjson }}'])]
+        measured = measure([command], job.work / "log")
+        complete(job, output)
+        return measured
+
+    return run
 
 
 def peer(one: peers.Peer) -> Callable[[Job], Measured]:
@@ -103,9 +129,14 @@ def peer(one: peers.Peer) -> Callable[[Job], Measured]:
 
 def find() -> tuple[list[Contender], list[str]]:
     """Those that are here, and the names of those that are not."""
-    here = [Contender("limit", limit(1)), Contender("limit, two at once", limit(2)), Contender("cat", cat)]
+    here = [Contender("limit", limit(1)), Contender("limit, two at once", limit(2)), Contender("copier", copier)]
     found, missing = peers.find()
     here += [Contender(one.label, peer(one), frozenset({"combined", "json"})) for one in found]
+    for name in ("duckdb", "polars", "tenzir"):
+        if Path(TENZIR).exists() if name == "tenzir" else find_spec(name):
+            here.append(Contender(name, one_liner(name), frozenset({"json"})))
+        else:
+            missing.append(name)
     if TAILRACE.exists():
         here += [Contender(f"tailrace, workers={workers}", tailrace(workers)) for workers in (0, 1, 2)]
     else:

@@ -1,6 +1,7 @@
 """One measured run of one command (or several at once): wall time, CPU time and peak memory of the whole process tree.
 
-CPU time is what ``wait4`` reports for the process and those it waited for. Memory is sampled while it runs, from
+CPU time is what ``wait4`` reports for the process and those it waited for; that of the process alone stands in
+``/proc/PID/stat`` until it is reaped. Memory is sampled while it runs, from
 ``/proc/PID/smaps_rollup``: the sum of all processes' PSS (memory that several share is counted once) and of their RSS
 (counted in each).
 """
@@ -35,6 +36,7 @@ class Failed(Exception):
 class Measured:
     wall: float  # seconds, start of the process included
     cpu: float  # seconds, user and system
+    own: float  # seconds of those that the processes we started took themselves, without their children
     pss: int  # bytes, peak of the sum over all processes
     rss: int  # bytes
 
@@ -94,8 +96,10 @@ def measure(
             if output:
                 last_write = wait_for(started[0], output, lines)
                 started[0].send_signal(signal.SIGTERM)
-            cpu = 0.0
+            cpu = own = 0.0
             for process in started:
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                own += own_seconds(process.pid)
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
                 cpu += usage.ru_utime + usage.ru_stime
@@ -108,7 +112,13 @@ def measure(
         if process.returncode:
             tail = log.read_text(errors="replace")[-2000:].strip()
             raise Failed(f"{command[0]} ended with {process.returncode}: {tail}")
-    return Measured(last_write - clock if output else wall, cpu, memory.pss, memory.rss)
+    return Measured(last_write - clock if output else wall, cpu, own, memory.pss, memory.rss)
+
+
+def own_seconds(pid: int) -> float:
+    """User and system time of a process that has ended and was not reaped yet, without those it waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
