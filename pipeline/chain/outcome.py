@@ -92,7 +92,12 @@ def fields_text(event: Event) -> str:
     """The fields at the time as JSON text; what JSON cannot hold is told by its repr."""
     try:
         return str(orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS), "utf-8")
-    except (TypeError, ValueError):  # surrogates, integers beyond 64 bits, nesting: whatever made it fail
+    except (TypeError, ValueError):
+        pass  # perhaps for an integer beyond 64 bits
+    try:
+        text = json.dumps(event, default=repr, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return text.encode().decode()
+    except (TypeError, ValueError, RecursionError):  # surrogates, nesting: whatever made it fail
         return json.dumps(repr(event))
 
 
