@@ -187,6 +187,7 @@ class Engine:
         reading = self._stopping is None
         wait = min(self._source.poll(now), LONGEST_WAIT) if reading else 0.05
         progress |= self._dispatch.collect()
+        progress |= self._dispatch.assign(now)  # what waits already: no worker is to stand still while we read
         progress |= self._dispatch.release(self._commit.may_release)
         if reading:
             progress |= self._dispatch.fill(self._source, now)
