@@ -50,7 +50,8 @@ class Anew:
 
 
 def with_ids(*stages: Any, id_field: str = "event_id") -> Chain:
-    origin = Step("enrich.origin", "enrich", Origin(host="", event_id=id_field), own=False)
+    stage: Any = Origin(host="", event_id=id_field)
+    origin = Step("enrich.origin", "enrich", stage, own=False)
     some = [Step("parse.lines", "parse", LineParser(), id_field=id_field), origin, *steps(*stages, sink=False)[1:]]
     return Chain([*some, to_sink(0, Apart())], "a.log")
 
