@@ -12,7 +12,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 DOCUMENT = TESTS.parent / "docs" / "reliability.md"
-CASES = range(1, 89)
+CASES = range(1, 102)
 _DEFINITION = re.compile(r"^ *def (test_case_(\d{3})(?:_(?:and_)?(\d{3}))?_\w+)\(", re.MULTILINE)
 _ROW = re.compile(r"^\| (\d+) \|(.*)\|(.*)\|(.*)\|$", re.MULTILINE)
 

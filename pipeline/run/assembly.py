@@ -47,7 +47,7 @@ def run_engine(
     a sink begins another file."""
     settings = config.pipeline
     remembering = bool(memories(steps))
-    workers = min(workers, 1) if remembering else workers
+    workers = min(workers, 1) if remembering else workers  # the ring has slots for so many
     shape = shape_of(config, workers)
     ring = Ring.create(shape)
     sinks = [Sink(step.sink_id, step.label, cast(Write, step.stage)) for step in steps if step.role == "write"]

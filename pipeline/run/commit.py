@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Protocol
 
 from tailrace.pipeline.sinks.crew import Crew
@@ -57,6 +58,7 @@ class Cut:
     counters: dict[Key, float]
     memory: Memory
     files: Counter[str]  # path: bytes of it that are in this cut
+    oldest: float  # when the oldest of them was read
     missing: set[int]
     marks: dict[str, Marks] = field(default_factory=dict)
     try_again: float = 0.0  # when the dead letters were full
@@ -86,15 +88,19 @@ class Committer:
         self._letters: list[DeadLetter] = []
         self._memory: dict[str, dict[str, bytes | None]] = {}
         self._files: Counter[str] = Counter()  # path: bytes released since the cut
+        self._oldest = inf  # when the oldest of that was read
         self._retired: list[int] = []  # rows that go with the next commit that succeeds
         self._dirty = False
         self.cut: Cut | None = None
         self.committed: dict[Key, float] = {}  # the counters of this run as of the last commit
         self.full: DeadLettersFullError | None = None
 
-    def released(self, path: str, size: int, letters: Sequence[DeadLetter], memory: Sequence[Memory] = ()) -> None:
-        """So many bytes of this file were handed to the sinks, and these lines will never be; stages have changed this
-        in their memories."""
+    def released(
+        self, path: str, size: int, read: float, letters: Sequence[DeadLetter], memory: Sequence[Memory] = ()
+    ) -> None:
+        """So many bytes of this file, read at that time, were handed to the sinks, and these lines will never be;
+        stages have changed this in their memories."""
+        self._oldest = min(self._oldest, read)
         self._dirty = True
         self._bytes += size
         self._files[path] += size
@@ -135,7 +141,16 @@ class Committer:
         self._retired += self._source.retired()
         missing = {sink.number for sink in self._sinks}
         counters = dict(self._counters.values)
-        self.cut = Cut(self._numbers, self._source.cut(), self._letters, counters, self._memory, self._files, missing)
+        self.cut = Cut(
+            self._numbers,
+            self._source.cut(),
+            self._letters,
+            counters,
+            self._memory,
+            self._files,
+            self._oldest,
+            missing,
+        )
         self._begin()
         self._last = now
         self._crew.barrier(self._numbers)
@@ -145,7 +160,7 @@ class Committer:
     def _begin(self) -> None:
         """Nothing is released since the cut."""
         self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
-        self._memory, self._files = {}, Counter()
+        self._memory, self._files, self._oldest = {}, Counter(), inf
         self._given = [sink.given for sink in self._sinks]
 
     def met(self, number: int, barrier: int, marks: Marks, letters: Sequence[DeadLetter]) -> None:
@@ -191,6 +206,8 @@ class Committer:
         self._counters.values.update(self.committed)
         self._counters.values.update(unread)
 
-    def pending(self) -> Counter[str]:
-        """Bytes of each file that were handed to the sinks and are not committed."""
-        return self._files + self.cut.files if self.cut is not None else self._files.copy()
+    def pending(self) -> tuple[Counter[str], float]:
+        """Bytes of each file that were handed to the sinks and are not committed; when the oldest of them was read."""
+        if self.cut is None:
+            return self._files.copy(), self._oldest
+        return self._files + self.cut.files, min(self._oldest, self.cut.oldest)

@@ -6,7 +6,6 @@ It sleeps in one place, on the workers' sockets and on a descriptor that hints, 
 from __future__ import annotations
 
 import select
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -235,7 +234,8 @@ class Engine:
         self._source.released(task.chunk, task.done, task.slot.input, dead_bytes(task, result))
         letters = self._accounting.enter(task, result)
         self._crew.deliver(task, result.payloads)
-        self._commit.released(task.chunk.path, task.done - task.begin, letters, task.take_memory())
+        size = task.done - task.begin
+        self._commit.released(task.chunk.path, size, task.read, letters, task.take_memory())
 
     def _hear(self, now: float) -> bool:
         heard = False
@@ -296,16 +296,14 @@ class Engine:
 
     def _look(self) -> Snapshot:
         """What is committed, and what is not."""
-        files: Counter[str] = self._commit.pending()
-        oldest = self._dispatch.pending(files)
+        files, oldest = self._commit.pending()
+        oldest = min(oldest, self._dispatch.pending(files))
         now = monotonic()
         committed = Counters()
         committed.values.update(self._commit.committed)
         lines = int(self._counters.total("lines_read") - committed.total("lines_read"))
         sinks = {name: SinkState(now - one.since, one.why) for name, one in self._crew.troubles().items()}
-        return Snapshot(
-            committed, lines, sum(files.values()), now - (oldest if oldest is not None else now), dict(+files), sinks
-        )
+        return Snapshot(committed, lines, sum(files.values()), max(0.0, now - oldest), dict(+files), sinks)
 
     def _what_hangs(self, what: str) -> str:
         stuck = self._crew.waited_for()

@@ -11,6 +11,7 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tailrace.pipeline.batch import Chunk
@@ -94,7 +95,7 @@ class Dispatch:
         self._parts = 0  # tasks that are through in part: their rest comes next
         self._numbers = 0
         self._start_failures = 0
-        self._wanted = workers
+        self._wanted = 1 if remembered is not None else workers
         self.workers: list[Worker] = []
         self.idle = True  # no slot is in use
 
@@ -288,13 +289,13 @@ class Dispatch:
         """No slot is free."""
         return not self._free
 
-    def pending(self, files: Counter[str]) -> float | None:
+    def pending(self, files: Counter[str]) -> float:
         """Add to each file's count the input read and not yet released; when the oldest of it was read."""
-        oldest: float | None = None
+        oldest = inf
         for tasks in self._order.values():
             for task in tasks:
                 files[task.chunk.path] += task.chunk.length - (task.done if task.released else task.begin)
-                oldest = task.read if oldest is None else min(oldest, task.read)
+                oldest = min(oldest, task.read)
         return oldest
 
     def drop(self) -> None:

@@ -9,10 +9,12 @@ import signal
 import sys
 import time
 from collections import deque
+from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, cast
 
-from tailrace.pipeline.batch import Event, Lines
+from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.pipeline.stage import Memory
 
 from .engine_kit import LineParser, Moody
 
@@ -119,3 +121,26 @@ class Fields:
     def parse(self, lines: Lines) -> list[Any]:
         bad = self.bad
         return [{"message": line, "fields": line.split(" "), "bad": bad and line.endswith("bad")} for line in lines]
+
+
+@dataclass
+class PerUser:
+    """Counts the events of each user (a message's first word); dies, raises or fails after it has counted, as the
+    message asks for."""
+
+    memory: ClassVar[Memory] = Memory()
+
+    def process(self, events: list[Event]) -> list[Event | Fail]:
+        memory: MutableMapping[str, Any] = cast("MutableMapping[str, Any]", self.memory)
+        out: list[Event | Fail] = []
+        for event in events:
+            user = event["message"].split()[0]
+            memory[user] = event["seen"] = memory.get(user, 0) + 1
+            if "exit" in event["message"]:
+                os._exit(3)
+            if "kill" in event["message"]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if "raise" in event["message"]:
+                raise ValueError("asked to")
+            out.append(Fail("bad", "asked to", event=event) if "fail" in event["message"] else event)
+        return out

@@ -81,9 +81,9 @@ def test_what_waited_for_a_commit_is_forgotten_by_a_rewind() -> None:
     store = MemoryStore()
     commit = committer(store)
     letter: Callable[[int], DeadLetter] = lambda at: DeadLetter(0.0, "s", "e", "w", 1, "1", "a", "/a", at, 1, b"x")  # noqa: E731  short
-    commit.released("/a", 10, [letter(0)])
+    commit.released("/a", 10, 0.0, [letter(0)])
     commit.forget()
     assert commit.settled
-    commit.released("/a", 10, [letter(0), letter(2)])
+    commit.released("/a", 10, 0.0, [letter(0), letter(2)])
     commit.tick(1.0, final=True)
     assert [one.offset for one in store.letters] == [0, 2]

@@ -35,7 +35,7 @@ def outgoing(sink: SimpleSink, count: int) -> Outgoing:
     return Outgoing(payload.destination, payload.data, payload.ends, [f"a:{n}" for n in range(count)])
 
 
-def test_the_events_that_fail_while_others_pass_are_refused() -> None:
+def test_case_093_the_events_that_fail_while_others_pass_are_refused() -> None:
     sink = SimpleSink(target := Target({3, 250}))
     verdicts = sink.deliver(outgoing(sink, 500))
     assert verdicts is not None
@@ -57,7 +57,7 @@ def test_a_target_that_is_in_trouble_for_a_while_condemns_nobody(locked: int) ->
     assert target.taken == {f"a:{n}": n for n in range(8)}
 
 
-def test_a_target_that_is_down_is_asked_a_few_times_only() -> None:
+def test_case_090_a_target_that_is_down_is_asked_a_few_times_only() -> None:
     sink = SimpleSink(target := Target(locked=1000))
     with pytest.raises(sqlite3.OperationalError):
         sink.deliver(outgoing(sink, 1000))

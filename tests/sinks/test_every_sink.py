@@ -35,7 +35,7 @@ def good_of(writer: Writer) -> Iterable[int]:
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.long)])
-def test_killed_at_random_moments_it_keeps_its_guarantee(
+def test_case_052_092_killed_at_random_moments_it_keeps_its_guarantee(
     make_target: MakeTarget, make_daemon: MakeDaemon, kills: int
 ) -> None:
     rng = random.Random(kills)  # noqa: S311  (moments, no secret)
@@ -59,7 +59,9 @@ def test_killed_at_random_moments_it_keeps_its_guarantee(
     assert [raw for _, _, raw in daemon.dead_letters()] == sorted(writer.bad)
 
 
-def test_one_bad_record_in_500_is_the_only_dead_letter(make_target: MakeTarget, make_daemon: MakeDaemon) -> None:
+def test_case_093_one_bad_record_in_500_is_the_only_dead_letter(
+    make_target: MakeTarget, make_daemon: MakeDaemon
+) -> None:
     target = make_target(choosy=True)
     daemon = make_daemon(target.config())
     (daemon.logs / "app.log").write_bytes(numbered(0, 500))
@@ -77,7 +79,7 @@ def test_one_bad_record_in_500_is_the_only_dead_letter(make_target: MakeTarget, 
 
 @pytest.mark.parametrize("seconds", [0.3, pytest.param(30.0, marks=pytest.mark.long)])
 @pytest.mark.parametrize("when", ["at the start", "under load"])
-def test_a_target_that_is_down_for_a_while_costs_time_and_nothing_else(
+def test_case_090_a_target_that_is_down_for_a_while_costs_time_and_nothing_else(
     make_target: MakeTarget, make_daemon: MakeDaemon, when: str, seconds: float
 ) -> None:
     target = make_target()

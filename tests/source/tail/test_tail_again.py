@@ -87,7 +87,7 @@ def later(log: Path) -> None:
     os.utime(log, (when, when))
 
 
-def test_a_file_rewritten_with_the_same_text_is_said_and_not_read_again(stand: Make) -> None:
+def test_case_101_a_file_rewritten_with_the_same_text_is_said_and_not_read_again(stand: Make) -> None:
     """Mutation: it is not said."""
     rig = stand()
     log = rig.write("a.log", numbered(0, 10))

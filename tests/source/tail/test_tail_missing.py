@@ -53,14 +53,14 @@ def test_a_file_renamed_out_of_the_patterns_is_there(stand: Make) -> None:
     assert missing(rig) == []
 
 
-def test_a_file_that_was_rotated_and_packed_is_missing(begun: Begun) -> None:
+def test_case_097_a_file_that_was_rotated_and_packed_is_missing(begun: Begun) -> None:
     begun.log.rename(f"{begun.log}.1")
     begun.rig.write("a.log", numbered(500, 510))
     pack(Path(f"{begun.log}.1"))
     assert missing(begun.rig) == ["a.log"]
 
 
-def test_a_deleted_file_is_missing_also_when_all_of_it_was_committed(stand: Make) -> None:
+def test_case_097_a_deleted_file_is_missing_also_when_all_of_it_was_committed(stand: Make) -> None:
     """Between its last commit and the crash it may have grown, and been read."""
     rig = stand()
     log = rig.write("a.log", numbered(0, 10))
