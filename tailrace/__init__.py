@@ -17,19 +17,48 @@ if TYPE_CHECKING:
     from tailrace.pipeline.batch import Event as Event
     from tailrace.pipeline.batch import Fail as Fail
     from tailrace.pipeline.batch import Lines as Lines
+    from tailrace.pipeline.errors import MemoryFull as MemoryFull
+    from tailrace.pipeline.errors import Park as Park
     from tailrace.pipeline.errors import Reject as Reject
     from tailrace.pipeline.errors import Retry as Retry
+    from tailrace.pipeline.errors import Split as Split
+    from tailrace.pipeline.outgoing import Outgoing as Outgoing
+    from tailrace.pipeline.outgoing import Payload as Payload
+    from tailrace.pipeline.outgoing import Verdicts as Verdicts
     from tailrace.pipeline.stage import Guarantee as Guarantee
+    from tailrace.pipeline.stage import Memory as Memory
 
 _HOMES = {
     "Event": "batch",
     "Fail": "batch",
     "Guarantee": "stage",
     "Lines": "batch",
+    "Memory": "stage",
+    "MemoryFull": "errors",
+    "Outgoing": "outgoing",
+    "Park": "errors",
+    "Payload": "outgoing",
     "Reject": "errors",
     "Retry": "errors",
+    "Split": "errors",
+    "Verdicts": "outgoing",
 }
-__all__ = ["Event", "Fail", "Guarantee", "Lines", "Reject", "Retry", "__version__"]
+__all__ = [
+    "Event",
+    "Fail",
+    "Guarantee",
+    "Lines",
+    "Memory",
+    "MemoryFull",
+    "Outgoing",
+    "Park",
+    "Payload",
+    "Reject",
+    "Retry",
+    "Split",
+    "Verdicts",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:

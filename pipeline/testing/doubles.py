@@ -1,4 +1,5 @@
-"""Test doubles that ship with the engine: a source of byte strings, a sink in memory that can be told to fail, a clock.
+"""Test doubles that ship with the engine: what stages are given, a source of byte strings, two sinks in memory that can
+be told to fail, a clock.
 
 They keep the contracts of ``pipeline/source`` and ``pipeline/stage.py`` and check loudly that the engine does too.
 """
@@ -34,7 +35,7 @@ def lines(text: str | bytes, where: Origin | None = None) -> Lines:
 
 
 class FakeClock:
-    """Monotonic seconds that pass only when told to."""
+    """Stands for ``time.monotonic`` or ``time.time`` where a clock is passed in: seconds pass only when told to."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -63,7 +64,7 @@ class _Feed:
 
 
 class ListSource:
-    """Files that are byte strings, read in fair turns; a file's name is its identity over restarts.
+    """A source: files that are byte strings, read in fair turns; a file's name is its identity over restarts.
 
     ``crash_after``: so many bytes are read, then ``read`` raises CrashError. ``ends`` false: more may be appended, the
     source is never exhausted.
@@ -186,7 +187,8 @@ class ListSource:
 
 @dataclass
 class MemorySink:
-    """Keeps what it is given in ``files``, by destination (an event's ``to``, else "out"), and goes back to marks.
+    """A sink with marks: keeps what it is given in ``files``, by destination (an event's ``to``, else "out"), and goes
+    back to marks.
 
     ``before`` is called with the name of each method before it does anything: it may raise what the method shall
     raise, or block. ``failures`` does the same from a list: the next call of that method raises its first entry.
@@ -269,8 +271,9 @@ class MemorySink:
 
 @dataclass
 class BatchSink:
-    """Takes the engine's batches: ``records`` by event id, each time it was delivered. ``verdict`` may answer a batch
-    (None: all delivered), raise what a server's reply means, or lose the reply: raise after ``records`` has them."""
+    """A sink with the engine's batches, for a server: ``records`` by event id, each time it was delivered. ``verdict``
+    may answer a batch (None: all delivered) or raise what the reply means; where ``lose_reply`` says so, the batch is
+    in ``records`` and the reply is lost."""
 
     guarantee: ClassVar[Guarantee] = Guarantee.IDEMPOTENT
     ordered: ClassVar[bool] = False
