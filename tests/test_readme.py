@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from .documents import ROOT, broken_links, examples, pytest_passes, tailrace, write_files
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINE = '192.0.2.7 - - [14/Mar/2026:09:00:00 +0000] "GET {path} HTTP/1.1" {status} 512 "-" "{agent}"\n'
-
-
-def examples() -> dict[str, str]:
-    """The code blocks that a comment names, by that comment."""
-    return dict(re.findall(r"<!-- (.*?) -->\n```\w+\n(.*?)```\n", README, re.DOTALL))
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """The README's files, and logs for them."""
-    found = examples()
-    for name, text in found.items():
-        if name.startswith("file: "):
-            (tmp_path / name.removeprefix("file: ")).write_text(text)
+    write_files(README, tmp_path)
     config = tmp_path / "config.toml"
     last = config.read_text().rindex("[[stages]]")
-    more = found["append: config.toml, before the write stage"]
+    more = dict(examples(README))["append: config.toml, before the write stage"]
     config.write_text(f"{config.read_text()[:last]}{more}\n{config.read_text()[last:]}")
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/access.log").write_text(
@@ -41,16 +32,6 @@ def directory(tmp_path: Path) -> Path:
     )
     (tmp_path / "logs/app.log").write_text('{"message": "hello"}\n')
     return tmp_path
-
-
-def tailrace(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())",
-        *arguments,
-    ]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
 
 
 def test_configuration_and_stages_of_the_readme_do_what_it_says(directory: Path) -> None:
@@ -73,11 +54,7 @@ def test_check_accepts_the_configuration_of_the_readme(directory: Path) -> None:
 
 
 def test_stage_test_of_the_readme_passes(directory: Path) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py"],
-        cwd=directory, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stdout
+    pytest_passes(directory, "test_shop.py")
 
 
 def test_make_targets_of_the_readme_exist() -> None:
@@ -97,7 +74,4 @@ def test_stages_of_the_readme_are_those_that_exist() -> None:
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+    assert broken_links(ROOT / "README.md") == []
