@@ -27,7 +27,6 @@ def directory(tmp_path: Path) -> Path:
         LINE.format(path="/a.html", status=200, agent="curl/8")
         + LINE.format(path="/a.html", status=304, agent="curl/8")
         + LINE.format(path="/" + "b" * 100, status=200, agent="curl/8")
-        + LINE.format(path="/c", status=200, agent="ExampleBot/2.1")
         + "no access line\n"
     )
     (tmp_path / "logs/app.log").write_text('{"message": "hello"}\n')
