@@ -61,7 +61,7 @@ soak: $(VENV)/test.stamp  ## a daemon under kills, rotation, stalls, full disks:
 model: $(VENV)/test.stamp  ## 2,000 random lives of files, sinks and processes; make test lives eighty (EXAMPLES=500)
 	@$(BIN)/python -m pytest tests/model --hypothesis-profile=model --timeout=7200 $(ARGS)
 
-mutations: $(VENV)/test.stamp  ## plant small lies in copies of the code, and see a test fail for each
+mutations: $(VENV)/test.stamp  ## plant small faults in copies of the code, and see a test fail for each
 	@$(BIN)/python -m tests.mutations $(ARGS)
 
 clean:  ## remove what make made: .venv, caches, benchmark data (never state/ and out/)

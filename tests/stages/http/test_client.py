@@ -80,7 +80,7 @@ def test_a_connection_that_was_closed_while_idle_is_not_used(server: Server, mak
         (DRIPPING, "no whole answer within 0.3 s"),
     ],
 )
-def test_without_a_whole_answer_the_batch_is_sent_again(
+def test_case_060_without_a_whole_answer_the_batch_is_sent_again(
     server: Server, make: Callable[..., Client], reply: Reply, words: str
 ) -> None:
     client = make(timeout=0.3)
@@ -102,7 +102,7 @@ def test_a_server_that_is_not_there_is_waited_for(server: Server, make: Callable
     assert client.send("POST", BODY, NDJSON).status == 200
 
 
-def test_a_server_that_takes_nothing_does_not_hold_up_for_ever() -> None:
+def test_case_060_a_server_that_takes_nothing_does_not_hold_up_for_ever() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = Client(Endpoint.parse(f"http://127.0.0.1:{listener.getsockname()[1]}/"), timeout=0.2)
         with pytest.raises(Retry, match="no whole answer within"):

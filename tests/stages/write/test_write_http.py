@@ -101,7 +101,7 @@ def test_the_key_has_the_name_that_the_server_knows_or_is_left_out(server: Serve
     assert not {"x-batch", "idempotency-key"} & server.requests[1].headers.keys()
 
 
-def test_who_we_are_is_said_and_a_wrong_password_parks(server: Server, make: Make) -> None:
+def test_case_059_who_we_are_is_said_and_a_wrong_password_parks(server: Server, make: Make) -> None:
     server.rules.append(wants("Basic bWU6cHc="))
     right, wrong = make(auth=Basic("me", "pw")), make(auth=Bearer("nobody"))
     assert right.deliver(outgoing(right, numbered(1))) is None
@@ -110,7 +110,7 @@ def test_who_we_are_is_said_and_a_wrong_password_parks(server: Server, make: Mak
     assert "nobody" not in str(caught.value) + repr(wrong)
 
 
-def test_a_server_that_refuses_a_batch_has_it_in_halves(server: Server, make: Make) -> None:
+def test_case_059_a_server_that_refuses_a_batch_has_it_in_halves(server: Server, make: Make) -> None:
     server.rules += [limits(100), refuses(lambda record: record["n"] == 1, 422)]
     sink = make()
     with pytest.raises(Split, match=r"413 .*: too much") as large:
