@@ -14,6 +14,8 @@ from .documents import COMMAND, ROOT, broken_links, examples, pytest_passes, wri
 
 DOCUMENT = ROOT / "docs/stages.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
+SQLITE3 = """import sqlite3, sys
+for row in sqlite3.connect(sys.argv[-2]).execute(sys.argv[-1]): print(*row, sep="|")"""  # not every machine has its own
 
 
 @pytest.fixture
@@ -24,8 +26,9 @@ def directory(tmp_path: Path) -> Path:
 
 def test_every_command_prints_what_the_document_says(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     programs = tmp_path_factory.mktemp("bin")
-    (programs / "tailrace").write_text(f"#!/bin/sh\nexec {sys.executable} -c '{COMMAND}' \"$@\"\n")
-    (programs / "tailrace").chmod(0o755)
+    for name, code in (("tailrace", COMMAND), ("sqlite3", SQLITE3)):
+        (programs / name).write_text(f"#!/bin/sh\nexec {sys.executable} -c '{code}' \"$@\"\n")
+        (programs / name).chmod(0o755)
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
     blocks = [block for comment, block in examples(TEXT) if comment == "run"]
     assert blocks
