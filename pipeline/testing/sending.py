@@ -41,7 +41,8 @@ def send(sink: Any, events: Sequence[Event], where: Origin | None = None) -> lis
             sender.send(batch)
     else:
         for payload in payloads:
-            write.deliver(Outgoing(payload.destination, payload.data))
+            verdicts = write.deliver(Outgoing(payload.destination, payload.data))
+            assert verdicts is None, "only a sink with a field `batch` knows its records apart, and may refuse some"
     if isinstance(write, Flushes):
         write.flush()
     return [(one.place.event_id, one.code, one.why) for one in refused]
