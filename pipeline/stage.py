@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.outgoing import About, Outgoing, Payload, Verdicts
@@ -66,8 +66,14 @@ class Identifies(Protocol):
     id_field: str
 
 
-@dataclass(slots=True, frozen=True)
-class Memory:
+if TYPE_CHECKING:
+    # What the engine puts in place of the declaration: `self.memory` is a mapping to mypy too.
+    _Mapping = dict[str, Any]
+else:
+    _Mapping = object
+
+
+class Memory(_Mapping):
     """A stage that declares ``memory: ClassVar[Memory] = Memory()`` keeps what it knows over all records, restarts
     and crashes, in ``self.memory``: a mapping of texts to JSON values, which the engine fills in.
 

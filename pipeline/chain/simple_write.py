@@ -61,8 +61,9 @@ class SimpleSink:
         """An event that is taken alone. A few are tried, each time others: a target that is down may take long for each
         to say so, and a batch of which most are at fault finds one in the end."""
         self._failures += 1
-        for part in range(min(PROBES, len(batch))):
-            index = (part * len(batch) // PROBES + self._failures) % len(batch)
+        probes = min(PROBES, len(batch))
+        for part in range(probes):
+            index = (part * len(batch) // probes + self._failures) % len(batch)
             if self._failure(batch, index, index + 1) is None:
                 return index
         return None

@@ -31,7 +31,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     describe(
         parser,
         "Run recorded files through the chain. Events go to standard output as JSON, one\n"
-        "a line, in place of the configured sinks; no state is read or written.",
+        "a line, in place of the configured sinks; a state is neither made nor changed.",
         _EXAMPLES,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, also .gz or .zst; - is standard input")

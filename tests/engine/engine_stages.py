@@ -9,9 +9,8 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.stage import Memory
@@ -131,7 +130,7 @@ class PerUser:
     memory: ClassVar[Memory] = Memory()
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
-        memory: MutableMapping[str, Any] = cast("MutableMapping[str, Any]", self.memory)
+        memory = self.memory
         out: list[Event | Fail] = []
         for event in events:
             user = event["message"].split()[0]

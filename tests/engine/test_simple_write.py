@@ -77,6 +77,15 @@ def test_a_target_that_goes_down_in_the_middle_of_the_search_has_all_of_it_again
     assert target.calls < 30 + 40
 
 
+@pytest.mark.parametrize("bad", [0, 1])
+def test_of_two_events_the_bad_one_is_found_at_once(bad: int) -> None:
+    sink = SimpleSink(target := Target({bad}))
+    verdicts = sink.deliver(outgoing(sink, 2))
+    assert verdicts is not None
+    assert [index for index, _, _ in verdicts.refused] == [bad]
+    assert target.taken == {f"a:{1 - bad}": 1 - bad}
+
+
 def test_a_batch_of_which_nearly_all_are_at_fault_finds_the_one_that_passes() -> None:
     sink = SimpleSink(target := Target(set(range(100)) - {41}))
     batch = outgoing(sink, 100)
