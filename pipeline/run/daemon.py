@@ -19,8 +19,9 @@ from tailrace.pipeline.run.engine import Outcome
 from tailrace.pipeline.run.memory import shape_of
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
+from tailrace.pipeline.sinks.checked import checked_paths
 from tailrace.pipeline.source import CursorError
-from tailrace.pipeline.stage import Closes, Connects, Discards, HasPaths
+from tailrace.pipeline.stage import Closes, Connects, Discards
 from tailrace.pipeline.state.file import SinkRecord, refusal
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
@@ -59,8 +60,7 @@ def run_daemon(
         gone = GoneSinks(config, state, steps, log)
         outputs = gone.paths()
         for step in steps:
-            if isinstance(step.stage, HasPaths):
-                outputs.update(step.stage.paths(state.marks().get(step.sink_id, {})))
+            outputs.update(_paths(step.sink_id, step.stage, state))
         state.enter_sinks(
             {spec.id: SinkRecord(spec.use, spec.written) for spec in config.stages if spec.role == "write"}
         )
@@ -133,12 +133,7 @@ class GoneSinks:
 
     def paths(self) -> set[str]:
         """Their files, which are no source."""
-        marks = self._state.marks()
-        found: set[str] = set()
-        for name, sink in self._sinks.items():
-            if isinstance(sink, HasPaths):
-                found.update(sink.paths(marks.get(name, {})))
-        return found
+        return {path for name, sink in self._sinks.items() for path in _paths(name, sink, self._state)}
 
     def discard(self, *, may_cut: bool) -> None:
         """Before anything is read."""
@@ -156,6 +151,15 @@ class GoneSinks:
 
     def _say(self, name: str) -> Callable[[str], None]:
         return lambda notice: self._log.warning("sink.notice", sink=name, notice=notice)
+
+
+def _paths(name: str, sink: Any, state: State) -> Sequence[str]:
+    """A sink's files, as of the state. ConfigError: its class cannot say."""
+    try:
+        return checked_paths(sink, state.marks().get(name, {}))
+    except Exception as error:
+        why = f"its files are not known, and could be read as a source: {type(error).__name__}: {error}"
+        raise ConfigError([f"{name}: {why}"]) from error
 
 
 def _ours(config: Config, outputs: set[str]) -> Callable[[bytes], bool]:

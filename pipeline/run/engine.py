@@ -22,7 +22,6 @@ from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Balance, Balances, Exhausts, Progress, Rereads, Source, Whole
-from tailrace.pipeline.stage import HasPaths
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch, Task
@@ -258,9 +257,8 @@ class Engine:
                     task.sinks -= 1
                     if task.sinks == 0:
                         self._dispatch.settle(task)
-                case Announced(_, marks):
-                    if isinstance(sink.write, HasPaths):
-                        self._outputs.update(sink.write.paths(marks))
+                case Announced(_, marks, paths):
+                    self._outputs.update(paths)
                     self._store.announce(sink.name, marks)
                     sink.go_on()
                 case Met(number, barrier, marks, refused):

@@ -167,6 +167,8 @@ class Crew:
     def close(self) -> None:
         for thread in self.threads:
             thread.close(timeout=1.0)
+        for _ in self.answers(monotonic()):
+            pass  # only what is said of the end is of interest
 
 
 def describe(error: BaseException) -> str:
