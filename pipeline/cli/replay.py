@@ -91,7 +91,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     )
     source.examine()
     _, size = source.progress()
-    progress = Progress(counters, source.progress, data=sys.stdout)
+    progress = Progress(lambda: counters, source.progress, data=sys.stdout)
     stopped = False
 
     def on_turn(now: float) -> None:

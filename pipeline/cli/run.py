@@ -75,21 +75,25 @@ def _execute(arguments: argparse.Namespace) -> int:
     for warning in config.warnings:
         logger.warning("config.warning", notice=warning)
     counters = Counters()
-    summary = Summary(counters)
+    summary: Summary | None = None
     progress: Progress | None = None
 
     def on_turn(now: float) -> None:
         signals.tick(logger)
-        summary.tick(now)
+        if summary:
+            summary.tick(now)
         if progress:
             progress.tick(now)
 
     def connect(engine: Engine) -> None:
-        nonlocal progress
+        nonlocal progress, summary
         signals.connect(engine.stop)
+        summary = Summary(lambda: engine.snapshot)
         if arguments.until_eof:
             on_stdout = any(spec.use == STANDARD_OUTPUT for spec in config.stages)
-            progress = Progress(counters, engine.progress, data=sys.stdout if on_stdout else None)
+            progress = Progress(
+                lambda: engine.snapshot.counters, engine.progress, data=sys.stdout if on_stdout else None
+            )
         settings = config.pipeline
         found = len(Finder(config.tail.paths, config.tail.exclude).scan().found)
         logger.info(

@@ -53,8 +53,8 @@ class Breaker:
         self._calls: dict[int, tuple[str, float]] = {}  # thread: what it is calling, and since when
 
     def call(self, what: str, call: Callable[[], T], *, attempts: int = 0, splits: bool = False) -> T:
-        """The result of ``call`` once it succeeds; ``attempts``: tries in all, 0 for no limit; ``splits``: whoever calls
-        can halve what is delivered."""
+        """The result of ``call`` once it succeeds. ``attempts``: tries in all, 0 for no limit. ``splits``: the caller
+        halves what is delivered."""
         failures = 0
         while True:
             self.check()

@@ -11,7 +11,7 @@ from tailrace.pipeline.stage import HasPaths, Marks
 
 
 def checked_verdicts(verdicts: Any, count: int) -> Verdicts | None:
-    """As ``deliver`` gave them for a batch of ``count`` records. TypeError or ValueError: they are no verdicts on it."""
+    """As ``deliver`` gave them for a batch of ``count`` records. TypeError, ValueError: they are not such verdicts."""
     if verdicts is None:
         return None
     if not isinstance(verdicts, Verdicts):

@@ -79,7 +79,7 @@ class Sender:
 
 
 class Senders:
-    """``concurrency`` threads that send; with one, the caller's own. ``failed`` is told what ends a batch in a thread."""
+    """``concurrency`` threads that send; with one, the caller's own. ``failed`` hears what ended a batch in one."""
 
     def __init__(
         self, concurrency: int, send: Callable[[Records], None], failed: Callable[[BaseException], None], name: str
