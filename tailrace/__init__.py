@@ -17,19 +17,27 @@ if TYPE_CHECKING:
     from tailrace.pipeline.batch import Event as Event
     from tailrace.pipeline.batch import Fail as Fail
     from tailrace.pipeline.batch import Lines as Lines
+    from tailrace.pipeline.errors import Park as Park
     from tailrace.pipeline.errors import Reject as Reject
     from tailrace.pipeline.errors import Retry as Retry
+    from tailrace.pipeline.outgoing import Verdicts as Verdicts
     from tailrace.pipeline.stage import Guarantee as Guarantee
+    from tailrace.pipeline.stage import Memory as Memory
 
 _HOMES = {
     "Event": "batch",
     "Fail": "batch",
     "Guarantee": "stage",
     "Lines": "batch",
+    "Memory": "stage",
+    "Park": "errors",
     "Reject": "errors",
     "Retry": "errors",
+    "Verdicts": "outgoing",
 }
-__all__ = ["Event", "Fail", "Guarantee", "Lines", "Reject", "Retry", "__version__"]
+__all__ = [
+    "Event", "Fail", "Guarantee", "Lines", "Memory", "Park", "Reject", "Retry", "Verdicts", "__version__"
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
