@@ -125,15 +125,17 @@ class GoneSinks:
                 try:
                     self._sinks[name] = build(load_written(record.use, record.options, config), config.directory)
                 except ConfigError as error:
-                    log.error(  # noqa: TRY400  (the error says all, and is the user's)
-                        "sink.gone", sink=name, why=str(error),
-                        notice="it is not in the configuration any more, and what it was cannot be built to let go of "
-                        "its outputs: they stay as they are, and their marks in the state",
-                    )  # fmt: skip
+                    self._stays(name, str(error), "cannot be built to let go of its outputs")
 
     def paths(self) -> set[str]:
         """Their files, which are no source."""
-        return {path for name, sink in self._sinks.items() for path in _paths(name, sink, self._state)}
+        found: set[str] = set()
+        for name, sink in self._sinks.items():
+            try:
+                found.update(_paths(name, sink, self._state))
+            except ConfigError as error:
+                self._stays(name, str(error), "cannot say which files are its own")
+        return found
 
     def discard(self, *, may_cut: bool) -> None:
         """Before anything is read."""
@@ -142,12 +144,24 @@ class GoneSinks:
         marks = self._state.marks()
         for name, sink in self._sinks.items():
             if isinstance(sink, Discards):
-                if isinstance(sink, Connects):
-                    sink.connect(About(name, most, self._say(name)))
-                sink.discard(marks.get(name, {}), may_cut)
-                if isinstance(sink, Closes):
-                    sink.close()
+                try:
+                    if isinstance(sink, Connects):
+                        sink.connect(About(name, most, self._say(name)))
+                    sink.discard(marks.get(name, {}), may_cut)
+                    if isinstance(sink, Closes):
+                        sink.close()
+                except (Exception, SystemExit) as error:
+                    self._stays(name, f"{type(error).__name__}: {error}", "could not let go of its outputs")
+                    continue
             self._state.forget(name)
+
+    def _stays(self, name: str, why: str, what: str) -> None:
+        """A sink that nobody wants any more keeps no other from its work."""
+        self._log.error(
+            "sink.gone", sink=name, why=why,
+            notice=f"it is not in the configuration any more, and {what}: they stay as they are, and their marks in "
+            "the state; the next start tries again",
+        )  # fmt: skip
 
     def _say(self, name: str) -> Callable[[str], None]:
         return lambda notice: self._log.warning("sink.notice", sink=name, notice=notice)
