@@ -96,10 +96,6 @@ class Engine:
         self._stop_asked = True
         self._waker()
 
-    def progress(self) -> tuple[int, int | None]:
-        """Bytes processed by this run, and all there are, where that is known."""
-        return self._source.progress() if isinstance(self._source, Progress) else (0, None)
-
     def run(self, open_source: Callable[[], None]) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads."""
         started = monotonic()
@@ -301,7 +297,10 @@ class Engine:
         committed.values.update(self._commit.committed)
         lines = int(self._counters.total("lines_read") - committed.total("lines_read"))
         sinks = {name: SinkState(now - one.since, one.why) for name, one in self._crew.troubles().items()}
-        return Snapshot(committed, lines, sum(files.values()), max(0.0, now - oldest), dict(+files), sinks)
+        pending = sum(files.values())
+        done, total = self._source.progress() if isinstance(self._source, Progress) else (0, None)
+        progress = max(0, done - pending), total
+        return Snapshot(committed, lines, pending, max(0.0, now - oldest), progress, dict(+files), sinks)
 
     def _what_hangs(self, what: str) -> str:
         stuck = self._crew.waited_for()

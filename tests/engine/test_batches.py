@@ -227,4 +227,5 @@ def test_what_is_not_committed_is_pending_in_the_snapshot_with_its_file_and_age(
     assert stuck.bytes_pending == sum(stuck.files.values()) >= stuck.lines_pending
     assert list(stuck.files) == ["/list/a.log"]
     assert stuck.oldest_pending > 0
+    assert stuck.progress == (0, len(numbered(LINES))), "of all that is there, nothing is committed"
     assert stuck.sinks["out"].why == "busy"

@@ -138,7 +138,9 @@ def test_the_minutes_line_tells_what_was_committed_since_the_last() -> None:
 def test_the_minutes_line_tells_what_is_pending_and_which_sink_holds_it_up() -> None:
     said: list[dict[str, Any]] = []
     files = {"/a.log": 400, "/b.log": 50, "/c.log": 7, "/d.log": 1}
-    stuck = Snapshot(counted(), 50, 458, 61.4, files, {"out": SinkState(59.6, "[Errno 21] Is a directory: '/out'")})
+    stuck = Snapshot(
+        counted(), 50, 458, 61.4, (0, 458), files, {"out": SinkState(59.6, "[Errno 21] Is a directory: '/out'")}
+    )
     summary = Summary(lambda: stuck, say=lambda _event, **fields: said.append(fields))
     for now in (0.0, 60.0, 120.0):
         summary.tick(now)
