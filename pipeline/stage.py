@@ -112,6 +112,8 @@ class Write(Protocol):
 
     What it may have beside these members are the protocols below. Its field ``batch`` (``delivery.Batch``) makes it a
     sink that is given batches of the engine's; without it, ``deliver`` is given what each chunk came to, uncopied.
+    ``ordered: ClassVar[bool] = False`` says that ``request.concurrency`` (``delivery.Request``) may be above 1, and
+    ``shared_by: ClassVar[str]`` names the key in which two sinks with one ``path`` must differ.
     """
 
     guarantee: ClassVar[Guarantee]

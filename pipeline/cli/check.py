@@ -66,8 +66,9 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
     for spec in config.stages:
         yield "", f"{spec.label:<{width}}{_about(spec)}".rstrip()
     yield from _promises(steps)
+    yield from _remembering(steps, config.pipeline.workers)
     yield from _places(config)
-    yield from _memory(config, len(scan.found))
+    yield from _memory(config, steps, len(scan.found))
 
 
 def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tuple[str, str]]:
@@ -140,6 +141,14 @@ def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
             yield _YES, f"{step.sink_id}: {getattr(step.stage, 'guarantee', 'no guarantee stated')}"
 
 
+def _remembering(steps: Sequence[Step], workers: int) -> Iterator[tuple[str, str]]:
+    from tailrace.pipeline.chain.steps import memories
+
+    if names := ", ".join(memories(steps)):
+        where = "in this process" if workers == 0 else "in one worker" + (f", not in {workers}" if workers > 1 else "")
+        yield _HINT, f"{names}: remembers, so the chain runs {where}, and all lines go out in the order they came in"
+
+
 def _places(config: Config) -> Iterator[tuple[str, str]]:
     """Whether what is written to can be written to; each directory once."""
     from tailrace.pipeline.cli.writable import fault, fixed_part, state_fault, state_upgrade
@@ -164,16 +173,18 @@ def _can(directory: str) -> str:
     return "can be written to" if os.path.isdir(directory) else "can be created"
 
 
-def _memory(config: Config, files: int) -> Iterator[tuple[str, str]]:
+def _memory(config: Config, steps: Sequence[Step], files: int) -> Iterator[tuple[str, str]]:
     from tailrace.pipeline.chain.loader import build
+    from tailrace.pipeline.chain.steps import memories
     from tailrace.pipeline.run.memory import memory_ceiling
 
     stages = [build(spec, config.directory) for spec in config.stages]
-    parts = memory_ceiling(config, stages, config.pipeline.workers, files)
+    workers = config.pipeline.workers
+    parts = memory_ceiling(config, stages, min(workers, 1) if memories(steps) else workers, files)
     yield _YES, f"memory ceiling: {_mib(sum(size for _, size in parts))}"
     for what, size in parts:
         yield "", f"{_mib(size):>12}  {what}"
-    if config.pipeline.workers == 0:
+    if workers == 0:
         yield _HINT, "workers = 0: a stage that crashes the process, or never returns from C code, ends the daemon"
         yield _HINT, "workers = 0: the ceiling holds for the stages that come with tailrace; nothing limits your own"
 

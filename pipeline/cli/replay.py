@@ -58,11 +58,14 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
+    from tailrace.pipeline.cli.signals import Signals
+
+    signals = Signals()  # before anything that takes long, and be it an import
+
     from tailrace.pipeline.cli.outcome import exit_code
     from tailrace.pipeline.cli.outputs_in_use import unclaimed
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
-    from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.replay import run_replay
     from tailrace.pipeline.source.recorded.keys import Keys
     from tailrace.pipeline.source.recorded.recorded import Recorded
@@ -70,7 +73,6 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
 
-    signals = Signals()
     pace: float | None = arguments.speed
     if pace is not None and arguments.keep_sinks:
         raise UsageError(
@@ -91,7 +93,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     )
     source.examine()
     _, size = source.progress()
-    progress = Progress(counters, source.progress, data=sys.stdout)
+    progress = Progress(lambda: counters, source.progress, data=sys.stdout)
     stopped = False
 
     def on_turn(now: float) -> None:

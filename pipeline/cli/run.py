@@ -52,10 +52,13 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
+    from tailrace.pipeline.cli.signals import Signals
+
+    signals = Signals()  # before anything that takes long, and be it an import
+
     from tailrace.pipeline.cli.outcome import exit_code
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
-    from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.daemon import run_daemon
     from tailrace.pipeline.source.tail.finder import Finder
     from tailrace.pipeline.source.tail.ledger import condensed
@@ -65,7 +68,6 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
     from tailrace.stages.defaults import STANDARD_OUTPUT
 
-    signals = Signals()
     if not arguments.until_eof and (arguments.last_line or arguments.give_up is not None):
         raise UsageError("--last-line and --give-up are for a run that ends: add --until-eof")
     config = load_config(arguments)
@@ -75,21 +77,27 @@ def _execute(arguments: argparse.Namespace) -> int:
     for warning in config.warnings:
         logger.warning("config.warning", notice=warning)
     counters = Counters()
-    summary = Summary(counters)
+    summary: Summary | None = None
     progress: Progress | None = None
 
     def on_turn(now: float) -> None:
         signals.tick(logger)
-        summary.tick(now)
+        if summary:
+            summary.tick(now)
         if progress:
             progress.tick(now)
 
     def connect(engine: Engine) -> None:
-        nonlocal progress
+        nonlocal progress, summary
         signals.connect(engine.stop)
+        summary = Summary(lambda: engine.snapshot)
         if arguments.until_eof:
             on_stdout = any(spec.use == STANDARD_OUTPUT for spec in config.stages)
-            progress = Progress(counters, engine.progress, data=sys.stdout if on_stdout else None)
+            progress = Progress(
+                lambda: engine.snapshot.counters,
+                lambda: engine.snapshot.progress,
+                data=sys.stdout if on_stdout else None,
+            )
         settings = config.pipeline
         found = len(Finder(config.tail.paths, config.tail.exclude).scan().found)
         logger.info(

@@ -18,6 +18,7 @@ from tailrace.pipeline.config.problems import Report, show
 from tailrace.pipeline.config.stage_keys import RESERVED, read_common, read_own
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import StageSpec
+from tailrace.pipeline.stage import Memory
 
 
 @dataclass(slots=True)
@@ -31,6 +32,14 @@ class Entry:
     spec: StageSpec | None = None  # None: the report says why
     named: bool = False  # by a `name` of its own
     template: str = ""  # of a write stage: its `path` as the file has it
+    shared_by: str = ""  # of a write stage: several may have one `path` if this key differs
+
+    @property
+    def part(self) -> str:
+        """Of its file: a table of a database, in which upper and lower case are one."""
+        if not self.spec or not self.shared_by:
+            return ""
+        return str(self.spec.options.get(self.shared_by, getattr(self.stage, self.shared_by, ""))).casefold()
 
     @property
     def name(self) -> str:
@@ -56,6 +65,7 @@ def load_chain(tables: Any, directory: str, report: Report) -> list[Entry]:
             _load(entry, table, labels[entry.use], directory, report)
             entries.append(entry)
     _check_names(entries, report)
+    _check_memories(entries, report)
     _check_order(entries, report)
     _check_sinks(entries, report)
     return entries
@@ -97,15 +107,27 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
             report.broken((*entry.path, "path"), f"found {show(table['path'])}, {wrong}")
         if near := near_placeholder(entry.template):
             report.warn((*entry.path, "path"), near)
+    if entry.role == "write":
+        entry.shared_by = getattr(entry.stage, "shared_by", "")
+        _check_concurrency(entry, own.values.get("request"), report)
     if isinstance(entry.stage, type):
         check_built(entry.stage, own.values, entry.path, report, whole=own.whole)
     if report.count == before and not report.is_broken(entry.path):
         entry.named = "name" in common
         label = common.pop("name", entry.use if repeat == 1 else f"{entry.use}#{repeat}")
         if entry.role == "write":
-            common.setdefault("id", f"{entry.use}:{entry.template}" if entry.template else entry.use)
+            own_part = [str(table[entry.shared_by])] if entry.shared_by in table else []
+            common.setdefault("id", ":".join([entry.use, *filter(None, [entry.template]), *own_part]))
             common["written"] = {key: as_written(value) for key, value in table.items() if key not in RESERVED}
         entry.spec = StageSpec(entry.use, label, entry.role, own.values, **common)
+
+
+def _check_concurrency(entry: Entry, request: Any, report: Report) -> None:
+    """Of two requests at the same time either may arrive first."""
+    count = request.get("concurrency", 1) if isinstance(request, dict) else 1
+    if count > 1 and getattr(entry.stage, "ordered", True):
+        why = "expected 1: this sink keeps the order of events (a class says `ordered: ClassVar[bool] = False` if not)"
+        report.add((*entry.path, "request", "concurrency"), f"found {count}, {why}")
 
 
 def _check_names(entries: list[Entry], report: Report) -> None:
@@ -120,6 +142,18 @@ def _check_names(entries: list[Entry], report: Report) -> None:
             key = (*named.path, "name")
             report.add(key, f"found {show(label)}, which is also the name of {other.name}; give each stage its own")
         labels.setdefault(label, entry)
+
+
+def _check_memories(entries: list[Entry], report: Report) -> None:
+    """What a stage remembers is kept under its name, and `#2` is the name of whichever comes second."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if not isinstance(getattr(entry.stage, "memory", None), Memory) or entry.named:
+            continue
+        if entry.use in first:
+            why = 'each keeps what it remembers under its name; give one of them its own: name = "..."'
+            report.add(entry.path, f"remembers, as {first[entry.use].name} does; {why}")
+        first.setdefault(entry.use, entry)
 
 
 def _check_order(entries: list[Entry], report: Report) -> None:
@@ -146,17 +180,19 @@ def _check_order(entries: list[Entry], report: Report) -> None:
 
 def _check_sinks(entries: list[Entry], report: Report) -> None:
     ids: dict[str, Entry] = {}
-    files: dict[str, Entry] = {}
+    files: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.role != "write" or not entry.spec:
             continue
         identity, path = entry.spec.id, entry.spec.options["path"] if entry.template else ""
-        if path and path in files:
-            why = f"{files[path].name} writes this file too, and two sinks must not share one"
+        others = files.setdefault(path, []) if path else []
+        if other := next((one for one in others if one.part == entry.part or one.use != entry.use), None):
+            differ = f" unless they differ in `{entry.shared_by}`" if entry.shared_by and other.use == entry.use else ""
+            why = f"{other.name} writes this file too, and two sinks must not share one{differ}"
             report.add((*entry.path, "path"), f"found {show(entry.template)}; {why}")
         elif identity in ids:
             why = f"give one of them an id of its own: id = {show(identity + '-2')}"
             key = (*entry.path, "id") if (*entry.path, "id") in report.lines else entry.path
             report.add(key, f"the id {show(identity)} is also that of {ids[identity].name}; {why}")
-        files.setdefault(path, entry)
+        others.append(entry)
         ids.setdefault(identity, entry)

@@ -19,8 +19,9 @@ from tailrace.pipeline.run.engine import Outcome
 from tailrace.pipeline.run.memory import shape_of
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
+from tailrace.pipeline.sinks.checked import checked_paths
 from tailrace.pipeline.source import CursorError
-from tailrace.pipeline.stage import Closes, Connects, Discards, HasPaths
+from tailrace.pipeline.stage import Closes, Connects, Discards
 from tailrace.pipeline.state.file import SinkRecord, refusal
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
@@ -59,8 +60,7 @@ def run_daemon(
         gone = GoneSinks(config, state, steps, log)
         outputs = gone.paths()
         for step in steps:
-            if isinstance(step.stage, HasPaths):
-                outputs.update(step.stage.paths(state.marks().get(step.sink_id, {})))
+            outputs.update(_paths(step.sink_id, step.stage, state))
         state.enter_sinks(
             {spec.id: SinkRecord(spec.use, spec.written) for spec in config.stages if spec.role == "write"}
         )
@@ -125,19 +125,16 @@ class GoneSinks:
                 try:
                     self._sinks[name] = build(load_written(record.use, record.options, config), config.directory)
                 except ConfigError as error:
-                    log.error(  # noqa: TRY400  (the error says all, and is the user's)
-                        "sink.gone", sink=name, why=str(error),
-                        notice="it is not in the configuration any more, and what it was cannot be built to let go of "
-                        "its outputs: they stay as they are, and their marks in the state",
-                    )  # fmt: skip
+                    self._stays(name, str(error), "cannot be built to let go of its outputs")
 
     def paths(self) -> set[str]:
         """Their files, which are no source."""
-        marks = self._state.marks()
         found: set[str] = set()
         for name, sink in self._sinks.items():
-            if isinstance(sink, HasPaths):
-                found.update(sink.paths(marks.get(name, {})))
+            try:
+                found.update(_paths(name, sink, self._state))
+            except ConfigError as error:
+                self._stays(name, str(error), "cannot say which files are its own")
         return found
 
     def discard(self, *, may_cut: bool) -> None:
@@ -147,15 +144,36 @@ class GoneSinks:
         marks = self._state.marks()
         for name, sink in self._sinks.items():
             if isinstance(sink, Discards):
-                if isinstance(sink, Connects):
-                    sink.connect(About(name, most, self._say(name)))
-                sink.discard(marks.get(name, {}), may_cut)
-                if isinstance(sink, Closes):
-                    sink.close()
+                try:
+                    if isinstance(sink, Connects):
+                        sink.connect(About(name, most, self._say(name)))
+                    sink.discard(marks.get(name, {}), may_cut)
+                    if isinstance(sink, Closes):
+                        sink.close()
+                except (Exception, SystemExit) as error:
+                    self._stays(name, f"{type(error).__name__}: {error}", "could not let go of its outputs")
+                    continue
             self._state.forget(name)
+
+    def _stays(self, name: str, why: str, what: str) -> None:
+        """A sink that nobody wants any more keeps no other from its work."""
+        self._log.error(
+            "sink.gone", sink=name, why=why,
+            notice=f"it is not in the configuration any more, and {what}: they stay as they are, and their marks in "
+            "the state; the next start tries again",
+        )  # fmt: skip
 
     def _say(self, name: str) -> Callable[[str], None]:
         return lambda notice: self._log.warning("sink.notice", sink=name, notice=notice)
+
+
+def _paths(name: str, sink: Any, state: State) -> Sequence[str]:
+    """A sink's files, as of the state. ConfigError: its class cannot say."""
+    try:
+        return checked_paths(sink, state.marks().get(name, {}))
+    except Exception as error:
+        why = f"its files are not known, and could be read as a source: {type(error).__name__}: {error}"
+        raise ConfigError([f"{name}: {why}"]) from error
 
 
 def _ours(config: Config, outputs: set[str]) -> Callable[[bytes], bool]:

@@ -22,7 +22,6 @@ from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Balance, Balances, Exhausts, Progress, Rereads, Source, Whole
-from tailrace.pipeline.stage import HasPaths
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch, Task
@@ -96,10 +95,6 @@ class Engine:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
         self._stop_asked = True
         self._waker()
-
-    def progress(self) -> tuple[int, int | None]:
-        """Bytes processed by this run, and all there are, where that is known."""
-        return self._source.progress() if isinstance(self._source, Progress) else (0, None)
 
     def run(self, open_source: Callable[[], None]) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads."""
@@ -258,9 +253,8 @@ class Engine:
                     task.sinks -= 1
                     if task.sinks == 0:
                         self._dispatch.settle(task)
-                case Announced(_, marks):
-                    if isinstance(sink.write, HasPaths):
-                        self._outputs.update(sink.write.paths(marks))
+                case Announced(_, marks, paths):
+                    self._outputs.update(paths)
                     self._store.announce(sink.name, marks)
                     sink.go_on()
                 case Met(number, barrier, marks, refused):
@@ -303,7 +297,10 @@ class Engine:
         committed.values.update(self._commit.committed)
         lines = int(self._counters.total("lines_read") - committed.total("lines_read"))
         sinks = {name: SinkState(now - one.since, one.why) for name, one in self._crew.troubles().items()}
-        return Snapshot(committed, lines, sum(files.values()), max(0.0, now - oldest), dict(+files), sinks)
+        pending = sum(files.values())
+        done, total = self._source.progress() if isinstance(self._source, Progress) else (0, None)
+        progress = max(0, done - pending), total
+        return Snapshot(committed, lines, pending, max(0.0, now - oldest), progress, dict(+files), sinks)
 
     def _what_hangs(self, what: str) -> str:
         stuck = self._crew.waited_for()

@@ -9,6 +9,7 @@ from tailrace.pipeline.delivery import Batch, Request
 from tailrace.pipeline.run.commit import DEAD_BYTES, LETTER_COST
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.sinks.batching import OPEN
+from tailrace.pipeline.stage import Memory
 from tailrace.pipeline.work.layout import most_records
 from tailrace.pipeline.work.ring import Geometry, geometry
 from tailrace.pipeline.work.worker import PIECE
@@ -48,15 +49,19 @@ def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: i
     batches = [(batch, getattr(stage, "request", None)) for stage in stages if (batch := getattr(stage, "batch", None))]
     if batches:
         parts.append(("batches of sinks", sum(_batches(batch, request) for batch, request in batches)))
-    if any(hasattr(stage, "memory") for stage in stages):
+    if any(isinstance(getattr(type(stage), "memory", None), Memory) for stage in stages):
         parts.append(("what stages remember (pipeline.stage_memory)", MEMORY_COST * settings.stage_memory))
     if workers:
-        parts.append((f"{workers} workers: interpreter and stages", workers * WORKER_BASE))
-        parts.append((f"{workers} workers: their own data (pipeline.worker_memory)", workers * settings.worker_memory))
+        parts.append((f"{_workers(workers)}: interpreter and stages", workers * WORKER_BASE))
+        parts.append((f"{_workers(workers)}: own data (pipeline.worker_memory)", workers * settings.worker_memory))
     else:
         longest = max(PIECE, config.source.max_line_bytes)
         parts.append((f"stages: {LINE_COST} times the longest line (source.max_line_bytes)", LINE_COST * longest))
     return parts
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
 
 
 def _batches(batch: Batch, request: Request | None) -> int:

@@ -52,8 +52,9 @@ class Breaker:
         self._abandon = threading.Event()
         self._calls: dict[int, tuple[str, float]] = {}  # thread: what it is calling, and since when
 
-    def call(self, what: str, call: Callable[[], T], *, attempts: int = 0) -> T:
-        """The result of ``call`` once it succeeds; ``attempts``: tries in all, 0 for no limit."""
+    def call(self, what: str, call: Callable[[], T], *, attempts: int = 0, splits: bool = False) -> T:
+        """The result of ``call`` once it succeeds. ``attempts``: tries in all, 0 for no limit. ``splits``: the caller
+        halves what is delivered."""
         failures = 0
         while True:
             self.check()
@@ -61,9 +62,11 @@ class Breaker:
                 self._ready()
                 with self.busy_with(what):
                     result = call()
-            except (AbandonError, GivenUpError, ReaderGone, Split, TailraceError):
+            except (AbandonError, GivenUpError, ReaderGone, TailraceError):
                 raise
             except BaseException as error:  # whatever a sink's library raises, SystemExit too
+                if isinstance(error, Split) and splits:
+                    raise
                 if isinstance(error, Retry) and error.expected:
                     self._abandon.wait(error.delay)
                     continue

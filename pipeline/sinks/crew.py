@@ -40,6 +40,7 @@ class Trouble:
     since: float  # monotonic seconds
     why: str
     said: bool = False  # as `sink.stuck`
+    call: tuple[str, float] | None = None  # that it hangs in, and since when
 
 
 class Crew:
@@ -106,9 +107,7 @@ class Crew:
                     self._counters.add("output_retries", sink=name)
                     self._fail(number, error, failures, now)
                 case Succeeded(number):
-                    trouble = self._troubles.pop(number, None)
-                    if trouble is not None:
-                        self._log.info("sink.recovered", sink=name, seconds=round(now - trouble.since, 1))
+                    self._recover(number, now)
                 case Delivered(number) | Met(number) | Recovered(number):
                     self.owed.take(number, now)
                 case Said(_, notice):
@@ -116,23 +115,30 @@ class Crew:
             yield answer
 
     def watch(self, now: float) -> None:
-        """Say of a sink that hangs in a call what is said of one that fails."""
+        """Say of a sink that hangs in a call what is said of one that fails; and that the call has come back."""
         for thread in self.threads:
             call = thread.breaker.busy()
-            if call is None or now - call[1] < STUCK_AFTER:
+            trouble = self._troubles.get(thread.number)
+            if trouble is not None and trouble.call is not None and trouble.call != call:
+                self._recover(thread.number, now)
+                trouble = None
+            if call is None or now - call[1] < STUCK_AFTER or (trouble is not None and trouble.said):
                 continue
             what, since = call
-            trouble = self._troubles.get(thread.number)
-            if trouble is None or not trouble.said:
-                why = f"hangs in {what} since {now - since:.0f} s"
-                self._troubles[thread.number] = Trouble(since, why, said=True)
-                self._say_stuck(thread, why, now - since)
+            why = f"hangs in {what} since {now - since:.0f} s"
+            self._troubles[thread.number] = Trouble(since, why, said=True, call=call)
+            self._say_stuck(thread, why, now - since)
+
+    def _recover(self, number: int, now: float) -> None:
+        trouble = self._troubles.pop(number, None)
+        if trouble is not None:
+            self._log.info("sink.recovered", sink=self.threads[number].name, seconds=round(now - trouble.since, 1))
 
     def _fail(self, number: int, error: BaseException, failures: int, now: float) -> None:
         thread = self.threads[number]
         why = describe(error)
         trouble = self._troubles.setdefault(number, Trouble(now, why))
-        trouble.why = why
+        trouble.why, trouble.call = why, None
         unexpected = not isinstance(error, (OSError, Retry, Park))
         self._log.warning(
             "sink.retry", sink=thread.name, error=why, failures=failures,
@@ -167,6 +173,8 @@ class Crew:
     def close(self) -> None:
         for thread in self.threads:
             thread.close(timeout=1.0)
+        for _ in self.answers(monotonic()):
+            pass  # only what is said of the end is of interest
 
 
 def describe(error: BaseException) -> str:

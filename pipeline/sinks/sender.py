@@ -9,9 +9,11 @@ from functools import partial
 from queue import SimpleQueue
 
 from tailrace.pipeline.delivery import RetryPolicy
-from tailrace.pipeline.errors import Retry, Split, TailraceError
+from tailrace.pipeline.errors import Retry, Split
+from tailrace.pipeline.outgoing import Verdicts
 from tailrace.pipeline.sinks.batching import Place, Records
-from tailrace.pipeline.sinks.breaker import AbandonError, Breaker, GivenUpError
+from tailrace.pipeline.sinks.breaker import Breaker, GivenUpError
+from tailrace.pipeline.sinks.checked import checked_verdicts
 from tailrace.pipeline.stage import Write
 
 
@@ -39,8 +41,8 @@ class Sender:
         while waiting:
             batch = waiting.pop()
             try:
-                deliver = partial(self._write.deliver, batch.outgoing())
-                verdicts = self._breaker.call("deliver", deliver, attempts=self._attempts)
+                deliver = partial(self._deliver, batch)
+                verdicts = self._breaker.call("deliver", deliver, attempts=self._attempts, splits=True)
             except Split as split:
                 if len(batch) == 1:
                     self._refuse(batch, 0, split.code, str(split))
@@ -69,20 +71,24 @@ class Sender:
                 self._breaker.wait(verdicts.delay, failures)
                 waiting.append(again)
 
+    def _deliver(self, batch: Records) -> Verdicts | None:
+        return checked_verdicts(self._write.deliver(batch.outgoing()), len(batch))
+
     def _refuse(self, batch: Records, index: int, code: str, why: str) -> None:
         self._refused(Refused(batch.place(index), batch.record(index), code, why))
 
 
 class Senders:
-    """``concurrency`` threads that send; with one, the caller's own."""
+    """``concurrency`` threads that send; with one, the caller's own. ``failed`` hears what ended a batch in one."""
 
     def __init__(
-        self, concurrency: int, send: Callable[[Records], None], failed: Callable[[TailraceError], None], name: str
+        self, concurrency: int, send: Callable[[Records], None], failed: Callable[[BaseException], None], name: str
     ) -> None:
         self._send, self._failed = send, failed
         self._queue: SimpleQueue[Records | None] = SimpleQueue()
         self._state = threading.Condition()
         self._under_way = 0
+        self._lost = False  # a batch that was taken is not sent, and never will be
         self._threads = [
             threading.Thread(target=self._run, name=f"{name} {number}", daemon=True)
             for number in range(concurrency if concurrency > 1 else 0)
@@ -102,10 +108,16 @@ class Senders:
             self._under_way += 1
         self._queue.put(batch)
 
-    def wait(self) -> None:
-        """Until everything that was put is sent or given up."""
+    def wait(self) -> bool:
+        """Until everything that was put is sent or given up; False: not all of it was sent."""
         with self._state:
             self._state.wait_for(lambda: not self._under_way)
+            return not self._lost
+
+    def forget(self) -> None:
+        """Wait, too; what was not sent comes again."""
+        self.wait()
+        self._lost = False
 
     def close(self) -> None:
         for _ in self._threads:
@@ -115,9 +127,8 @@ class Senders:
         while (batch := self._queue.get()) is not None:
             try:
                 self._send(batch)
-            except AbandonError:
-                pass  # the thread that owns the sink is told likewise
-            except TailraceError as error:
+            except BaseException as error:  # none may end the thread, and none be forgotten
+                self._lost = True
                 self._failed(error)
             finally:
                 with self._state:

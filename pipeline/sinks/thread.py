@@ -20,6 +20,7 @@ from tailrace.pipeline.errors import ReaderGone, TailraceError
 from tailrace.pipeline.outgoing import About, Outgoing
 from tailrace.pipeline.sinks.batching import Batching
 from tailrace.pipeline.sinks.breaker import AbandonError, Breaker
+from tailrace.pipeline.sinks.checked import checked_marks, checked_paths
 from tailrace.pipeline.sinks.sender import Refused, Sender, Senders
 from tailrace.pipeline.stage import Announces, Closes, Commits, Connects, Cut, Flushes, Marks, Recovers, Syncs, Write
 from tailrace.pipeline.work.dispatch import Task
@@ -55,6 +56,7 @@ class Announced:
 
     sink: int
     marks: Marks
+    paths: Sequence[str] = ()  # their files, which are no source
 
 
 @dataclass(slots=True, frozen=True)
@@ -140,7 +142,7 @@ class SinkThread:
         self._senders = Senders(
             request.concurrency if request else 1,
             sender.send,
-            lambda error: self._answer(Fatal(number, error)),
+            self._tell,
             f"sink {name}",
         )
         settings: Batch | None = getattr(write, "batch", None)
@@ -198,17 +200,27 @@ class SinkThread:
                 if job is None:
                     break
                 job()
-            except AbandonError:
-                continue
-            except ReaderGone:
-                self._answer(Closed(self.number))
-            except TailraceError as error:
-                self._answer(Fatal(self.number, error))
-            except Exception as error:  # a fault of ours: what was to be done is not done
-                self._answer(Lost(self.number, error))
+            except BaseException as error:  # the thread goes on: the engine decides what is next
+                self._tell(error)
         self._senders.close()
         if isinstance(self.write, Closes):
-            self.write.close()
+            try:
+                with self.breaker.busy_with("close"):
+                    self.write.close()
+            except BaseException as error:  # nothing depends on it any more
+                self._answer(Said(self.number, f"closing it failed: {type(error).__name__}: {error}"))
+
+    def _tell(self, error: BaseException) -> None:
+        """What ended something that the engine had asked for."""
+        match error:
+            case AbandonError():  # the engine's own wish
+                pass
+            case ReaderGone():
+                self._answer(Closed(self.number))
+            case TailraceError():
+                self._answer(Fatal(self.number, error))
+            case _:  # a fault of ours: what was to be done is not done
+                self._answer(Lost(self.number, error))
 
     def _next(self) -> Callable[[], None] | None:
         """The next thing to do; meanwhile batches that are old enough are sent."""
@@ -246,20 +258,25 @@ class SinkThread:
     def _announce(self, destinations: list[str]) -> None:
         write = self.write
         if isinstance(write, Announces):
-            marks = self.breaker.call("announce", partial(write.announce, destinations))
+            marks, paths = self.breaker.call("announce", partial(self._first_marks, write, destinations))
             self._may_go_on.clear()
             self.breaker.check()  # only now: a recovery that came before the clear must not be missed
-            self._answer(Announced(self.number, marks))
+            self._answer(Announced(self.number, marks, paths))
             self._may_go_on.wait()
             self.breaker.check()
         self._announced.update(destinations)
+
+    def _first_marks(self, write: Announces, destinations: list[str]) -> tuple[Marks, Sequence[str]]:
+        marks = checked_marks("announce", write.announce(destinations))
+        return marks, checked_paths(write, marks)
 
     def _barrier(self, number: int) -> None:
         self.breaker.check()
         write = self.write
         if self._batching is not None:
             self._batching.flush()
-            self._senders.wait()
+            if not self._senders.wait():
+                return  # the engine knows, and goes back
             self.breaker.check()
         if isinstance(write, Flushes):
             self.breaker.call("flush", write.flush)
@@ -267,7 +284,7 @@ class SinkThread:
         if isinstance(write, Syncs):
             try:
                 with self.breaker.busy_with("sync"):
-                    marks = write.sync(Cut(number))
+                    marks = checked_marks("sync", write.sync(Cut(number)))
             except (TailraceError, ReaderGone):
                 raise
             except BaseException as error:  # never retried: after a failed fsync nobody knows what is on the disk
@@ -277,7 +294,7 @@ class SinkThread:
         self._answer(Met(self.number, number, marks, refused))
 
     def _recover(self, marks: Marks, may_cut: bool) -> None:
-        self._senders.wait()
+        self._senders.forget()
         self.breaker.resume()
         self._announced.clear()  # what is used again is announced again: its file may be another one now
         self._refused.clear()

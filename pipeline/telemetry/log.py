@@ -21,7 +21,9 @@ from tailrace.pipeline.telemetry.wrap import INDENT, lay, terminal_width
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _MAX_DEPTH = 8  # of nested values; deeper ones, and cycles, are cut
 
-_SIZES = frozenset({"bytes", "pending_bytes", "size", "size_now", "unread"})  # fields that are numbers of bytes
+_SIZES = frozenset(
+    {"bytes", "pending_bytes", "pending_files", "size", "size_now", "unread"}
+)  # fields that are numbers of bytes
 
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 _COLOURS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[1;31m"}

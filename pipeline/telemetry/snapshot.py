@@ -24,5 +24,6 @@ class Snapshot:
     lines_pending: int = 0  # handed to the sinks and not committed
     bytes_pending: int = 0  # read and not committed, the ring included
     oldest_pending: float = 0.0  # seconds since the oldest of them was read
+    progress: tuple[int, int | None] = (0, None)  # bytes committed by this run, and all there are, where that is known
     files: Mapping[str, int] = field(default_factory=dict)  # path: bytes of it that are pending
     sinks: Mapping[str, SinkState] = field(default_factory=dict)  # sink id: what keeps it from writing

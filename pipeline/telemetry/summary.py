@@ -4,42 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.telemetry import log
-from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.snapshot import Snapshot
 
 AFTER_THE_SINKS = "end of the chain"  # the stage's name under which events that met no sink are counted
 
 
 class Summary:
-    """A step: ``tick`` now and then. Silent while nothing happens. ``clock`` values are monotonic seconds."""
+    """A step: ``tick`` now and then. Tells what was committed, what is pending, and which sinks hold it up. Silent
+    while nothing happens and nothing is pending. ``now`` and ``interval`` are monotonic seconds."""
 
     def __init__(
         self,
-        counters: Counters,
+        look: Callable[[], Snapshot],
         say: Callable[..., None] | None = None,
         interval: float = 60.0,
     ) -> None:
-        self._counters = counters
+        self._look = look
         self._say = say or log.get_logger("summary").info
         self._interval = interval
-        self._last: tuple[float, dict[Key, float]] | None = None  # when, and the counters then
+        self._last: tuple[float, Counters] | None = None  # when, and what was committed then
 
     def tick(self, now: float) -> None:
         if self._last is None:
-            self._last = now, dict(self._counters.values)
+            self._last = now, self._look().counters
             return
         when, before = self._last
         if now - when < self._interval:
             return
-        self._last = now, dict(self._counters.values)
         log.tick()
+        look = self._look()
+        self._last = now, look.counters
         since = Counters()
-        for key, value in self._counters.values.items():
-            if value != before.get(key, 0):
-                since.values[key] = value - before.get(key, 0)
-        if not any(key[0] in _WORTH_A_LINE for key in since.values):
+        for key, value in look.counters.values.items():
+            if value != before.values.get(key, 0):
+                since.values[key] = value - before.values.get(key, 0)
+        if not look.bytes_pending and not look.sinks and not any(key[0] in _WORTH_A_LINE for key in since.values):
             return
         self._say(
             "summary",
@@ -48,10 +52,22 @@ class Summary:
             mb_per_s=round(since.total("bytes_read") / (now - when) / 1e6, 2),
             written={sink: int(count) for (sink,), count in since.by("events_written", "sink").items()},
             dead_letters=int(since.total("dead_letters")),
-            pending=int(self._counters.total("lines_pending")),
+            **_pending(look),
         )
 
 
+def _pending(look: Snapshot) -> dict[str, Any]:
+    fields: dict[str, Any] = {"pending": look.lines_pending, "pending_bytes": look.bytes_pending}
+    if look.bytes_pending:
+        fields["oldest_seconds"] = round(look.oldest_pending)
+        largest = sorted(look.files.items(), key=lambda one: -one[1])[:FILES_SHOWN]
+        fields["pending_files"] = dict(largest)
+    if look.sinks:
+        fields["stuck"] = {name: f"{round(one.seconds)} s: {one.why}" for name, one in look.sinks.items()}
+    return fields
+
+
+FILES_SHOWN = 3  # of those with pending input, the ones with the most
 _WORTH_A_LINE = {"lines_read", "events_written", "dead_letters", "output_retries", "rewinds", "worker_restarts"}
 
 

@@ -68,6 +68,7 @@ class Sqlite:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     guarantee: ClassVar[Guarantee] = Guarantee.IDEMPOTENT
+    shared_by: ClassVar[str] = "table"  # several may write to one file if their tables differ
 
     def __post_init__(self) -> None:
         problems = Problems()

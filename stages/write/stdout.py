@@ -72,7 +72,7 @@ class Stdout:
                         "standard output is closed, or not open for writing: the events have nowhere to go"
                     ) from error
                 if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(STANDARD_OUTPUT).st_mode):
-                    raise BrokenPipeError(errno.EPIPE, "the terminal has closed") from error
+                    raise ReaderGone("the terminal has closed") from error
                 raise
             if self._torn:
                 self._torn = False

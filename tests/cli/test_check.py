@@ -141,3 +141,18 @@ def test_on_a_terminal_lines_fit_and_colours_can_be_turned_off(home: Path, no_co
     directories = len(str(home))  # a path is not broken
     assert max(map(len, lines)) <= max(80, directories + 50)
     assert any(line.startswith("    ") and line.endswith("'POST'") for line in lines), "the condition is broken"
+
+
+def test_stages_that_remember_are_said_to_run_in_one_worker_and_the_ceiling_counts_one(
+    home: Path, tailrace: Run
+) -> None:
+    (home / "own.py").write_text(
+        "from dataclasses import dataclass\nfrom typing import ClassVar\nfrom tailrace import Memory\n"
+        "@dataclass\nclass Counts:\n    memory: ClassVar[Memory] = Memory()\n"
+        "    def process(self, events): return events\n"
+    )
+    (home / "config.toml").write_text(CONFIG + '[[stages]]\nuse = "own:Counts"\n')
+    code, out, _ = tailrace("check")
+    assert code == 0
+    assert "own:Counts: remembers, so the chain runs in one worker, not in 2, and all lines go out in the order" in out
+    assert "1 worker: own data (pipeline.worker_memory)" in out

@@ -11,6 +11,7 @@ from tailrace.pipeline.cli.screen.report import report
 from tailrace.pipeline.cli.screen.table import Table, plain, show
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
 from tailrace.pipeline.telemetry.summary import Summary, balances
 
 
@@ -103,10 +104,16 @@ def test_a_replay_without_its_sinks_has_one_sum_at_the_end() -> None:
     assert (law.sink, law.written, law.holds) == ("standard output", 7, True)
 
 
-def test_the_minutes_line_tells_what_happened_since_the_last() -> None:
+def test_the_minutes_line_tells_what_was_committed_since_the_last() -> None:
     said: list[dict[str, Any]] = []
     counters = counted()
-    summary = Summary(counters, say=lambda _event, **fields: said.append(fields))
+
+    def look() -> Snapshot:
+        committed = Counters()
+        committed.values.update(counters.values)
+        return Snapshot(committed)
+
+    summary = Summary(look, say=lambda _event, **fields: said.append(fields))
     summary.tick(1000.0)
     counters.add("lines_read", 600)
     counters.add("bytes_read", 120_000_000)
@@ -118,7 +125,7 @@ def test_the_minutes_line_tells_what_happened_since_the_last() -> None:
     assert said == [
         {
             "seconds": 60, "lines": 600, "mb_per_s": 2.0, "written": {"write.late out.ndjson": 599}, "dead_letters": 1,
-            "pending": 0,
+            "pending": 0, "pending_bytes": 0,
         }
     ]  # fmt: skip
     summary.tick(1120.0)
@@ -126,6 +133,23 @@ def test_the_minutes_line_tells_what_happened_since_the_last() -> None:
     counters.add("lines_read", 1)
     summary.tick(1180.0)
     assert said[1]["lines"] == 1
+
+
+def test_the_minutes_line_tells_what_is_pending_and_which_sink_holds_it_up() -> None:
+    said: list[dict[str, Any]] = []
+    files = {"/a.log": 400, "/b.log": 50, "/c.log": 7, "/d.log": 1}
+    stuck = Snapshot(
+        counted(), 50, 458, 61.4, (0, 458), files, {"out": SinkState(59.6, "[Errno 21] Is a directory: '/out'")}
+    )
+    summary = Summary(lambda: stuck, say=lambda _event, **fields: said.append(fields))
+    for now in (0.0, 60.0, 120.0):
+        summary.tick(now)
+    assert len(said) == 2, "as long as something is pending"
+    assert said[0] == {
+        "seconds": 60, "lines": 0, "mb_per_s": 0.0, "written": {}, "dead_letters": 0, "pending": 50,
+        "pending_bytes": 458, "oldest_seconds": 61, "pending_files": {"/a.log": 400, "/b.log": 50, "/c.log": 7},
+        "stuck": {"out": "60 s: [Errno 21] Is a directory: '/out'"},
+    }  # fmt: skip
 
 
 def test_the_report_in_a_pipe_is_plain_aligned_text() -> None:
@@ -179,7 +203,7 @@ def test_a_plain_table_does_not_import_rich() -> None:
     code = (
         "import io, sys; from tailrace.pipeline.cli.screen.table import *\n"
         "from tailrace.pipeline.cli.screen.progress import *\n"
-        "show(Table(('a',), [('b',)]), io.StringIO()); Progress(Counters(), lambda: (0, 1), io.StringIO()).tick(1.0)\n"
+        "show(Table(('a',), [('b',)]), io.StringIO()); Progress(Counters, lambda: (0, 1), io.StringIO()).tick(1.0)\n"
         "sys.exit('rich' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -188,7 +212,7 @@ def test_a_plain_table_does_not_import_rich() -> None:
 def test_progress_is_drawn_on_a_terminal_and_taken_away() -> None:
     stream = Terminal()
     position = (50, 100)
-    progress = Progress(counted(), lambda: position, stream, data=io.StringIO())
+    progress = Progress(counted, lambda: position, stream, data=io.StringIO())
     progress.tick(1.0)
     drawn = stream.getvalue()
     assert "100 lines, 7 dead letters" in drawn
@@ -206,7 +230,7 @@ def test_progress_is_drawn_on_a_terminal_and_taken_away() -> None:
 
 def test_progress_is_silent_in_a_pipe_and_beside_data_on_the_same_terminal() -> None:
     for stream, data in ((io.StringIO(), io.StringIO()), (Terminal(), Terminal())):
-        progress = Progress(counted(), lambda: (0, None), stream, data)
+        progress = Progress(counted, lambda: (0, None), stream, data)
         progress.tick(1.0)
         progress.stop()
         assert stream.getvalue() == ""

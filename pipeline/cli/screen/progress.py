@@ -21,12 +21,12 @@ class Progress:
 
     def __init__(
         self,
-        counters: Counters,
+        counted: Callable[[], Counters],  # what is done: of a daemon, what is committed
         position: Callable[[], tuple[int, int | None]],  # bytes done, bytes in all (None: nobody knows)
         stream: IO[str] | None = None,
         data: IO[str] | None = None,  # where data goes, if it goes to a stream
     ) -> None:
-        self._counters = counters
+        self._counted = counted
         self._position = position
         self._stream = stream or sys.stderr
         self._wanted = self._stream.isatty() and not (data is not None and data.isatty())
@@ -47,8 +47,9 @@ class Progress:
         if self._rich is None:
             self._rich = self._start()
         done, total = self._position()
-        dead = int(self._counters.total("dead_letters"))
-        text = f"{self._counters.total('lines_read'):,.0f} lines" + (f", {dead:,} dead letters" if dead else "")
+        counters = self._counted()
+        dead = int(counters.total("dead_letters"))
+        text = f"{counters.total('lines_read'):,.0f} lines" + (f", {dead:,} dead letters" if dead else "")
         self._rich.update(self._rich.task_ids[0], completed=done, total=total, description=text, refresh=True)
 
     def stop(self) -> None:
