@@ -229,8 +229,10 @@ class Attempt:
         for payload in payloads:
             ends = payload.ends
             which = payload.events if payload.events is not None else range(len(events))
-            if ends is None or len(ends) != len(which):
+            if ends is None or len(ends) != len(which) or (ends[-1] if ends else 0) != len(payload.data):
                 raise TypeError(f"{step.label} must tell where each record of a payload ends (Payload.ends)")
+            if not ends:
+                continue
             of = lines if payload.events is None else [lines[index] for index in which]
             begins = [places[line] - start for line in of]
             lengths = [(end if (end := find(b"\n", at)) >= 0 else whole) - at for at in begins]

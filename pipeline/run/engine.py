@@ -248,6 +248,8 @@ class Engine:
                     self._recovering.discard(answer.sink)
                 case Fatal(_, error):
                     raise error
+                case Lost(_, _, begun) if self._recover_at is not None or begun < sink.recoveries:
+                    continue  # sinks on one disk fail together: that is one failed commit
                 case Lost(_, error):
                     self._rewind(f"{sink.name}: {error}", now)
                 case Closed():

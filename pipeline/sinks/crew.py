@@ -40,6 +40,7 @@ class Trouble:
     since: float  # monotonic seconds
     why: str
     said: bool = False  # as `sink.stuck`
+    hangs: bool = False  # in a call that began then, and has not failed
 
 
 class Crew:
@@ -106,9 +107,7 @@ class Crew:
                     self._counters.add("output_retries", sink=name)
                     self._fail(number, error, failures, now)
                 case Succeeded(number):
-                    trouble = self._troubles.pop(number, None)
-                    if trouble is not None:
-                        self._log.info("sink.recovered", sink=name, seconds=round(now - trouble.since, 1))
+                    self._end_trouble(number, now)
                 case Delivered(number) | Met(number) | Recovered(number):
                     self.owed.take(number, now)
                 case Said(_, notice):
@@ -119,20 +118,29 @@ class Crew:
         """Say of a sink that hangs in a call what is said of one that fails."""
         for thread in self.threads:
             call = thread.breaker.busy()
+            trouble = self._troubles.get(thread.number)
+            if trouble is not None and trouble.hangs and (call is None or call[1] != trouble.since):
+                self._end_trouble(thread.number, now)
+                trouble = None
             if call is None or now - call[1] < STUCK_AFTER:
                 continue
             what, since = call
-            trouble = self._troubles.get(thread.number)
             if trouble is None or not trouble.said:
                 why = f"hangs in {what} since {now - since:.0f} s"
-                self._troubles[thread.number] = Trouble(since, why, said=True)
+                self._troubles[thread.number] = Trouble(since, why, said=True, hangs=True)
                 self._say_stuck(thread, why, now - since)
+
+    def _end_trouble(self, number: int, now: float) -> None:
+        trouble = self._troubles.pop(number, None)
+        if trouble is not None:
+            name = self.threads[number].name
+            self._log.info("sink.recovered", sink=name, seconds=round(now - trouble.since, 1))
 
     def _fail(self, number: int, error: BaseException, failures: int, now: float) -> None:
         thread = self.threads[number]
         why = describe(error)
         trouble = self._troubles.setdefault(number, Trouble(now, why))
-        trouble.why = why
+        trouble.why, trouble.hangs = why, False
         unexpected = not isinstance(error, (OSError, Retry, Park))
         self._log.warning(
             "sink.retry", sink=thread.name, error=why, failures=failures,

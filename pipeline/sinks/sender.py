@@ -9,7 +9,8 @@ from functools import partial
 from queue import SimpleQueue
 
 from tailrace.pipeline.delivery import RetryPolicy
-from tailrace.pipeline.errors import Retry, Split, TailraceError
+from tailrace.pipeline.errors import Retry, Split
+from tailrace.pipeline.outgoing import Verdicts
 from tailrace.pipeline.sinks.batching import Place, Records
 from tailrace.pipeline.sinks.breaker import AbandonError, Breaker, GivenUpError
 from tailrace.pipeline.stage import Write
@@ -39,18 +40,17 @@ class Sender:
         while waiting:
             batch = waiting.pop()
             try:
-                deliver = partial(self._write.deliver, batch.outgoing())
-                verdicts = self._breaker.call("deliver", deliver, attempts=self._attempts)
-            except Split as split:
-                if len(batch) == 1:
-                    self._refuse(batch, 0, split.code, str(split))
-                else:
-                    middle = len(batch) // 2
-                    waiting += [batch.pick(range(middle, len(batch))), batch.pick(range(middle))]
-                continue
+                verdicts = self._breaker.call("deliver", partial(self._deliver, batch), attempts=self._attempts)
             except GivenUpError as error:
                 for index in range(len(batch)):
                     self._refuse(batch, index, "retries", f"not delivered in {self._attempts} tries: {error.__cause__}")
+                continue
+            if isinstance(verdicts, Split):
+                if len(batch) == 1:
+                    self._refuse(batch, 0, verdicts.code, str(verdicts))
+                else:
+                    middle = len(batch) // 2
+                    waiting += [batch.pick(range(middle, len(batch))), batch.pick(range(middle))]
                 continue
             if verdicts is None:
                 failures = 0
@@ -69,15 +69,35 @@ class Sender:
                 self._breaker.wait(verdicts.delay, failures)
                 waiting.append(again)
 
+    def _deliver(self, batch: Records) -> Verdicts | Split | None:
+        """What the sink says; raises what it raises, and if what it says makes no sense: then nobody knows which
+        records it has taken."""
+        try:
+            verdicts = self._write.deliver(batch.outgoing())
+        except Split as split:
+            return split
+        if verdicts is None:
+            return None
+        if not isinstance(verdicts, Verdicts):
+            raise TypeError(f"deliver returned {type(verdicts).__name__}; expected Verdicts, or None: all is delivered")
+        named = [*(index for index, _, _ in verdicts.refused), *verdicts.again]
+        if len(set(named)) < len(named) or not all(0 <= index < len(batch) for index in named):
+            raise ValueError(
+                f"deliver returned verdicts on the records {named} of a batch of {len(batch)}; expected indexes from 0 "
+                f"to {len(batch) - 1}, each once"
+            )
+        return verdicts
+
     def _refuse(self, batch: Records, index: int, code: str, why: str) -> None:
         self._refused(Refused(batch.place(index), batch.record(index), code, why))
 
 
 class Senders:
-    """``concurrency`` threads that send; with one, the caller's own."""
+    """``concurrency`` threads that send; with one, the caller's own. ``failed`` is told what comes out of ``send``,
+    before the batch counts as done with."""
 
     def __init__(
-        self, concurrency: int, send: Callable[[Records], None], failed: Callable[[TailraceError], None], name: str
+        self, concurrency: int, send: Callable[[Records], None], failed: Callable[[BaseException], None], name: str
     ) -> None:
         self._send, self._failed = send, failed
         self._queue: SimpleQueue[Records | None] = SimpleQueue()
@@ -117,7 +137,7 @@ class Senders:
                 self._send(batch)
             except AbandonError:
                 pass  # the thread that owns the sink is told likewise
-            except TailraceError as error:
+            except BaseException as error:  # else the thread ends, and its batch is lost without a word
                 self._failed(error)
             finally:
                 with self._state:

@@ -69,10 +69,12 @@ class Met:
 
 @dataclass(slots=True, frozen=True)
 class Lost:
-    """What was delivered cannot be made durable: the engine goes back to the last commit."""
+    """What was delivered cannot be made durable: the engine goes back to the last commit. ``recoveries``: how many the
+    sink had begun by then; if the engine has asked for more, it has gone back already."""
 
     sink: int
     error: BaseException
+    recoveries: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -122,6 +124,8 @@ class SinkThread:
         self._answers, self._wake = answers, wake
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self.given = 0  # bytes to be delivered, since the start
+        self.recoveries = 0  # that the engine has asked for
+        self._recoveries = 0  # that were begun
         self._announced: set[str] = set()
         self._refused: list[Refused] = []
         self._may_go_on = threading.Event()
@@ -140,7 +144,7 @@ class SinkThread:
         self._senders = Senders(
             request.concurrency if request else 1,
             sender.send,
-            lambda error: self._answer(Fatal(number, error)),
+            self._fail,
             f"sink {name}",
         )
         settings: Batch | None = getattr(write, "batch", None)
@@ -168,6 +172,7 @@ class SinkThread:
 
     def recover(self, marks: Marks, may_cut: bool) -> None:
         """Abandon what is in the queue and go back to these marks; answered by Recovered, after everything else."""
+        self.recoveries += 1
         self.breaker.abandon()
         self._may_go_on.set()
         self._queue.put(lambda: self._recover(marks, may_cut))
@@ -200,15 +205,21 @@ class SinkThread:
                 job()
             except AbandonError:
                 continue
-            except ReaderGone:
-                self._answer(Closed(self.number))
-            except TailraceError as error:
-                self._answer(Fatal(self.number, error))
-            except Exception as error:  # a fault of ours: what was to be done is not done
-                self._answer(Lost(self.number, error))
+            except Exception as error:
+                self._fail(error)
         self._senders.close()
         if isinstance(self.write, Closes):
             self.write.close()
+
+    def _fail(self, error: BaseException) -> None:
+        """What was to be done is not done."""
+        match error:
+            case ReaderGone():
+                self._answer(Closed(self.number))
+            case TailraceError():
+                self._answer(Fatal(self.number, error))
+            case _:  # a fault of ours
+                self._answer(Lost(self.number, error, self._recoveries))
 
     def _next(self) -> Callable[[], None] | None:
         """The next thing to do; meanwhile batches that are old enough are sent."""
@@ -271,13 +282,14 @@ class SinkThread:
             except (TailraceError, ReaderGone):
                 raise
             except BaseException as error:  # never retried: after a failed fsync nobody knows what is on the disk
-                self._answer(Lost(self.number, error))
+                self._answer(Lost(self.number, error, self._recoveries))
                 return
         refused, self._refused[:] = self._refused.copy(), []
         self._answer(Met(self.number, number, marks, refused))
 
     def _recover(self, marks: Marks, may_cut: bool) -> None:
         self._senders.wait()
+        self._recoveries += 1
         self.breaker.resume()
         self._announced.clear()  # what is used again is announced again: its file may be another one now
         self._refused.clear()
