@@ -75,7 +75,7 @@ class Sender:
         try:
             verdicts = self._write.deliver(batch.outgoing())
         except Split as split:
-            return split
+            return split.with_traceback(None)  # its frames would hold it, in a cycle
         if verdicts is None:
             return None
         if not isinstance(verdicts, Verdicts):
