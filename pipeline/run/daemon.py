@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from tailrace.pipeline.chain.loader import build
-from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
-from tailrace.pipeline.config.load import load_written
-from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.outgoing import About
 from tailrace.pipeline.run.assembly import Configure, run_engine
-from tailrace.pipeline.run.commit import most_uncommitted
 from tailrace.pipeline.run.engine import Outcome
-from tailrace.pipeline.run.memory import shape_of
+from tailrace.pipeline.run.gone import GoneSinks
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source import CursorError
-from tailrace.pipeline.stage import Closes, Connects, Discards, HasPaths
+from tailrace.pipeline.stage import HasPaths
 from tailrace.pipeline.state.file import SinkRecord, refusal
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
@@ -56,14 +50,12 @@ def run_daemon(
         if state.upgraded_from is not None:
             log.info("state.upgraded", file=str(state.path), schema=SCHEMA_VERSION, was=state.upgraded_from)
         steps = build_steps(config)
-        gone = GoneSinks(config, state, steps, log)
+        gone = GoneSinks(config, state, log)
         outputs = gone.paths()
         for step in steps:
             if isinstance(step.stage, HasPaths):
-                outputs.update(step.stage.paths(state.marks().get(step.sink_id, {})))
-        state.enter_sinks(
-            {spec.id: SinkRecord(spec.use, spec.written) for spec in config.stages if spec.role == "write"}
-        )
+                marks = {} if step.sink_id in gone else state.marks().get(step.sink_id, {})
+                outputs.update(step.stage.paths(marks))
         waker = Waker()
         hints = None if until_eof else Hints(watched(config.tail), waker, log)
         source = Tail(
@@ -89,6 +81,9 @@ def run_daemon(
         except CursorError as error:
             raise refusal(state.path, str(error)) from error
         gone.discard(may_cut=not source.missing)
+        state.enter_sinks(
+            {spec.id: SinkRecord(spec.use, spec.written) for spec in config.stages if spec.role == "write"}
+        )
 
     outcome = run_engine(
         config,
@@ -110,52 +105,6 @@ def run_daemon(
     if until_eof:
         outcome.unread = source.unread()
     return outcome
-
-
-class GoneSinks:
-    """Sinks that the state knows and the configuration no longer has: what they wrote beyond their marks is taken back
-    a last time, and then they are forgotten."""
-
-    def __init__(self, config: Config, state: State, steps: Sequence[Step], log: Any) -> None:
-        self._config, self._state, self._log = config, state, log
-        present = {step.sink_id for step in steps if step.role == "write"}
-        self._sinks: dict[str, Any] = {}
-        for name, record in state.sinks().items():
-            if name not in present:
-                try:
-                    self._sinks[name] = build(load_written(record.use, record.options, config), config.directory)
-                except ConfigError as error:
-                    log.error(  # noqa: TRY400  (the error says all, and is the user's)
-                        "sink.gone", sink=name, why=str(error),
-                        notice="it is not in the configuration any more, and what it was cannot be built to let go of "
-                        "its outputs: they stay as they are, and their marks in the state",
-                    )  # fmt: skip
-
-    def paths(self) -> set[str]:
-        """Their files, which are no source."""
-        marks = self._state.marks()
-        found: set[str] = set()
-        for name, sink in self._sinks.items():
-            if isinstance(sink, HasPaths):
-                found.update(sink.paths(marks.get(name, {})))
-        return found
-
-    def discard(self, *, may_cut: bool) -> None:
-        """Before anything is read."""
-        shape = shape_of(self._config, self._config.pipeline.workers)
-        most = most_uncommitted(self._config.pipeline.commit_bytes, shape.output_bytes)
-        marks = self._state.marks()
-        for name, sink in self._sinks.items():
-            if isinstance(sink, Discards):
-                if isinstance(sink, Connects):
-                    sink.connect(About(name, most, self._say(name)))
-                sink.discard(marks.get(name, {}), may_cut)
-                if isinstance(sink, Closes):
-                    sink.close()
-            self._state.forget(name)
-
-    def _say(self, name: str) -> Callable[[str], None]:
-        return lambda notice: self._log.warning("sink.notice", sink=name, notice=notice)
 
 
 def _ours(config: Config, outputs: set[str]) -> Callable[[bytes], bool]:
