@@ -15,6 +15,8 @@ from tailrace.pipeline.sinks.batching import Place, Records
 from tailrace.pipeline.sinks.breaker import AbandonError, Breaker, GivenUpError
 from tailrace.pipeline.stage import Write
 
+REFUSED_COST = 1200  # bytes of memory that a refused record costs beside its texts, and its dead letter after it
+
 
 @dataclass(slots=True, frozen=True)
 class Refused:
@@ -24,6 +26,11 @@ class Refused:
     payload: bytes  # as it was sent
     code: str
     why: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, those of the line too, which its dead letter holds."""
+        return REFUSED_COST + len(self.payload) + self.place.length + len(self.why)
 
 
 class Sender:

@@ -128,6 +128,8 @@ class SinkThread:
         self._recoveries = 0  # that were begun
         self._announced: set[str] = set()
         self._refused: list[Refused] = []
+        self._refusing = threading.Lock()
+        self.refused_bytes = 0  # of memory, for records that were refused since the last barrier
         self._may_go_on = threading.Event()
         about = About(name, most_uncommitted, lambda notice: self._answer(Said(number, notice)))
         connect = partial(write.connect, about) if isinstance(write, Connects) else None
@@ -140,7 +142,7 @@ class SinkThread:
         )
         self._batching: Batching | None = None
         request: Request | None = getattr(write, "request", None)
-        sender = Sender(write, self.breaker, policy or RetryPolicy(), self._refused.append)
+        sender = Sender(write, self.breaker, policy or RetryPolicy(), self._refuse)
         self._senders = Senders(
             request.concurrency if request else 1,
             sender.send,
@@ -284,15 +286,24 @@ class SinkThread:
             except BaseException as error:  # never retried: after a failed fsync nobody knows what is on the disk
                 self._answer(Lost(self.number, error, self._recoveries))
                 return
-        refused, self._refused[:] = self._refused.copy(), []
+        refused = self._take_refused()
         self._answer(Met(self.number, number, marks, refused))
+
+    def _refuse(self, refused: Refused) -> None:
+        with self._refusing:  # several senders do it
+            self._refused.append(refused)
+            self.refused_bytes += refused.size
+
+    def _take_refused(self) -> list[Refused]:
+        refused, self._refused, self.refused_bytes = self._refused, [], 0
+        return refused
 
     def _recover(self, marks: Marks, may_cut: bool) -> None:
         self._senders.wait()
         self._recoveries += 1
         self.breaker.resume()
         self._announced.clear()  # what is used again is announced again: its file may be another one now
-        self._refused.clear()
+        self._take_refused()
         if self._batching is not None:
             self._batching.drop()
         write = self.write
