@@ -66,7 +66,7 @@ class Attempt:
         if not records.data:
             return self.made
         origin = origin_of(self.places)
-        lines = Lines(records.data, origin, records.total - records.empty)
+        lines = Lines(records.data, origin, records.ended)
         events: list[Event] = []
         clock = perf_counter()
         for index, step in enumerate(self.steps):
