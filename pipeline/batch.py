@@ -47,7 +47,7 @@ class Lines(Sequence[str]):
     """Records as a parse stage is given them: a sequence of texts, none of them empty, without their ends.
 
     ``data`` is the same as bytes joined by newlines, just as the file has them, ``records`` those bytes one by one,
-    ``ended`` the same with their newlines, which the last one lacks: a list that belongs to these lines, not to be changed.
+    ``ended`` the same with their newlines, which the last one lacks: a list that is not to be changed.
     ``text`` is one text, in which invalid UTF-8 is replaced by U+FFFD, ``texts`` a list of texts. Each of the
     others is made when it is first asked for: take the one that suits the parser.
     """

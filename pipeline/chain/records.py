@@ -14,7 +14,7 @@ class Records:
     """The lines of ``piece``, which begins at ``start`` in its stream, that are not empty.
 
     ``data`` are those lines joined by newlines, without carriage returns before the newlines and without a byte order
-    mark at the beginning of the stream, and ``ended`` each of them with its newline, which the last one lacks. ``total``
+    mark at the beginning of the stream, and ``ended`` each with its newline, which the last one lacks. ``total``
     counts all lines, ``empty`` those that are left out.
     """
 
