@@ -66,7 +66,7 @@ class Attempt:
         if not records.data:
             return self.made
         origin = origin_of(self.places)
-        lines = Lines(records.data, origin, records.total - records.empty)
+        lines = Lines(records.data, origin, records.ended)
         events: list[Event] = []
         clock = perf_counter()
         for index, step in enumerate(self.steps):
@@ -229,8 +229,10 @@ class Attempt:
         for payload in payloads:
             ends = payload.ends
             which = payload.events if payload.events is not None else range(len(events))
-            if ends is None or len(ends) != len(which):
+            if ends is None or len(ends) != len(which) or (ends[-1] if ends else 0) != len(payload.data):
                 raise TypeError(f"{step.label} must tell where each record of a payload ends (Payload.ends)")
+            if not ends:
+                continue
             of = lines if payload.events is None else [lines[index] for index in which]
             begins = [places[line] - start for line in of]
             lengths = [(end if (end := find(b"\n", at)) >= 0 else whole) - at for at in begins]

@@ -14,10 +14,11 @@ class Records:
     """The lines of ``piece``, which begins at ``start`` in its stream, that are not empty.
 
     ``data`` are those lines joined by newlines, without carriage returns before the newlines and without a byte order
-    mark at the beginning of the stream. ``total`` counts all lines, ``empty`` those that are left out.
+    mark at the beginning of the stream, and ``ended`` each with its newline, which the last one lacks. ``total``
+    counts all lines, ``empty`` those that are left out.
     """
 
-    __slots__ = ("data", "empty", "places", "total")
+    __slots__ = ("data", "empty", "ended", "places", "total")
 
     def __init__(self, piece: bytes, start: int) -> None:
         data = piece[:-1] if piece.endswith(b"\n") else piece
@@ -25,16 +26,17 @@ class Records:
             data = data.removeprefix(BOM)
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").removesuffix(b"\r")
-        lines = BytesIO(data).readlines()  # a tenth of what it costs to count, or to split, or to look for two newlines
-        self.total = len(lines)
+        ended = BytesIO(data).readlines()  # a tenth of what it costs to count, or to split, or to look for two newlines
+        self.total = len(ended)
         self.empty = 0
-        if not data or b"\n" in lines or data.endswith(b"\n"):
+        if not data or b"\n" in ended or data.endswith(b"\n"):
             records = data.split(b"\n")
             filled = [record for record in records if record]
             self.total = len(records)
             self.empty = len(records) - len(filled)
             data = b"\n".join(filled)
-        self.data = data
+            ended = BytesIO(data).readlines()
+        self.data, self.ended = data, ended
         self.places = Places(piece, start)
 
 

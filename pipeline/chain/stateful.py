@@ -47,7 +47,7 @@ class StageMemory(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
             raise TypeError(f"a key of a stage's memory is a text, not {type(key).__name__}")
-        size = len(key) + len(orjson.dumps(value))
+        size = _size(key, value)
         before = self._sizes.get(key, 0)
         self._room.take(size - before)
         self._undo.append((key, self._values.get(key, _MISSING), before))
@@ -90,9 +90,11 @@ class StageMemory(MutableMapping[str, Any]):
         self._undo.clear()
 
     def restore(self, values: Mapping[str, Any]) -> None:
-        """Hold exactly these."""
-        self.clear()
-        self.update(values)
+        """Hold exactly these. They were taken once, so they are now, whatever the limit is and others still hold."""
+        self._room.used -= sum(self._sizes.values())
+        self._values = {key: _frozen(value) for key, value in values.items()}
+        self._sizes = {key: _size(key, value) for key, value in values.items()}
+        self._room.used += sum(self._sizes.values())
         self.keep()
 
 
@@ -121,6 +123,10 @@ class Remembered:
     def values(self) -> dict[str, dict[str, Any]]:
         """For a fresh worker."""
         return {stage: {key: orjson.loads(text) for key, text in kept.items()} for stage, kept in self._stages.items()}
+
+
+def _size(key: str, value: Any) -> int:
+    return len(key) + len(orjson.dumps(value))
 
 
 def _refuse(*_args: Any, **_named: Any) -> NoReturn:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tailrace.pipeline.cli.writable import fixed_part
 from tailrace.pipeline.config.overlap import can_match
@@ -51,9 +52,14 @@ def _outputs(config: Config) -> list[str]:
         return []
     with refusing(path), closing(connect(path)) as db:
         marks = read_marks(db, check_version(path, db))
-        paths = [(sink, str(mark["path"])) for sink in marks for mark in marks[sink].values()]
+        paths = [(sink, _path_of(mark, destination)) for sink in marks for destination, mark in marks[sink].items()]
     sinks = [spec for spec in config.stages if spec.role == "write"]
     return [written for sink, written in paths if any(_writes(spec, sink, written) for spec in sinks)]
+
+
+def _path_of(mark: Any, destination: str) -> str:
+    """Marks are as their sink has them: those of others than ``write.file`` need not have a path."""
+    return str(mark["path"]) if isinstance(mark, dict) and "path" in mark else destination
 
 
 def _writes(spec: StageSpec, sink: str, path: str) -> bool:

@@ -112,7 +112,8 @@ class Committer:
 
     def may_release(self) -> bool:
         """Whether what is uncommitted is still bounded: one cut outstanding, and one more such amount behind it."""
-        if self._bytes >= self._commit_bytes or self._dead_bytes >= DEAD_BYTES:
+        refused = sum(sink.refused_bytes for sink in self._sinks)
+        if self._bytes >= self._commit_bytes or self._dead_bytes + refused >= DEAD_BYTES:
             return False
         most = GROWTH * self._commit_bytes
         return all(sink.given - given < most for sink, given in zip(self._sinks, self._given, strict=True))

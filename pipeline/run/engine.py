@@ -26,6 +26,7 @@ from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch, Task
 from tailrace.pipeline.work.layout import Result
+from tailrace.pipeline.work.worker import collect_cycles
 
 LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace, and that of snapshots
 
@@ -137,6 +138,7 @@ class Engine:
                 self._watched = now
                 self._crew.watch(now)
                 self.snapshot = self._look()
+                collect_cycles()
             self._on_turn(now)
             if self._finished():
                 return ""
@@ -243,6 +245,8 @@ class Engine:
                     self._recovering.discard(answer.sink)
                 case Fatal(_, error):
                     raise error
+                case Lost(_, _, begun) if self._recover_at is not None or begun < sink.recoveries:
+                    continue  # sinks on one disk fail together: that is one failed commit
                 case Lost(_, error):
                     self._rewind(f"{sink.name}: {error}", now)
                 case Closed():

@@ -1,8 +1,8 @@
 """Makes a sink's calls until they succeed, with backoff; knows what a sink is doing, and since when.
 
 Nothing a sink raises ends the run: what it raises is told to the engine, and the call is made again. Out of here come
-only ``AbandonError`` (the engine has given up what was to be done), ``Split`` and ``GivenUpError``, which whoever
-delivers a batch deals with, ``ReaderGone``, and what is for the user (``TailraceError``).
+only ``AbandonError`` (the engine has given up what was to be done), ``GivenUpError``, which whoever delivers a batch
+deals with, ``ReaderGone``, and what is for the user (``TailraceError``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TypeVar
 
 from tailrace.pipeline.delivery import RetryPolicy
-from tailrace.pipeline.errors import Park, ReaderGone, Retry, Split, TailraceError
+from tailrace.pipeline.errors import Park, ReaderGone, Retry, TailraceError
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Breaker:
     """One for each sink; its calls may be made from several threads at a time.
 
     ``failed(error, failures)`` and ``succeeded()`` are told from those threads: the first of each failure, the second
-    when a call gets through after failures.
+    when a call gets through in the last thread whose calls failed, also if what failed was given up meanwhile.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class Breaker:
         self._connecting = threading.Lock()
         self._abandon = threading.Event()
         self._calls: dict[int, tuple[str, float]] = {}  # thread: what it is calling, and since when
+        self._failing: set[int] = set()  # threads whose last call failed
 
-    def call(self, what: str, call: Callable[[], T], *, attempts: int = 0, splits: bool = False) -> T:
-        """The result of ``call`` once it succeeds. ``attempts``: tries in all, 0 for no limit. ``splits``: the caller
-        halves what is delivered."""
+    def call(self, what: str, call: Callable[[], T], *, attempts: int = 0) -> T:
+        """The result of ``call`` once it succeeds; ``attempts``: tries in all, 0 for no limit."""
         failures = 0
         while True:
             self.check()
@@ -65,22 +65,25 @@ class Breaker:
             except (AbandonError, GivenUpError, ReaderGone, TailraceError):
                 raise
             except BaseException as error:  # whatever a sink's library raises, SystemExit too
-                if isinstance(error, Split) and splits:
-                    raise
                 if isinstance(error, Retry) and error.expected:
-                    self._abandon.wait(error.delay)
+                    self._abandon.wait(self._delay(error, 1))
                     continue
                 failures += 1
                 if not isinstance(error, (Retry, Park)) and self._connect is not None:
                     self._connected = False
                 if attempts and failures >= attempts and not isinstance(error, Park):
                     raise GivenUpError from error
-                self._failed(error, failures)
+                self.told(error, failures)
                 self._abandon.wait(self._delay(error, failures))
             else:
-                if failures:
-                    self._succeeded()
+                self._got_through()
                 return result
+
+    def _got_through(self) -> None:
+        if threading.get_ident() in self._failing:
+            self._failing.discard(threading.get_ident())
+            if not self._failing:
+                self._succeeded()
 
     def _ready(self) -> None:
         """Connected; what ``connect`` raises is treated like a failure of the call that needs it."""
@@ -106,7 +109,8 @@ class Breaker:
         self._abandon.wait(self._delay(Retry("", seconds), failures))
 
     def told(self, error: BaseException, failures: int) -> None:
-        """A failure that was not raised."""
+        """A failure, also one that was not raised."""
+        self._failing.add(threading.get_ident())
         self._failed(error, failures)
 
     def check(self) -> None:

@@ -107,7 +107,7 @@ class Crew:
                     self._counters.add("output_retries", sink=name)
                     self._fail(number, error, failures, now)
                 case Succeeded(number):
-                    self._recover(number, now)
+                    self._end_trouble(number, now)
                 case Delivered(number) | Met(number) | Recovered(number):
                     self.owed.take(number, now)
                 case Said(_, notice):
@@ -120,7 +120,7 @@ class Crew:
             call = thread.breaker.busy()
             trouble = self._troubles.get(thread.number)
             if trouble is not None and trouble.call is not None and trouble.call != call:
-                self._recover(thread.number, now)
+                self._end_trouble(thread.number, now)
                 trouble = None
             if call is None or now - call[1] < STUCK_AFTER or (trouble is not None and trouble.said):
                 continue
@@ -129,7 +129,7 @@ class Crew:
             self._troubles[thread.number] = Trouble(since, why, said=True, call=call)
             self._say_stuck(thread, why, now - since)
 
-    def _recover(self, number: int, now: float) -> None:
+    def _end_trouble(self, number: int, now: float) -> None:
         trouble = self._troubles.pop(number, None)
         if trouble is not None:
             self._log.info("sink.recovered", sink=self.threads[number].name, seconds=round(now - trouble.since, 1))

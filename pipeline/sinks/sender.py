@@ -16,6 +16,8 @@ from tailrace.pipeline.sinks.breaker import Breaker, GivenUpError
 from tailrace.pipeline.sinks.checked import checked_verdicts
 from tailrace.pipeline.stage import Write
 
+REFUSED_COST = 1200  # bytes of memory that a refused record costs beside its texts, and its dead letter after it
+
 
 @dataclass(slots=True, frozen=True)
 class Refused:
@@ -25,6 +27,11 @@ class Refused:
     payload: bytes  # as it was sent
     code: str
     why: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, those of the line too, which its dead letter holds."""
+        return REFUSED_COST + len(self.payload) + self.place.length + len(self.why)
 
 
 class Sender:
@@ -41,18 +48,17 @@ class Sender:
         while waiting:
             batch = waiting.pop()
             try:
-                deliver = partial(self._deliver, batch)
-                verdicts = self._breaker.call("deliver", deliver, attempts=self._attempts, splits=True)
-            except Split as split:
-                if len(batch) == 1:
-                    self._refuse(batch, 0, split.code, str(split))
-                else:
-                    middle = len(batch) // 2
-                    waiting += [batch.pick(range(middle, len(batch))), batch.pick(range(middle))]
-                continue
+                verdicts = self._breaker.call("deliver", partial(self._deliver, batch), attempts=self._attempts)
             except GivenUpError as error:
                 for index in range(len(batch)):
                     self._refuse(batch, index, "retries", f"not delivered in {self._attempts} tries: {error.__cause__}")
+                continue
+            if isinstance(verdicts, Split):
+                if len(batch) == 1:
+                    self._refuse(batch, 0, verdicts.code, str(verdicts))
+                else:
+                    middle = len(batch) // 2
+                    waiting += [batch.pick(range(middle, len(batch))), batch.pick(range(middle))]
                 continue
             if verdicts is None:
                 failures = 0
@@ -71,15 +77,21 @@ class Sender:
                 self._breaker.wait(verdicts.delay, failures)
                 waiting.append(again)
 
-    def _deliver(self, batch: Records) -> Verdicts | None:
-        return checked_verdicts(self._write.deliver(batch.outgoing()), len(batch))
+    def _deliver(self, batch: Records) -> Verdicts | Split | None:
+        """What the sink says; raises what it raises, and if what it says makes no sense: then nobody knows which
+        records it has taken."""
+        try:
+            return checked_verdicts(self._write.deliver(batch.outgoing()), len(batch))
+        except Split as split:
+            return split.with_traceback(None)  # its frames would hold it, in a cycle
 
     def _refuse(self, batch: Records, index: int, code: str, why: str) -> None:
         self._refused(Refused(batch.place(index), batch.record(index), code, why))
 
 
 class Senders:
-    """``concurrency`` threads that send; with one, the caller's own. ``failed`` hears what ended a batch in one."""
+    """``concurrency`` threads that send; with one, the caller's own. ``failed`` is told what comes out of ``send``,
+    before the batch counts as done with."""
 
     def __init__(
         self, concurrency: int, send: Callable[[Records], None], failed: Callable[[BaseException], None], name: str

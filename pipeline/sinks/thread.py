@@ -71,10 +71,12 @@ class Met:
 
 @dataclass(slots=True, frozen=True)
 class Lost:
-    """What was delivered cannot be made durable: the engine goes back to the last commit."""
+    """What was delivered cannot be made durable: the engine goes back to the last commit. ``recoveries``: how many the
+    sink had begun by then; if the engine has asked for more, it has gone back already."""
 
     sink: int
     error: BaseException
+    recoveries: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -124,8 +126,12 @@ class SinkThread:
         self._answers, self._wake = answers, wake
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self.given = 0  # bytes to be delivered, since the start
+        self.recoveries = 0  # that the engine has asked for
+        self._recoveries = 0  # that were begun
         self._announced: set[str] = set()
         self._refused: list[Refused] = []
+        self._refusing = threading.Lock()
+        self.refused_bytes = 0  # of memory, for records that were refused since the last barrier
         self._may_go_on = threading.Event()
         about = About(name, most_uncommitted, lambda notice: self._answer(Said(number, notice)))
         connect = partial(write.connect, about) if isinstance(write, Connects) else None
@@ -138,7 +144,7 @@ class SinkThread:
         )
         self._batching: Batching | None = None
         request: Request | None = getattr(write, "request", None)
-        sender = Sender(write, self.breaker, policy or RetryPolicy(), self._refused.append)
+        sender = Sender(write, self.breaker, policy or RetryPolicy(), self._refuse)
         self._senders = Senders(
             request.concurrency if request else 1,
             sender.send,
@@ -170,6 +176,7 @@ class SinkThread:
 
     def recover(self, marks: Marks, may_cut: bool) -> None:
         """Abandon what is in the queue and go back to these marks; answered by Recovered, after everything else."""
+        self.recoveries += 1
         self.breaker.abandon()
         self._may_go_on.set()
         self._queue.put(lambda: self._recover(marks, may_cut))
@@ -220,7 +227,7 @@ class SinkThread:
             case TailraceError():
                 self._answer(Fatal(self.number, error))
             case _:  # a fault of ours: what was to be done is not done
-                self._answer(Lost(self.number, error))
+                self._answer(Lost(self.number, error, self._recoveries))
 
     def _next(self) -> Callable[[], None] | None:
         """The next thing to do; meanwhile batches that are old enough are sent."""
@@ -288,16 +295,26 @@ class SinkThread:
             except (TailraceError, ReaderGone):
                 raise
             except BaseException as error:  # never retried: after a failed fsync nobody knows what is on the disk
-                self._answer(Lost(self.number, error))
+                self._answer(Lost(self.number, error, self._recoveries))
                 return
-        refused, self._refused[:] = self._refused.copy(), []
+        refused = self._take_refused()
         self._answer(Met(self.number, number, marks, refused))
+
+    def _refuse(self, refused: Refused) -> None:
+        with self._refusing:  # several senders do it
+            self._refused.append(refused)
+            self.refused_bytes += refused.size
+
+    def _take_refused(self) -> list[Refused]:
+        refused, self._refused, self.refused_bytes = self._refused, [], 0
+        return refused
 
     def _recover(self, marks: Marks, may_cut: bool) -> None:
         self._senders.forget()
+        self._recoveries += 1
         self.breaker.resume()
         self._announced.clear()  # what is used again is announced again: its file may be another one now
-        self._refused.clear()
+        self._take_refused()
         if self._batching is not None:
             self._batching.drop()
         write = self.write

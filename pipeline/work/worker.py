@@ -34,6 +34,7 @@ PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stay
 LINE = 4096  # bytes: few lines are longer
 CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn
 COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cycles, users' code may
+MANY_OBJECTS = 10_000  # more than after the last collection, after which the next one is due
 M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
 KEEP_FREED = 16 << 20  # bytes
 MESSAGE = struct.Struct("=IB")  # slot, status
@@ -253,6 +254,13 @@ def settle_memory() -> None:
         library = ctypes.CDLL(None)
         if hasattr(library, "mallopt"):  # glibc's; others have no such call and no such habit
             library.mallopt(M_TRIM_THRESHOLD, KEEP_FREED)
+
+
+def collect_cycles() -> None:
+    """Free the cycles that a user's sink, or a library of it, has made; nothing is looked for while there are only few
+    more objects than the last time."""
+    if gc.get_count()[0] > MANY_OBJECTS:
+        gc.collect()
 
 
 def _die_with_parent(parent: int) -> None:

@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -67,7 +66,7 @@ class Json:
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         self._types.locate(lines.origin)
-        records = BytesIO(lines.data).readlines()  # with their newlines, which are white space; faster than to split
+        records = lines.ended  # with their newlines, which are white space
         events: list[Any] = []
         rest: Iterator[bytes | str] = iter(records)
         not_utf8 = 0

@@ -57,6 +57,21 @@ def test_it_is_bounded_over_all_stages_and_says_what_to_do() -> None:
     assert room.used == len('a"short"')
 
 
+def test_what_was_taken_is_restored_whatever_others_hold_and_the_limit_is_now() -> None:
+    room = Room(100)
+    one, other = StageMemory(room), StageMemory(room)
+    other["b"] = "y" * 60
+    one.restore({"a": "x" * 60})
+    other.restore({})
+    assert room.used == len("a" + '"' + "x" * 60 + '"')
+    lowered = StageMemory(Room(10))
+    lowered.restore({"a": "x" * 60})
+    with pytest.raises(MemoryFull):
+        lowered["b"] = 1
+    lowered["a"] = 1
+    lowered["b"] = 1
+
+
 KEYS, VALUES = st.sampled_from("abc"), st.integers(0, 5) | st.lists(st.integers(0, 1), max_size=2)
 STEPS = st.lists(
     st.tuples(st.sampled_from(["set", "set", "del", "save", "back", "keep", "roll"]), KEYS, VALUES), max_size=30

@@ -148,7 +148,8 @@ def test_case_061_a_retry_is_abandoned_at_once_when_the_engine_goes_back(hearing
     hearing.announced()
     assert isinstance(hearing.next(), Retried)
     hearing.thread.recover({}, may_cut=True)
-    assert hearing.next() == Recovered(3)  # neither Delivered nor Met
+    assert hearing.next() == Succeeded(3)  # the trouble is over,
+    assert hearing.next() == Recovered(3)  # and neither Delivered nor Met
     hearing.thread.deliver(TASK, DATA)
     hearing.announced()  # what is used again is announced again
     assert hearing.next() == Delivered(3, TASK)
@@ -181,7 +182,7 @@ def test_recovery_cuts_back_to_the_marks(hearing: Hearing) -> None:
 def test_case_062_a_barrier_that_fails_is_never_tried_again(hearing: Hearing, error: Exception) -> None:
     hearing.sink.failures["sync"] = [error]
     hearing.thread.barrier(1)
-    assert hearing.next() == Lost(3, error)
+    assert hearing.next() == Lost(3, error, 0)
     assert hearing.sink.calls == ["flush", "sync"]
 
 
