@@ -108,8 +108,11 @@ class Crew:
                     self._fail(number, error, failures, now)
                 case Succeeded(number):
                     self._recover(number, now)
-                case Delivered(number) | Met(number) | Recovered(number):
+                case Delivered(number):
                     self.owed.take(number, now)
+                case Met(number) | Recovered(number):  # nothing is under way: what was to come again has come
+                    self.owed.take(number, now)
+                    self._recover(number, now)
                 case Said(_, notice):
                     self._log.warning("sink.notice", sink=name, notice=notice)
             yield answer

@@ -5,13 +5,17 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.outcome import Encoded
+from tailrace.pipeline.delivery import Batch
 from tailrace.pipeline.errors import ReaderGone, Retry
+from tailrace.pipeline.outgoing import Verdicts
 from tailrace.pipeline.sinks.thread import (
     Announced,
     Answer,
@@ -24,7 +28,8 @@ from tailrace.pipeline.sinks.thread import (
     SinkThread,
     Succeeded,
 )
-from tailrace.pipeline.testing.doubles import MemorySink
+from tailrace.pipeline.testing.doubles import BatchSink, MemorySink
+from tailrace.pipeline.work.dispatch import Task
 
 from ..inside import adjust
 from ..waiting import until
@@ -205,6 +210,23 @@ def test_case_089_whatever_a_sink_raises_is_tried_again(hearing: Hearing, method
     assert hearing.next() == Retried(3, fault, 1)
     assert hearing.next() == Succeeded(3)
     assert hearing.sink.calls.count(method) == 2
+
+
+def test_after_going_back_nothing_is_left_of_a_batch_that_waits_or_of_what_was_refused() -> None:
+    answers: SimpleQueue[Answer] = SimpleQueue()
+    sink = BatchSink(verdict=lambda _batch: Verdicts([(0, "no", "never")]), batch=Batch(max_events=2, timeout=3600.0))
+    thread = SinkThread(0, "out", sink, answers, lambda: None)
+    thread.start()
+    task = Task(1, cast(Any, None), Chunk(1, "k-1", "a", "/a", 0, 9, 9, 0.0, 0.0))
+    thread.deliver(task, [Encoded(0, "-", b"abc", array("q", [1, 2, 3, 0, 2, 4, 1, 1, 1, 0, 0, 0]))])
+    assert isinstance(answers.get(timeout=60), Delivered)
+    assert list(sink.records) == ["k-1:2"], "one of two was refused, and the third waits"
+    thread.recover({}, may_cut=True)
+    assert isinstance(answers.get(timeout=60), Recovered)
+    thread.barrier(1)
+    assert answers.get(timeout=60) == Met(0, 1, {}, [])
+    assert list(sink.records) == ["k-1:2"]
+    assert thread.close(5)
 
 
 def test_an_output_whose_reader_went_away_is_closed_and_not_retried(hearing: Hearing) -> None:
