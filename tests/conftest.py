@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 
 import pytest
@@ -33,6 +34,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     with turn(alone=_alone(item)):
         return (yield)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        (program,) = mark.args
+        if shutil.which(program) is None:
+            why = f"{program} is not installed"
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{why}, and in CI no test is skipped for that: see .ci/run", pytrace=False)
+            pytest.skip(why)
 
 
 def _alone(item: pytest.Item) -> bool:
