@@ -26,6 +26,20 @@ use = "parse.raw"
 use = "write.file"
 path = "out/{source}.ndjson"
 """
+JSON_LINES = """
+[pipeline]
+state_dir = "state"
+workers = 0
+chunk_bytes = "64KiB"
+[source]
+paths = ["*.log"]
+max_line_bytes = "4KiB"
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "write.file"
+path = "out/{source}.ndjson"
+"""
 
 
 @pytest.fixture
