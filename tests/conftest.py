@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -12,7 +14,12 @@ from .turns import turn
 
 # How long an example, or making some, takes is chance on a busy machine: pytest-timeout bounds each test as a whole.
 # Examples may share fixtures: those that do leave nothing there that matters to the next one.
-STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+# With CI=true hypothesis would try the same examples each time, whatever seed a mutation run gives it.
+STEADY = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize=False,
+)
 settings.register_profile("steady", STEADY)
 settings.register_profile("mutations", STEADY, phases=[Phase.explicit, Phase.generate])  # red is enough
 settings.load_profile("steady")
@@ -20,6 +27,10 @@ settings.load_profile("steady")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=8, help="how often each kill test kills (default 8)")
+
+
+def pytest_configure() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # for daemons that tests start: under nohup it would be ignored
 
 
 @pytest.hookimpl(trylast=True)
@@ -33,6 +44,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     with turn(alone=_alone(item)):
         return (yield)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        (program,) = mark.args
+        if shutil.which(program) is None:
+            why = f"{program} is not installed"
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{why}, and in CI no test is skipped for that: see .ci/run", pytrace=False)
+            pytest.skip(why)
 
 
 def _alone(item: pytest.Item) -> bool:

@@ -14,20 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from .configuration import configuration, to_file
+
 ROOT = Path(__file__).parent.parent
 PARTS = ("tailrace", "pipeline", "stages")
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-[source]
-paths = ["*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+CONFIG = configuration("parse.json", to_file("out/{source}.ndjson"), workers=2, source={"paths": ["*.log"]})
 
 
 def built_name(path: Path) -> str:

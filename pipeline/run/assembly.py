@@ -18,9 +18,10 @@ from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.work.dispatch import Dispatch
+from tailrace.pipeline.work.limits import settle_memory
 from tailrace.pipeline.work.process import Inline, Process, Worker
 from tailrace.pipeline.work.ring import Ring
-from tailrace.pipeline.work.worker import Work, settle_memory
+from tailrace.pipeline.work.worker import Work
 
 Configure = Callable[[Engine], None]
 """Told the engine before it runs: the command line connects signals to it."""

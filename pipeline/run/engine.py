@@ -26,7 +26,7 @@ from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch, Task
 from tailrace.pipeline.work.layout import Result
-from tailrace.pipeline.work.worker import collect_cycles
+from tailrace.pipeline.work.limits import collect_cycles
 
 LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace, and that of snapshots
 

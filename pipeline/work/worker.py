@@ -27,64 +27,18 @@ from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import memories
 from tailrace.pipeline.errors import TimeBudget
 from tailrace.pipeline.sizes import readable_size
+from tailrace.pipeline.work.budget import Budget
 from tailrace.pipeline.work.layout import ResultWriter
+from tailrace.pipeline.work.limits import die_with_parent, limit_memory, settle_memory
 from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
 
 PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
 LINE = 4096  # bytes: few lines are longer
 CAREFUL_STEP = 0.05  # seconds the careful path works before it lets others have their turn
 COLLECT_EVERY = 256  # pieces between two garbage collections: events hold no cycles, users' code may
-MANY_OBJECTS = 10_000  # more than after the last collection, after which the next one is due
-M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
-KEEP_FREED = 16 << 20  # bytes
 MESSAGE = struct.Struct("=IB")  # slot, status
 NOT_FOR_WORKERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # the parent acts
 DONE, PART, BUSY = 0, 1, 2  # all lines done; the output is full; not finished yet
-
-
-class Budget:
-    """Raises TimeBudget in the main thread when the lines at work take longer than ``seconds``.
-
-    One interval timer runs while a slot is worked on; a deadline costs an assignment, not a system call. CPython's
-    ``re`` looks for signals, so this stops a runaway pattern as well as a loop.
-    """
-
-    def __init__(self, seconds: float, stage: Callable[[], int]) -> None:
-        self._seconds, self._stage = seconds, stage
-        self._deadline: float | None = None
-        self._used = False
-        self.stage = 0  # which stage was at work when the time was up
-        signal.signal(signal.SIGALRM, self._check)
-
-    def _check(self, _signum: int, _frame: Any) -> None:
-        if self._deadline is not None and monotonic() > self._deadline:
-            if not self._used:
-                self._used, self.stage = True, self._stage()
-            self._deadline = monotonic() + self._seconds  # once more, should this one be swallowed by a stage
-            raise self._used_up()
-
-    def watch(self) -> None:
-        period = self._seconds / 5
-        signal.setitimer(signal.ITIMER_REAL, period, period)
-
-    def rest(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def start(self) -> None:
-        self._used, self._deadline = False, monotonic() + self._seconds
-
-    def stop(self) -> None:
-        """The lines are done; TimeBudget when it was raised before and a stage swallowed it (a bare ``except``)."""
-        self.give_up()
-        if self._used:
-            raise self._used_up()
-
-    def give_up(self) -> None:
-        """TimeBudget came out; no more of it."""
-        self._deadline = None
-
-    def _used_up(self) -> TimeBudget:
-        return TimeBudget(f"took longer than {self._seconds:g} s")
 
 
 class Work:
@@ -239,54 +193,6 @@ class Work:
         return Origin(asked.name, asked.path, asked.key, asked.clock, asked.year_bound, places)
 
 
-def settle_memory() -> None:
-    """For a process that makes and drops events all day: collect rarely, and keep what was freed.
-
-    Events hold no cycles, and looking for them in every generation costs half the speed. glibc gives the end of the
-    heap back to the kernel after each piece and asks for it again with the next, page by page: a third of the speed.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    if sys.platform == "linux":
-        import ctypes
-
-        library = ctypes.CDLL(None)
-        if hasattr(library, "mallopt"):  # glibc's; others have no such call and no such habit
-            library.mallopt(M_TRIM_THRESHOLD, KEEP_FREED)
-
-
-def collect_cycles() -> None:
-    """Free the cycles that a user's sink, or a library of it, has made; nothing is looked for while there are only few
-    more objects than the last time."""
-    if gc.get_count()[0] > MANY_OBJECTS:
-        gc.collect()
-
-
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        import ctypes
-
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGKILL))
-    if os.getppid() != parent:  # it died before we asked to be told
-        os._exit(1)
-
-
-def _limit_memory(own: int) -> None:
-    """Bound what this process may have beyond what the interpreter and the stages hold now (RLIMIT_DATA)."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        now = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = now + own
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-
-
 def serve(channel: socket.socket, ring: Ring, work: Work) -> None:
     """Slots come in, slots go out, until the parent closes its end."""
     while message := channel.recv(MESSAGE.size):
@@ -303,7 +209,7 @@ def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
     for signum in NOT_FOR_WORKERS:
         signal.signal(signum, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, NOT_FOR_WORKERS)
-    _die_with_parent(parent)
+    die_with_parent(parent)
     os.dup2(2, 1)  # a user's print must not enter the data
     channel = socket.socket(fileno=socket_fd)
     with open(set_up_fd, "rb") as file:
@@ -313,7 +219,7 @@ def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
     work = Work(steps, set_up["line_timeout"])
     work.restore(set_up["remembered"])
     settle_memory()
-    _limit_memory(set_up["worker_memory"])
+    limit_memory(set_up["worker_memory"])
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone; so are we
         channel.send(MESSAGE.pack(0xFFFFFFFF, DONE))
         serve(channel, ring, work)

@@ -13,6 +13,8 @@ import pytest
 from tailrace.pipeline.cli.main import main
 from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION
 
+from ..configuration import configuration, to_file
+
 COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
 Run = Callable[..., tuple[int, str, str]]  # see the fixture `tailrace`
 CONFIG = """
@@ -26,6 +28,12 @@ use = "parse.raw"
 use = "write.file"
 path = "out/{source}.ndjson"
 """
+JSON_LINES = configuration(
+    "parse.json",
+    to_file("out/{source}.ndjson"),
+    chunk_bytes="64KiB",
+    source={"paths": ["*.log"], "max_line_bytes": "4KiB"},
+)
 
 
 @pytest.fixture

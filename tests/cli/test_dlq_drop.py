@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tailrace.pipeline.state.store import State
 
-Run = Callable[..., tuple[int, str, str]]
+from .conftest import JSON_LINES, Run
+
 Put = Callable[..., None]
 
 
@@ -111,19 +112,7 @@ def test_where_nothing_was_run_yet_no_state_is_made(config: Path, tailrace: Run)
     assert not (config.parent / "state").exists()
 
 
-BLOCKED = """
-[pipeline]
-state_dir = "state"
-workers = 0
-chunk_bytes = "64KiB"
-[source]
-paths = ["*.log"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
+BLOCKED = f"""{JSON_LINES}
 [dead_letters]
 max_bytes = "64KiB"
 """
@@ -148,5 +137,5 @@ def test_case_078_a_pipeline_that_full_dead_letters_block_goes_on_when_they_are_
     assert "tailrace dlq drop" in err.splitlines()[-1]
     assert tailrace("dlq", "drop", "--stage", "parse.json")[0] == 0
     assert tailrace("run", "--until-eof", "-q")[0] == 0
-    assert (config.parent / "out" / "all.ndjson").read_text() == '{"n":1}\n' * 8
+    assert (config.parent / "out" / "app.log.ndjson").read_text() == '{"n":1}\n' * 8
     assert len(ids(tailrace)) == 8

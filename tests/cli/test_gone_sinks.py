@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration, to_file
 from .conftest import COMMAND
 
 OWN = """
@@ -28,17 +29,7 @@ class Sink:
     def paths(self, marks):
         PATHS
 """
-RUN = """
-[pipeline]
-workers = 0
-[source]
-paths = ["*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out.ndjson"
-"""
+RUN = configuration("parse.json", to_file("out.ndjson"), source={"paths": ["*.log"]})
 
 
 @pytest.fixture

@@ -7,29 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run
-
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-chunk_bytes = "64KiB"
-[source]
-paths = ["*.log"]
-max_line_bytes = "4KiB"
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/{source}.ndjson"
-"""
+from .conftest import JSON_LINES, Run
 
 
 def test_the_last_line_tells_the_end_and_counts_of_warnings_come_before(
     config: Path, tailrace: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAILRACE_LOG_FORMAT", "json")
-    config.write_text(CONFIG)
+    config.write_text(JSON_LINES)
     chunk = b"no json\n" + b'{"pad":"%s"}\n' % (b"x" * 1000) * 65
     (config.parent / "app.log").write_bytes(chunk * 4)
     code, _, err = tailrace("run", "--until-eof")
@@ -40,7 +25,7 @@ def test_the_last_line_tells_the_end_and_counts_of_warnings_come_before(
 
 
 def test_patterns_that_match_nothing_are_told(config: Path, tailrace: Run) -> None:
-    config.write_text(CONFIG)
+    config.write_text(JSON_LINES)
     code, _, err = tailrace("run", "--until-eof")
     assert code == 0
     (line,) = [line for line in err.splitlines() if "] files.none" in line]

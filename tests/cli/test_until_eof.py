@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration
 from ..permissions import bound_command, needs_setpriv
+from .conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
-
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 0
-[source]
-paths = ["logs/*.log", "logs/below/*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+CONFIG = configuration(source={"paths": ["logs/*.log", "logs/below/*.log"]})
 
 
 @pytest.fixture

@@ -104,14 +104,16 @@ class Unsynced:
 
 
 class Fault:
-    """Kills this process at operation ``at`` (from 1; 0: never).
+    """Kills this process at operation ``at`` (from 1; 0: never), or at that one of those that begin with ``only``: for
+    example ``unlink out/``.
 
     ``kill``: before it. ``torn``: when it is half done, or done if it has no half. ``power``: either, and the power is
     cut.
     """
 
-    def __init__(self, home: Path, at: int, mode: Mode, seed: int) -> None:
+    def __init__(self, home: Path, at: int, mode: Mode, seed: int, only: str = "") -> None:
         self.count = 0
+        self._only = only
         self.unsynced = Unsynced.load(home)
         self._home, self._at, self._mode = home, at, mode
         self._chance = random.Random(seed)  # noqa: S311  (no secret)
@@ -129,12 +131,14 @@ class Fault:
 
     def before(self, operation: str, path: str) -> None:
         with self._lock:
-            self.count += 1
-            if self.count == self._at:
+            counts = f"{operation} {os.path.relpath(path, self._home)}".startswith(self._only)
+            self.count += counts
+            here = counts and self.count == self._at
+            if here:
                 self._place = f"{operation} {path}"
-            if self._dying or (self.count == self._at and not self._half):
+            if self._dying or (here and not self._half):
                 self.die()
-            self._dying = self.count == self._at
+            self._dying = here
             self.unsynced.note(operation, path)
 
     def die(self) -> None:

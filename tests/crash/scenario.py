@@ -114,15 +114,16 @@ def configuration(home: Path, workers: int) -> Config:
     )
 
 
-def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0) -> int | None:
-    """One life of the daemon in a process of its own: the operations it did, or None when it was killed at ``at``.
+def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0, only: str = "") -> int | None:
+    """One life of the daemon in a process of its own: the operations it did, or None when it was killed at ``at``, see
+    ``Fault``.
 
     Its workers and the ring are gone on return.
     """
     home = config.directory
 
     def run(say: Say) -> None:
-        fault = Fault(home, at, mode, seed)
+        fault = Fault(home, at, mode, seed, only)
         fault.install()
 
         def tell(engine: Engine) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from .__main__ import Rehearsal
-from .power import SECTOR, Unsynced, mixed
+from .power import MODES, SECTOR, Mode, Unsynced, mixed
 from .remains import gone
-from .scenario import RUNS, configuration, result
+from .scenario import RUNS, configuration, live, result
 
 pytestmark = pytest.mark.timeout(300)  # hundreds of processes: a busy machine needs many times the usual seconds
 
@@ -69,9 +69,20 @@ def test_case_051_writes_torn_and_power_cut_at_durable_operations(rehearsed: Tol
     assert (rehearsed.code, rehearsed.differences) == (0, 0), rehearsed.said
 
 
-@pytest.mark.parametrize("place", ["tailrace.sqlite.new", "commit tailrace.sqlite ", "create output", "unlink output"])
-def test_case_050_killed_while_the_state_is_made_and_outputs_are_made_and_removed(rehearsed: Told, place: str) -> None:
+@pytest.mark.parametrize("place", ["tailrace.sqlite.new", "commit tailrace.sqlite ", "create output"])
+def test_case_050_killed_while_the_state_and_outputs_are_made(rehearsed: Told, place: str) -> None:
     assert place in rehearsed.places
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_case_050_killed_while_an_output_without_a_commit_is_removed(tmp_path: Path, mode: Mode) -> None:
+    expected = Rehearsal(tmp_path).expected[0]
+    config = configuration(tmp_path / "killed", 0)
+    RUNS[0](config.directory / "logs")
+    assert live(config, 1, "kill", only="sync out/") is None, "killed before anything is committed"
+    assert live(config, 1, mode, only="unlink out/") is None, "killed as it removes what was written"
+    assert live(config) is not None
+    assert result(config.directory) == expected
 
 
 def test_case_057_the_parent_of_workers_killed_at_durable_operations_leaves_nothing_behind() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ..inside import adjust
+
 HERE = Path(__file__).parent
 
 
@@ -26,3 +28,9 @@ def _own_process() -> Iterator[None]:
     signal.signal(signal.SIGALRM, handler)
     gc.unfreeze()
     gc.enable()
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is tried again at once."""
+    adjust(monkeypatch.setattr, first_rewind=0.01, first_backoff=0.002, full_retry=0.02)

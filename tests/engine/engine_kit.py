@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from tailrace.pipeline.batch import Event, Fail, Lines, Origin
-from tailrace.pipeline.chain.chain import Chain
-from tailrace.pipeline.chain.lineage import LostTrackError
-from tailrace.pipeline.chain.outcome import DeadLine, Made
+from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps, memories
@@ -23,7 +20,7 @@ from tailrace.pipeline.stage import Guarantee, Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters, Key
-from tailrace.pipeline.testing.doubles import MemorySink, origin
+from tailrace.pipeline.testing.doubles import MemorySink
 from tailrace.pipeline.work.dispatch import Dispatch
 from tailrace.pipeline.work.process import Inline, Process, Worker
 from tailrace.pipeline.work.ring import Geometry, Ring
@@ -107,70 +104,6 @@ def to_sink(number: int, stage: Any = None, **options: Any) -> Step:
     sink: Any = stage or Json()  # only what the worker needs of a sink
     told_apart = getattr(sink, "batch", None) is not None
     return Step(f"write.{name}", "write", sink, sink=number, sink_id=name, told_apart=told_apart, **options)
-
-
-def located(places: Any) -> Origin:
-    return origin(places=places)
-
-
-def run(chain: Chain, data: bytes, start: int = 0, base: int = 0) -> Made:
-    """A piece as the worker runs it: at once, or line by line where that is needed."""
-    try:
-        return chain.run(data, located, start, base)
-    except LostTrackError:
-        return by_line(chain, data, start, base)
-
-
-def by_line(chain: Chain, data: bytes, start: int = 0, base: int = 0) -> Made:
-    return together([chain.run_line(line, located, start + at, base + at) for at, line in lines_of(data)])
-
-
-def lines_of(data: bytes) -> list[tuple[int, bytes]]:
-    """(offset, line with its newline) of each line."""
-    found, at = [], 0
-    while at < len(data):
-        end = data.find(b"\n", at) + 1 or len(data)
-        found.append((at, data[at:end]))
-        at = end
-    return found
-
-
-def together(parts: Iterable[Made]) -> Made:
-    whole = Made()
-    for part in parts:
-        whole.payloads += part.payloads
-        whole.dead += part.dead
-        whole.tally.lines += part.tally.lines
-        for name in ("written", "made", "filtered"):
-            sums = getattr(whole.tally, name)
-            for key, value in getattr(part.tally, name).items():
-                sums[key] = sums.get(key, 0) + value
-    return whole
-
-
-def output(made: Made, sink: int = 0, destination: str = "out") -> bytes:
-    return b"".join(p.data for p in made.payloads if p.sink == sink and p.destination == destination)
-
-
-def events(made: Made, sink: int = 0) -> list[Event]:
-    return [orjson.loads(line) for line in output(made, sink).splitlines()]
-
-
-def messages(made: Made, sink: int = 0) -> list[str]:
-    return [event["message"] for event in events(made, sink)]
-
-
-def raws(made: Made, data: bytes) -> list[bytes]:
-    """The bytes each dead letter points at."""
-    return [data[dead.offset : dead.offset + dead.length] for dead in made.dead]
-
-
-def errors(made: Made) -> list[str]:
-    return [dead.error for dead in made.dead]
-
-
-def brief(dead: DeadLine) -> tuple[int, int, str, str]:
-    return dead.offset, dead.length, dead.stage, dead.error
 
 
 class Log:
@@ -355,3 +288,19 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+DATA = numbered(2000)
+
+
+def out(sink: MemorySink) -> bytes:
+    """What the sink holds as the source's lines."""
+    return b"".join(line.removeprefix(b'{"message":"').removesuffix(b'"}') + b"\n" for line in sink.lines())
+
+
+def law(counters: Any) -> bool:
+    count = counters.total
+    return bool(
+        count("lines_read") + count("events_made")
+        == count("events_written") + count("events_filtered") + count("dead_letters")
+    )

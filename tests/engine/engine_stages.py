@@ -124,8 +124,8 @@ class Fields:
 
 @dataclass
 class PerUser:
-    """Counts the events of each user (a message's first word); dies, raises or fails after it has counted, as the
-    message asks for."""
+    """Counts the events of each user (a message's first word); dies, raises, fails or never ends after it has
+    counted, as the message asks for."""
 
     memory: ClassVar[Memory] = Memory()
 
@@ -141,5 +141,7 @@ class PerUser:
                 os.kill(os.getpid(), signal.SIGKILL)
             if "raise" in event["message"]:
                 raise ValueError("asked to")
+            while "slow" in event["message"]:
+                pass
             out.append(Fail("bad", "asked to", event=event) if "fail" in event["message"] else event)
         return out

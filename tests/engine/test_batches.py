@@ -79,6 +79,7 @@ def test_case_093_one_bad_record_is_found_by_halves_and_is_a_dead_letter_with_th
     assert (letter.sink, letter.payload, letter.raw) == ("out", b'{"message":"77"}', b"77")
     assert letter.offset == numbered(LINES).index(b"77\n")
     assert len(sink.batches) <= 12, "what halving needs"
+    assert list(sink.records) == sorted(sink.records, key=lambda name: int(name.partition(":")[2])), "in order"
     counters = outcome.counters
     assert (counters.total("events_written"), counters.total("dead_letters")) == (LINES - 1, 1)
 
@@ -100,6 +101,8 @@ def test_case_093_records_that_a_reply_names_are_refused_and_others_sent_again_a
     assert [(letter.raw, letter.error) for letter in pipeline.store.letters] == [(b"3", "bad_type")]
     assert messages(sink) == [str(n) for n in range(LINES) if n != 3]
     assert [fields["error"] for fields in pipeline.log.fields("sink.retry")] == ["429 for two"]
+    assert len(pipeline.log.fields("sink.recovered")) == 1
+    assert [letter.payload for letter in pipeline.store.letters] == [b'{"message":"3"}']
 
 
 def test_several_events_of_a_line_are_told_apart_by_the_number_behind_their_id() -> None:

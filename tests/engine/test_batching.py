@@ -7,11 +7,20 @@ from array import array
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.delivery import Batch
-from tailrace.pipeline.sinks.batching import Batching, Place, Records
+from tailrace.pipeline.sinks.batching import OPEN, Batching, Place, Records
 
 
 def chunk(stream: int, start: int) -> Chunk:
     return Chunk(stream, f"abcdefgh-{stream}", "a.log", "/a.log", start, 100, start + 100, 0.0, 0.0)
+
+
+def test_open_batches_of_many_destinations_are_bounded_together() -> None:
+    sent: list[Records] = []
+    batching = Batching(Batch(max_bytes=1024), sent.append)
+    for n in range(30):
+        batching.add(Encoded(0, f"t{n}", b"x" * 100, array("q", [100, 0, 99, 0])), chunk(1, 0))
+        assert 100 * (n + 1 - len(sent)) <= OPEN * 1024
+    assert [batch.destination for batch in sent] == [f"t{n}" for n in range(10)], "the oldest go first"
 
 
 def test_a_record_keeps_its_name_and_place_also_in_a_part_of_its_batch() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.outcome import Encoded, Made, Tally
+from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import FakeClock, ListSource
 from tailrace.pipeline.work.dispatch import FRESH_KILLS, Dispatch, Task
@@ -71,7 +72,9 @@ class Player:
 class Stage:
     """A dispatch with played workers; what it releases is written down."""
 
-    def __init__(self, files: dict[str, bytes], workers: int = 2, chunk_bytes: int = 10) -> None:
+    def __init__(
+        self, files: dict[str, bytes], workers: int = 2, chunk_bytes: int = 10, remembered: Remembered | None = None
+    ) -> None:
         self.ring = Ring.create(Geometry(SLOTS, 4096, 8192))
         self.clock, self.log, self.hired = FakeClock(), Log(), 0
         self.released: list[tuple[str, int, int]] = []  # file, from, to
@@ -79,7 +82,7 @@ class Stage:
         self.hold = False  # sinks keep what they get
         self.source = ListSource(files, chunk_bytes=chunk_bytes)
         self.source.open({}, 0.0)
-        self.dispatch = Dispatch(self.ring, workers, self.hire, 5.0, Counters(), self.log)
+        self.dispatch = Dispatch(self.ring, workers, self.hire, 5.0, Counters(), self.log, remembered)
         self.dispatch.on_release = self.release
         self.dispatch.start()
 
@@ -178,6 +181,19 @@ def test_a_part_is_released_and_the_rest_stays_first_in_line(one_file: Stage) ->
     finish(one_file.worker(0))
     one_file.turn()
     assert one_file.released == [("a", 0, 4), ("a", 4, 10)]
+
+
+def test_with_memory_nothing_is_worked_on_before_the_rest_of_a_part(stages: list[Stage]) -> None:
+    stages.append(stage := Stage({"a": b"aaaaaaaaa\n" * 9}, remembered=Remembered({})))
+    stage.hold = True  # the part stays with the sinks for a while
+    stage.turn()
+    finish(stage.worker(0), to=4, status=PART)
+    stage.turn()
+    assert (stage.released, stage.worker(0).slot) == ([("a", 0, 4)], None)
+    stage.hold = False
+    stage.dispatch.settle(stage.tasks[0])
+    stage.turn()
+    assert (stage.worker(0).slot, stage.ring.slots[0].request().begin) == (0, 4)
 
 
 def test_case_054_what_a_dead_worker_finished_is_kept_and_the_rest_goes_to_a_fresh_one_carefully(

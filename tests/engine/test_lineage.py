@@ -18,7 +18,8 @@ from tailrace.pipeline.delivery import Batch
 from tailrace.pipeline.outgoing import Payload
 from tailrace.stages.enrich.origin import Origin
 
-from .engine_kit import Each, Json, LineParser, by_line, errors, events, messages, raws, run, steps, to_sink
+from .chain_kit import by_line, errors, events, messages, raws, run
+from .engine_kit import Each, Json, LineParser, steps, to_sink
 
 
 class Apart(Json):

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tailrace.pipeline.chain.stateful import Remembered, Room, StageMemory
 from tailrace.pipeline.errors import MemoryFull
@@ -79,6 +79,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example([("set", "a", 1), ("keep", "a", 0), ("del", "a", 0), ("keep", "a", 0)])
 def test_rolling_back_gives_what_was_there_and_changes_make_the_parents_copy_the_same(steps: list[Any]) -> None:
     room = Room(10_000)
     memory, parent = StageMemory(room), Remembered({})
@@ -152,6 +153,15 @@ def test_case_095_a_worker_that_dies_takes_nothing_and_gives_nothing_twice(word:
     expected = Counter(whole(2000)) + Counter(whole(900))
     expected["cy"] -= 1  # the line that is given up
     assert remembered == dict(expected)
+
+
+def test_a_line_whose_time_is_up_is_not_remembered() -> None:
+    text = b"ann 1\nbob 2\ncy 3 slow\nann 4\ncy 5\n"
+    one = pipeline(ListSource({"a.log": text}), line_timeout=0.05)
+    assert one.run().complete
+    assert [(letter.raw, letter.error) for letter in one.store.letters] == [(b"cy 3 slow", "time_budget")]
+    assert counted(one.sinks[0]) == [("ann", 1), ("bob", 1), ("ann", 2), ("cy", 1)]
+    assert one.store.remembered["per_user"] == {"ann": b"2", "bob": b"1", "cy": b"1"}
 
 
 @pytest.mark.parametrize("workers", [0, 1])

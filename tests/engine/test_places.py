@@ -15,7 +15,8 @@ from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 from tailrace.pipeline.work.worker import PIECE
 
-from .engine_kit import Log, MemoryStore, Pipeline, lines_of
+from .chain_kit import lines_of
+from .engine_kit import Log, MemoryStore, Pipeline
 
 
 class Place:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.outcome import Encoded
+from tailrace.pipeline.delivery import Batch, Request
 from tailrace.pipeline.errors import ReaderGone, Retry
+from tailrace.pipeline.outgoing import Outgoing, Verdicts
 from tailrace.pipeline.sinks.thread import (
     Announced,
     Answer,
@@ -24,12 +28,14 @@ from tailrace.pipeline.sinks.thread import (
     SinkThread,
     Succeeded,
 )
-from tailrace.pipeline.testing.doubles import MemorySink
+from tailrace.pipeline.testing.doubles import BatchSink, MemorySink
+from tailrace.pipeline.work.dispatch import Task
 
 from ..inside import adjust
 from ..waiting import until
 
 TASK: Any = "task"
+TASK_OF_CHUNK = Task(1, cast(Any, None), Chunk(1, "k-1", "a", "/a", 0, 9, 9, 0.0, 0.0))
 DATA = [Encoded(0, "out", memoryview(b"one\n"))]
 
 
@@ -206,6 +212,48 @@ def test_case_089_whatever_a_sink_raises_is_tried_again(hearing: Hearing, method
     assert hearing.next() == Retried(3, fault, 1)
     assert hearing.next() == Succeeded(3)
     assert hearing.sink.calls.count(method) == 2
+
+
+def test_a_barrier_waits_for_everything_that_is_being_sent() -> None:
+    flushed = threading.Event()
+
+    class Flushing(BatchSink):
+        taken = -1
+
+        def deliver(self, batch: Outgoing) -> Verdicts | None:
+            flushed.wait(0.2)  # time for a barrier that does not wait
+            return super().deliver(batch)
+
+        def flush(self) -> None:
+            self.taken = len(self.records)
+            flushed.set()
+
+    answers: SimpleQueue[Answer] = SimpleQueue()
+    sink = Flushing(batch=Batch(max_events=1), request=Request(concurrency=3))
+    thread = SinkThread(0, "out", sink, answers, lambda: None)
+    thread.start()
+    thread.deliver(TASK_OF_CHUNK, [Encoded(0, "-", b"abc", array("q", [1, 2, 3, 0, 2, 4, 1, 1, 1, 0, 0, 0]))])
+    thread.barrier(1)
+    assert isinstance(answers.get(timeout=60), Delivered)
+    assert answers.get(timeout=60) == Met(0, 1, {}, [])
+    assert sink.taken == 3
+    assert thread.close(5)
+
+
+def test_after_going_back_nothing_is_left_of_a_batch_that_waits_or_of_what_was_refused() -> None:
+    answers: SimpleQueue[Answer] = SimpleQueue()
+    sink = BatchSink(verdict=lambda _batch: Verdicts([(0, "no", "never")]), batch=Batch(max_events=2, timeout=3600.0))
+    thread = SinkThread(0, "out", sink, answers, lambda: None)
+    thread.start()
+    thread.deliver(TASK_OF_CHUNK, [Encoded(0, "-", b"abc", array("q", [1, 2, 3, 0, 2, 4, 1, 1, 1, 0, 0, 0]))])
+    assert isinstance(answers.get(timeout=60), Delivered)
+    assert list(sink.records) == ["k-1:2"], "one of two was refused, and the third waits"
+    thread.recover({}, may_cut=True)
+    assert isinstance(answers.get(timeout=60), Recovered)
+    thread.barrier(1)
+    assert answers.get(timeout=60) == Met(0, 1, {}, [])
+    assert list(sink.records) == ["k-1:2"]
+    assert thread.close(5)
 
 
 def test_an_output_whose_reader_went_away_is_closed_and_not_retried(hearing: Hearing) -> None:

@@ -144,6 +144,14 @@ def test_case_045_the_tables_are_those_of_a_new_state(tmp_path: Path) -> None:
         assert query(tmp_path / FILE_NAME, columns) == query(tmp_path / "new" / FILE_NAME, columns), (kind, name)
 
 
+def test_case_045_the_path_of_an_output_is_no_template(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(old_state(tmp_path))) as db, db:
+        db.execute("UPDATE marks SET path = '/out/{2024}.ndjson' WHERE sink = 'all'")
+    state = opened(tmp_path)
+    assert state.sinks()["all"] == SinkRecord("write.file", {"path": "/out/{{2024}}.ndjson"})
+    state.close()
+
+
 @pytest.mark.parametrize("empty", [False, True])
 def test_case_045_numbers_that_were_given_before_are_not_given_again(tmp_path: Path, empty: bool) -> None:
     path = old_state(tmp_path)

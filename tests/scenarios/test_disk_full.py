@@ -77,12 +77,17 @@ def begun(daemon: Daemon, lines: bytes) -> Path:
     return log
 
 
+def all_is_there(daemon: Daemon, lines: int) -> None:
+    """After a further start."""
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(lines))
+
+
 def exact(daemon: Daemon, lines: int = LINES) -> None:
     """After a stop in order, and a further start, each line is there once and in order."""
     assert daemon.stop() == 0, daemon.stderr()
     assert daemon.numbers("all.ndjson") == list(range(lines))
-    assert daemon.run_to_end() == 0, daemon.stderr()
-    assert daemon.numbers("all.ndjson") == list(range(lines))
+    all_is_there(daemon, lines)
     assert "Traceback" not in daemon.stderr()
 
 
@@ -111,8 +116,7 @@ def test_case_062_stopped_while_the_disk_is_full(
     assert "shutdown_timeout" in daemon.stderr().splitlines()[-1]
     assert "write.file" in daemon.stderr().splitlines()[-1]
     filler.unlink()
-    assert daemon.run_to_end() == 0, daemon.stderr()
-    assert daemon.numbers("all.ndjson") == list(range(LINES))
+    all_is_there(daemon, LINES)
 
 
 def test_case_046_a_full_disk_under_the_state_takes_back_what_was_not_committed_and_goes_on_later(
@@ -155,8 +159,7 @@ def test_case_046_a_run_to_the_end_that_can_never_commit_stops_loudly_and_the_ne
     assert len(daemon.said("pipeline.rewind")) == 5
     assert daemon.said("pipeline.stopped")
     filler.unlink()
-    assert daemon.run_to_end() == 0, daemon.stderr()
-    assert daemon.numbers("all.ndjson") == list(range(1000))
+    all_is_there(daemon, 1000)
     assert len(daemon.dead_letters()) == 1000
 
 
@@ -177,8 +180,7 @@ def test_case_071_a_stop_while_nothing_can_be_committed_does_not_wait_for_the_ne
     assert "shutdown_timeout" in words
     assert "full" in words, "and why"
     filler.unlink()
-    assert daemon.run_to_end() == 0, daemon.stderr()
-    assert daemon.numbers("all.ndjson") == list(range(1000))
+    all_is_there(daemon, 1000)
     assert len(daemon.dead_letters()) == 1000
 
 
@@ -216,8 +218,7 @@ def test_case_080_a_state_that_finds_no_room_at_the_start_is_refused_and_works_l
     assert "check the disk" in words
     assert "move it away" not in words, "a state that is whole must not be thrown away"
     filler.unlink()
-    assert daemon.run_to_end() == 0, daemon.stderr()
-    assert daemon.numbers("all.ndjson") == list(range(100))
+    all_is_there(daemon, 100)
 
 
 def test_case_080_a_state_that_is_there_is_never_to_be_moved_away_because_its_disk_is_full(
@@ -237,8 +238,7 @@ def test_case_080_a_state_that_is_there_is_never_to_be_moved_away_because_its_di
     assert daemon.wait() in (0, 1)
     assert "move it away" not in daemon.stderr()
     assert "Traceback" not in daemon.stderr()
-    assert daemon.run_to_end() == 0, daemon.stderr()
-    assert daemon.numbers("all.ndjson") == list(range(200))
+    all_is_there(daemon, 200)
 
 
 def test_case_062_a_limit_on_file_sizes_is_waited_for_like_a_full_disk(make_daemon: MakeDaemon) -> None:

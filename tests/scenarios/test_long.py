@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -53,7 +52,7 @@ class Reopening(Writer):
         """Others do that."""
 
 
-@pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
+@pytest.mark.needs("logrotate")
 def test_case_011_five_writers_of_a_hundred_thousand_lines_each_under_real_logrotate(make_daemon: MakeDaemon) -> None:
     daemon = made(make_daemon, 2, "out/{who}.ndjson")
     writers = [Reopening(daemon.logs / f"{who}.log", who=who, burst=100, rotate_every=1000) for who in "abcde"]

@@ -13,23 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from ..configuration import configuration
 from ..waiting import DEADLINE, until
 from .conftest import MakeDaemon
 from .daemon import COMMAND, Daemon, numbered
 
-CONFIG = """
-[pipeline]
-state_dir = "state"
-workers = 2
-commit_interval = "20ms"
-[source]
-paths = ["logs/*.log"]
-[[stages]]
-use = "parse.json"
-[[stages]]
-use = "write.file"
-path = "out/all.ndjson"
-"""
+CONFIG = configuration(workers=2, commit_interval="20ms")
 PASSED_OVER = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
 
 
@@ -160,7 +149,7 @@ def test_case_072_a_terminal_that_closes_ends_it_in_order(
 def test_case_072_a_terminal_that_closes_while_events_go_there_ends_it_in_order(
     make_daemon: MakeDaemon, terminals: list[Terminal]
 ) -> None:
-    daemon = make_daemon(CONFIG.replace('"write.file"', '"write.stdout"').replace('path = "out/all.ndjson"', ""))
+    daemon = make_daemon(configuration("parse.json", "write.stdout", workers=2, commit_interval="20ms"))
     (daemon.logs / "app.log").write_bytes(numbered(0, 10))
     terminal = Terminal([*COMMAND, "run", str(daemon.config)], daemon.home, redirect=False)
     terminals.append(terminal)

@@ -260,7 +260,7 @@ class Writer(threading.Thread):
                     pause.wait(0.0005)
 
 
-@pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
+@pytest.mark.needs("logrotate")
 @pytest.mark.parametrize(("mode", "workers"), [("create", 0), ("create", 2), ("copytruncate", 0)])
 def test_case_011_real_logrotate_while_it_is_written_and_read(make_daemon: MakeDaemon, mode: str, workers: int) -> None:
     daemon = made(make_daemon, workers, "logs/app.log*")

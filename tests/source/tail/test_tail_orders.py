@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from .given import Given
+
 Make = Callable[..., Any]
 STEPS = ["rename", "create", "late line", "hint old", "hint new", "scan", "read"]
 ORDERS = [
@@ -17,21 +19,6 @@ ORDERS = [
     for order in itertools.permutations(STEPS)
     if order.index("rename") < order.index("create") and order[-1] not in ("scan", "read")  # these come anyway
 ]
-
-
-class Given:
-    """Hints that a test gives."""
-
-    def __init__(self) -> None:
-        self.paths: set[bytes] = set()
-
-    def take(self) -> set[bytes]:
-        taken, self.paths = self.paths, set()
-        return taken
-
-    def check(self) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 class Rotation:

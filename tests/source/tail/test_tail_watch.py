@@ -13,6 +13,8 @@ import pytest
 from tailrace.pipeline.source.tail.hints import Hints
 from tailrace.pipeline.source.tail.tail import watched
 
+from .given import Given
+
 Make = Callable[..., Any]
 DEADLINE = 60.0
 
@@ -182,21 +184,6 @@ def test_when_no_watch_can_be_had_the_tailer_goes_on(
     monkeypatch.setattr(Observer, "schedule", refuse)
     _, woken = watching((tmp_path, False))
     assert [event for event, _ in woken.said] == ["watch.failed"]
-
-
-class Given:
-    """Hints that a test gives."""
-
-    def __init__(self) -> None:
-        self.paths: set[bytes] = set()
-
-    def take(self) -> set[bytes]:
-        taken, self.paths = self.paths, set()
-        return taken
-
-    def check(self) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 def test_a_hint_makes_the_tailer_look_at_that_file_at_once(stand: Make) -> None:

@@ -65,6 +65,12 @@ def test_without_columns_the_table_holds_id_and_event(path: Path, make: Make) ->
     assert query(path, "SELECT json_extract(event, '$.n') FROM events LIMIT 1") == [(1,)]
 
 
+def test_a_transaction_waits_for_the_disk(make: Make) -> None:
+    database = make()._database
+    assert database is not None
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+
+
 def test_values_keep_their_types(path: Path, make: Make) -> None:
     fields = ["text", "whole", "part", "yes", "nothing", "gone", "list", "table", "time", "nan", "least"]
     sink = make(columns=fields)
