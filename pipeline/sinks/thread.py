@@ -218,7 +218,8 @@ class SinkThread:
                 self._answer(Said(self.number, f"closing it failed: {type(error).__name__}: {error}"))
 
     def _tell(self, error: BaseException) -> None:
-        """What ended something that the engine had asked for."""
+        """What ended something that the engine had asked for. Nothing behind it is done: a barrier counts on it."""
+        self.breaker.abandon()
         match error:
             case AbandonError():  # the engine's own wish
                 pass

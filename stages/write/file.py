@@ -231,7 +231,7 @@ class File:
         elif not may_cut:
             why = "may have come from files that are gone and cannot be read again"
         else:
-            self._about.say(f"{about} are cut off; what we wrote of them comes again")
+            self._about.say(f"{about} are cut off; the lines that we wrote there are read again")
             return
         aside = disk.set_aside(output.path, output.length)
         self._about.say(f"{about} {why}: they are kept in {aside}, and cut off here")

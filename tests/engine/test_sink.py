@@ -259,8 +259,11 @@ def test_after_going_back_nothing_is_left_of_a_batch_that_waits_or_of_what_was_r
 def test_an_output_whose_reader_went_away_is_closed_and_not_retried(hearing: Hearing) -> None:
     hearing.sink.failures["deliver"] = [ReaderGone()]
     hearing.thread.deliver(TASK, DATA)
+    hearing.thread.barrier(1)
     hearing.announced()
     assert hearing.next() == Closed(3)
+    assert hearing.thread.close(5)
+    assert hearing.quiet(), "the barrier is behind what was not written: nothing of that may be committed"
 
 
 def test_closing_abandons_a_retry_and_closes_the_sink(hearing: Hearing) -> None:

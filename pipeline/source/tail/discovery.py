@@ -278,8 +278,12 @@ class Discovery:
         """Account for what cannot be read at the next start."""
         if not self.unsure:
             self._registry.ended.account_all(self._registry.scan)  # of what ended since, the next start may find a copy
-        for file in self._registry.living.values():
-            if file.accounted or file.fd < 0 or self._until_eof or os.fstat(file.fd).st_nlink:
+        for file in list(self._registry.living.values()):
+            if self._until_eof:
+                if file.gone_since is not None and file.fd < 0 and file.settled and not file.unread and not self.unsure:
+                    self._registry.finish(file, file.quiet_since)  # else each such run would miss it again
+                continue
+            if file.accounted or file.fd < 0 or os.fstat(file.fd).st_nlink:
                 continue
             if file.file_id:
                 self._registry.end(file, file.quiet_since, truncated=False)

@@ -71,6 +71,20 @@ def test_case_097_a_deleted_file_is_missing_also_when_all_of_it_was_committed(st
     assert "not there any more" in rig.running.missing[0]
 
 
+def test_a_run_to_the_end_misses_a_deleted_file_once_and_knows_it_again_should_it_come_back(stand: Make) -> None:
+    rig = stand(until_eof=True)
+    log = rig.write("a.log", numbered(0, 10))
+    rig.start().run()
+    log.rename(rig.directory.parent / "away")
+    assert missing(rig) == ["a.log"]
+    rig.running.leave()
+    assert missing(rig.run()) == []
+    (rig.directory.parent / "away").rename(log)
+    rig.write("a.log", numbered(10, 12))
+    rig.start().run()
+    assert "".join(rig.lines("a.log")) == numbered(0, 12)
+
+
 def test_what_ended_with_all_of_it_committed_is_not_missing(stand: Make) -> None:
     rig = stand()
     log = rig.write("a.log", numbered(0, 10))
