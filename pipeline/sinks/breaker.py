@@ -19,6 +19,7 @@ from tailrace.pipeline.errors import Park, ReaderGone, Retry, TailraceError
 
 T = TypeVar("T")
 
+ANY = 0  # no thread has this id
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0  # seconds, of sinks that have no `retry` of their own
 
 
@@ -51,10 +52,11 @@ class Breaker:
         self._connecting = threading.Lock()
         self._abandon = threading.Event()
         self._calls: dict[int, tuple[str, float]] = {}  # thread: what it is calling, and since when
-        self._failing: set[int] = set()  # threads whose last call failed
+        self._failing: set[int] = set()  # threads whose last call failed; ANY: one that has given it up since
 
-    def call(self, what: str, call: Callable[[], T], *, attempts: int = 0) -> T:
-        """The result of ``call`` once it succeeds; ``attempts``: tries in all, 0 for no limit."""
+    def call(self, what: str, call: Callable[[], T], *, attempts: int = 0, settles: bool = True) -> T:
+        """The result of ``call`` once it succeeds. ``attempts``: tries in all, 0 for no limit. Not ``settles``: the
+        result tells whether it got through, and the caller says so (``got_through``)."""
         failures = 0
         while True:
             self.check()
@@ -72,18 +74,27 @@ class Breaker:
                 if not isinstance(error, (Retry, Park)) and self._connect is not None:
                     self._connected = False
                 if attempts and failures >= attempts and not isinstance(error, Park):
+                    self.give_up()
                     raise GivenUpError from error
                 self.told(error, failures)
                 self._abandon.wait(self._delay(error, failures))
             else:
-                self._got_through()
+                if settles:
+                    self.got_through()
                 return result
 
-    def _got_through(self) -> None:
-        if threading.get_ident() in self._failing:
-            self._failing.discard(threading.get_ident())
+    def got_through(self) -> None:
+        """Trouble of this thread is over."""
+        if self._failing:
+            self._failing -= {threading.get_ident(), ANY}
             if not self._failing:
                 self._succeeded()
+
+    def give_up(self) -> None:
+        """What failed in this thread is not tried any more; the next call that gets through ends the trouble."""
+        if threading.get_ident() in self._failing:
+            self._failing.discard(threading.get_ident())
+            self._failing.add(ANY)
 
     def _ready(self) -> None:
         """Connected; what ``connect`` raises is treated like a failure of the call that needs it."""
@@ -122,6 +133,9 @@ class Breaker:
         self._abandon.set()
 
     def resume(self) -> None:
+        """All that was tried is given up, and no other thread is at work."""
+        if self._failing:
+            self._failing = {ANY}
         self._abandon.clear()
 
     @contextmanager

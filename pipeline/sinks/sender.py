@@ -48,11 +48,14 @@ class Sender:
         while waiting:
             batch = waiting.pop()
             try:
-                verdicts = self._breaker.call("deliver", partial(self._deliver, batch), attempts=self._attempts)
+                deliver = partial(self._deliver, batch)
+                verdicts = self._breaker.call("deliver", deliver, attempts=self._attempts, settles=False)
             except GivenUpError as error:
                 for index in range(len(batch)):
                     self._refuse(batch, index, "retries", f"not delivered in {self._attempts} tries: {error.__cause__}")
                 continue
+            if not (isinstance(verdicts, Verdicts) and verdicts.again):
+                self._breaker.got_through()
             if isinstance(verdicts, Split):
                 if len(batch) == 1:
                     self._refuse(batch, 0, verdicts.code, str(verdicts))
@@ -70,6 +73,7 @@ class Sender:
                 again = batch.pick(sorted(verdicts.again))
                 why = verdicts.why or f"{len(again)} of {len(batch)} records were not taken"
                 if self._attempts and failures >= self._attempts:
+                    self._breaker.give_up()
                     for index in range(len(again)):
                         self._refuse(again, index, "retries", f"not delivered in {failures} tries: {why}")
                     continue

@@ -45,6 +45,20 @@ def test_records_that_were_refused_for_now_are_taken(concurrency: int) -> None:
     ended(over(BatchSink(verdict=verdict, request=Request(concurrency=concurrency))))
 
 
+def test_records_that_are_refused_for_long_are_one_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    adjust(monkeypatch.setattr, stuck_after=0.05)
+    tries = [0]
+
+    def verdict(_batch: Outgoing) -> Verdicts | None:
+        tries[0] += 1
+        return Verdicts(again=[0], delay=0.01, why="busy") if tries[0] <= 20 else None
+
+    pipeline = over(BatchSink(verdict=verdict))
+    ended(pipeline)
+    assert len(pipeline.log.fields("sink.recovered")) == 1
+    assert [fields["error"] for fields in pipeline.log.fields("sink.stuck")] == ["busy"]
+
+
 def test_its_batch_is_given_up_after_its_tries() -> None:
     def verdict(batch: Outgoing) -> None:
         if b'"7"' in bytes(batch.data):
