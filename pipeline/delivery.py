@@ -50,3 +50,7 @@ class RetryPolicy:
             raise ValueError(
                 f"initial_backoff: is {self.initial_backoff:g} s, expected at most max_backoff, {self.max_backoff:g} s"
             )
+
+
+TABLES = {"batch": Batch, "request": Request, "retry": RetryPolicy}
+"""What a sink's fields of these names must be: the engine goes by them."""

@@ -16,6 +16,8 @@ from tailrace.pipeline.config.locate import KeyPath
 from tailrace.pipeline.config.paths import absolute_template, check_path, near_placeholder
 from tailrace.pipeline.config.problems import Report, show
 from tailrace.pipeline.config.stage_keys import RESERVED, read_common, read_own
+from tailrace.pipeline.construct import construct
+from tailrace.pipeline.delivery import TABLES
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.stage import Memory
@@ -112,6 +114,8 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
         _check_concurrency(entry, own.values.get("request"), report)
     if isinstance(entry.stage, type):
         check_built(entry.stage, own.values, entry.path, report, whole=own.whole)
+    if entry.role == "write" and isinstance(entry.stage, type) and report.count == before:
+        _check_delivery(construct(entry.stage, own.values), entry, report)
     if report.count == before and not report.is_broken(entry.path):
         entry.named = "name" in common
         label = common.pop("name", entry.use if repeat == 1 else f"{entry.use}#{repeat}")
@@ -128,6 +132,17 @@ def _check_concurrency(entry: Entry, request: Any, report: Report) -> None:
     if count > 1 and getattr(entry.stage, "ordered", True):
         why = "expected 1: this sink keeps the order of events (a class says `ordered: ClassVar[bool] = False` if not)"
         report.add((*entry.path, "request", "concurrency"), f"found {count}, {why}")
+
+
+def _check_delivery(sink: Any, entry: Entry, report: Report) -> None:
+    for key, cls in TABLES.items():
+        value = getattr(sink, key, None)
+        if value is not None and not isinstance(value, cls):
+            report.add(
+                entry.path,
+                f"its field {show(key)} is of the type {type(value).__name__}, but the engine goes by a field of "
+                f"that name of a sink: expected a {cls.__module__}.{cls.__name__}; give yours another name",
+            )
 
 
 def _check_names(entries: list[Entry], report: Report) -> None:

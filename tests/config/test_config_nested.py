@@ -238,3 +238,14 @@ def test_the_tables_of_every_network_sink_have_their_defaults() -> None:
     with pytest.raises(ValueError, match=r"initial_backoff: is 61 s, expected at most max_backoff, 60 s"):
         replace(RetryPolicy(), initial_backoff=61.0)
     assert construct(Batch, {"max_events": 1}) == Batch(max_events=1)
+
+
+def test_a_sinks_fields_that_the_engine_goes_by_are_what_it_expects(directory: Path, problems: Problems) -> None:
+    (directory / "own.py").write_text(
+        "from dataclasses import dataclass\n\n@dataclass\nclass Own:\n"
+        '    batch: int = 100\n    request: str = "GET"\n    retry: int = 3\n\n    def write(self, events): ...\n'
+    )
+    found = problems(SOURCE + '[[stages]]\nuse = "own:Own"\n')
+    assert len(found) == 3
+    assert 'its field "batch" is of the type int' in found[0]
+    assert "expected a tailrace.pipeline.delivery.Batch; give yours another name" in found[0]
