@@ -52,8 +52,9 @@ def run_daemon(
         gone = GoneSinks(config, state, log)
         outputs = gone.paths()
         for step in steps:
-            marks = {} if step.sink_id in gone else state.marks().get(step.sink_id, {})
-            outputs.update(paths_of(step.sink_id, step.stage, marks))
+            if step.role == "write":
+                marks = {} if step.sink_id in gone else state.marks().get(step.sink_id, {})
+                outputs.update(paths_of(step.sink_id, step.stage, marks))
         waker = Waker()
         hints = None if until_eof else Hints(watched(config.tail), waker, log)
         source = Tail(

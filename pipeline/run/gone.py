@@ -55,13 +55,12 @@ class GoneSinks:
         return found
 
     def discard(self, *, may_cut: bool) -> None:
-        """Before anything is read, and before the sinks that have their ids are entered in the state."""
+        """Before anything is read, and before the sinks that have their ids are entered in the state. TailraceError:
+        one whose id another has now could not let go."""
         for name, sink in self._sinks.items():
             try:
                 self._discard(name, sink, may_cut=may_cut)
-            except TailraceError:
-                raise
-            except (Exception, SystemExit) as error:  # whatever a sink's library raises
+            except (Exception, SystemExit) as error:  # a sink that nobody wants any more ends no start
                 if name in self._present:
                     use = self._state.sinks()[name].use
                     raise TailraceError(self._taken(name, use, describe(error))) from error
