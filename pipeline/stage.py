@@ -91,7 +91,7 @@ class SimpleWrite(Protocol):
         """Called in the sink's thread; the events belong to the stage. Each has its ``event_id``, the same after every
         restart: a target that uses it as key holds each event once. ``OSError`` and ``Retry``: the whole batch again,
         later. Anything else: halves, until the events that fail alone while others pass are dead letters; if none
-        passes, all of them again."""
+        passes, all of them again. An event that was taken before may be among what is tried then."""
         ...
 
 

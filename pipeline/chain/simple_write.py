@@ -18,6 +18,8 @@ PROBES = 3  # events that are tried alone before a batch that failed is searched
 DOUBTFUL = (
     24  # failures in a row, more than one bad event makes: an event that passed is written again, to see if it does
 )
+Witness = tuple[Outgoing, int]
+"""An event that was taken: a batch, and its index there."""
 
 
 class SimpleSink:
@@ -29,7 +31,8 @@ class SimpleSink:
         self.stage = stage
         self.batch: Batch = getattr(stage, "batch", None) or Batch()
         self.retry: RetryPolicy = getattr(stage, "retry", None) or RetryPolicy()
-        self._failures = 0  # batches that failed as a whole
+        self._failures = 0  # in a row, of whole batches
+        self._taken: Witness | None = None  # the last event of the last batch that was taken
 
     def encode(self, events: list[Event]) -> Iterable[Payload]:
         try:
@@ -45,32 +48,42 @@ class SimpleSink:
     def deliver(self, batch: Outgoing) -> Verdicts | None:
         """Where ``write`` raises and some events pass alone, halves, until those that fail alone are known. What raises
         for all that is tried is the target: the first error then, and the batch comes again."""
+        refused: list[tuple[int, str, str]] = []
         try:
             self.stage.write(self._events(batch, 0, len(batch)))
         except (OSError, Retry, Park):
             raise  # not the events
         except Exception:
+            self._failures += 1
             passing = self._find_passing(batch)
             if passing is None:
                 raise
             refused = self._search(batch, passing)
-            return Verdicts(refused) if refused else None
-        return None
+        else:
+            last = len(batch) - 1
+            record = bytes(batch.record(last))
+            self._taken = Outgoing(batch.destination, record, [len(record)], batch.ids[last:]), 0
+        self._failures = 0
+        return Verdicts(refused) if refused else None
 
-    def _find_passing(self, batch: Outgoing) -> int | None:
+    def _find_passing(self, batch: Outgoing) -> Witness | None:
         """An event that is taken alone. A few are tried, each time others: a target that is down may take long for each
-        to say so, and a batch of which most are at fault finds one in the end."""
-        self._failures += 1
+        to say so, and a batch of which most are at fault finds one in the end. For a small one, which may hold nothing
+        but events at fault and would wait for ever, an event that was taken before is written again."""
         probes = min(PROBES, len(batch))
         for part in range(probes):
             index = (part * len(batch) // probes + self._failures) % len(batch)
             if self._failure(batch, index, index + 1) is None:
-                return index
+                return batch, index
+        if self._taken is not None and self._failures > 1 and len(batch) < DOUBTFUL:
+            known, index = self._taken
+            if self._failure(known, index, index + 1) is None:
+                return self._taken
         return None
 
-    def _search(self, batch: Outgoing, passing: int) -> list[tuple[int, str, str]]:
+    def _search(self, batch: Outgoing, passing: Witness) -> list[tuple[int, str, str]]:
         failed = []
-        halves = [(passing + 1, len(batch)), (0, passing)]
+        halves = [(0, len(batch))] if passing[0] is not batch else [(passing[1] + 1, len(batch)), (0, passing[1])]
         in_a_row = 0
         while halves:
             start, stop = halves.pop()
@@ -84,17 +97,18 @@ class SimpleSink:
                 middle = (start + stop) // 2
                 halves += [(middle, stop), (start, middle)]
             if in_a_row >= DOUBTFUL:
-                self._check(batch, passing)
+                self._check(passing)
                 in_a_row = 0
         if in_a_row:
-            self._check(batch, passing)
+            self._check(passing)
         # Once more: perhaps the target was in trouble for a moment then.
         again = [(index, self._failure(batch, index, index + 1)) for index in failed]
         return [(index, "rejected", describe(error)) for index, error in again if error is not None]
 
-    def _check(self, batch: Outgoing, passing: int) -> None:
+    def _check(self, passing: Witness) -> None:
         """Raises if an event that passed does not pass any more: then the target is in trouble."""
-        self.stage.write(self._events(batch, passing, passing + 1))
+        batch, index = passing
+        self.stage.write(self._events(batch, index, index + 1))
 
     def _failure(self, batch: Outgoing, start: int, stop: int) -> Exception | None:
         try:

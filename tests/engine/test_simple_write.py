@@ -86,6 +86,23 @@ def test_of_two_events_the_bad_one_is_found_at_once(bad: int) -> None:
     assert target.taken == {f"a:{1 - bad}": 1 - bad}
 
 
+def test_a_bad_event_that_is_alone_does_not_block_for_ever_a_sink_that_takes_others() -> None:
+    sink = SimpleSink(target := Target({3}))
+    assert sink.deliver(outgoing(sink, 3)) is None
+    (payload,) = sink.encode([{"n": 3}])
+    bad = Outgoing(payload.destination, payload.data, payload.ends or (), ["b:3"])
+    with pytest.raises(ValueError, match="no 3 here"):
+        sink.deliver(bad)
+    verdicts = sink.deliver(bad)
+    assert verdicts is not None
+    assert verdicts.refused == [(0, "rejected", "ValueError: no 3 here")]
+    target.calls, target.locked = 0, 1000
+    for _ in range(3):  # a target in trouble condemns nobody
+        with pytest.raises(sqlite3.OperationalError):
+            sink.deliver(bad)
+    assert target.taken == {"a:0": 0, "a:1": 1, "a:2": 2}
+
+
 def test_a_batch_of_which_nearly_all_are_at_fault_finds_the_one_that_passes() -> None:
     sink = SimpleSink(target := Target(set(range(100)) - {41}))
     batch = outgoing(sink, 100)
