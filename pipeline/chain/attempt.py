@@ -226,6 +226,7 @@ class Attempt:
         places, start, base = list(self.places), self.start, self.base  # a list and names: this is done for each record
         find, whole = self.piece.find, len(self.piece)
         encoded = []
+        missing = len(events)
         for payload in payloads:
             ends = payload.ends
             which = payload.events if payload.events is not None else range(len(events))
@@ -233,12 +234,15 @@ class Attempt:
                 raise TypeError(f"{step.label} must tell where each record of a payload ends (Payload.ends)")
             if not ends:
                 continue
+            missing -= len(which)
             of = lines if payload.events is None else [lines[index] for index in which]
             begins = [places[line] - start for line in of]
             lengths = [(end if (end := find(b"\n", at)) >= 0 else whole) - at for at in begins]
             offsets = [base + at for at in begins]
             table = columns(ends, offsets, lengths, numbers if of is lines else [numbers[index] for index in which])
             encoded.append(Encoded(step.sink, payload.destination, payload.data, table))
+        if missing > 0:  # they would count as written
+            raise TypeError(f"{step.label} left out {missing} of {len(events)} events; raise Reject for those")
         return encoded
 
     # Failed entries.

@@ -74,12 +74,15 @@ class Quiet(BatchSink):
         return super().encode([event for event in events if int(event["message"]) % 2 == 0]) or [Payload("-", b"", [])]
 
 
-def test_a_payload_without_records_is_none() -> None:
+@pytest.mark.parametrize("chunk_bytes", [2, 200])  # an event that is left out alone, and among others
+def test_events_that_encode_leaves_out_are_dead_letters_and_do_not_count_as_written(chunk_bytes: int) -> None:
     sink = Quiet()
-    source = ListSource({"a.log": numbered(20)}, chunk_bytes=2)
+    source = ListSource({"a.log": numbered(20)}, chunk_bytes=chunk_bytes)
     pipeline = Pipeline(source, sinks=[sink])
     assert pipeline.run().complete
     assert len(sink.records) == 10
+    assert len(pipeline.store.letters) == 10
+    assert "left out 1 of 1 events" in pipeline.store.letters[0].why
     assert pipeline.log.fields("pipeline.rewind") == []
 
 
