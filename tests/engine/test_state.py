@@ -6,6 +6,7 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def test_case_046_what_sqlite_cannot_write_is_an_oserror_for_the_engine_to_go_ba
 ) -> None:
     one = opened()
     one._db.execute("PRAGMA busy_timeout=1")
-    with sqlite3.connect(one.path, isolation_level=None) as other:
+    with closing(sqlite3.connect(one.path, isolation_level=None)) as other, other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OSError, match=rf"{FILE_NAME}.*locked") as caught:
             one.commit(Commit({}, {}, [letter()], {}))

@@ -12,7 +12,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -198,11 +198,12 @@ def test_case_045_killed_at_any_operation_of_the_upgrade_the_state_is_the_old_on
 
         monkeypatch.setattr(disk, "before", kill)
         state = State(os.fspath(directory), max_bytes=1 << 20, when_full="block", config="digest")
-        try:
+        with suppress(CrashError):
             state.open()
             state.close()
-        except CrashError:
-            monkeypatch.setattr(disk, "before", lambda _operation, _path: None)
+        monkeypatch.undo()
+        if hasattr(state, "_db"):
+            state._db.close()
         if not left.exists():
             break
         versions |= set(query(left / FILE_NAME, "SELECT value FROM meta WHERE key = 'schema_version'"))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -77,11 +78,11 @@ def damaged(directory: Path, how: str) -> None:
             path.write_bytes(bytes(path.stat().st_size))
         case "another database":
             path.unlink()
-            with sqlite3.connect(path) as db:
+            with closing(sqlite3.connect(path)) as db, db:
                 db.execute("CREATE TABLE other (x)")
             db.close()
         case "newer":
-            with sqlite3.connect(path) as db:
+            with closing(sqlite3.connect(path)) as db, db:
                 db.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
             db.close()
         case "a directory":
@@ -133,7 +134,7 @@ def test_case_044_a_state_that_cannot_be_used_is_refused_each_time_and_left_as_i
 def test_case_044_a_state_left_by_a_killed_process_is_taken_up_with_its_log(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     damaged(directory, "newer with wal")
-    with sqlite3.connect(directory / FILE_NAME) as db:  # the log is read: it holds the 99
+    with closing(sqlite3.connect(directory / FILE_NAME)) as db, db:  # the log is read: it holds the 99
         db.execute("UPDATE meta SET value = value - 97 WHERE key = 'schema_version'")
     db.close()
     again = reopened(directory)

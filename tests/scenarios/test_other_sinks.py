@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_another_sink_under_an_id_does_not_get_the_marks_of_the_first(daemon: Da
     assert then(daemon, 30, FILE) == 0, daemon.stderr()
     assert (daemon.home / "discarded").read_text() == "{'-': 7}"
     assert daemon.numbers("all.ndjson") == [*range(10), *range(30, 40)]
-    with sqlite3.connect(daemon.out / "all.db") as database:
+    with closing(sqlite3.connect(daemon.out / "all.db")) as database, database:
         assert database.execute("SELECT count(*) FROM events").fetchone() == (10,)
 
 

@@ -41,7 +41,7 @@ from dataclasses import dataclass
 class Rows:
     path: str
     def write(self, events):
-        with sqlite3.connect(self.path, timeout=0.1) as db:
+        with closing(sqlite3.connect(self.path, timeout=0.1)) as db, db:
             db.execute("CREATE TABLE IF NOT EXISTS events (event_id TEXT PRIMARY KEY, n)")
             rows = [(event["event_id"], event["n"]) for event in events]
             db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?)", rows)
