@@ -183,11 +183,10 @@ def test_case_045_killed_at_any_operation_of_the_upgrade_the_state_is_the_old_on
 ) -> None:
     """What a kill leaves on the disk is copied as it is then, and the next start begins from the copy."""
     before = everything(old_state(tmp_path / "untouched"))
-    versions: set[tuple[str]] = set()
-    done: list[str] = []
+    versions, done = set[tuple[str]](), list[str]()
     for at in count(1):
-        directory, left = tmp_path / str(at), tmp_path / f"{at} left"
-        old_state(directory)
+        left = tmp_path / f"{at} left"
+        directory = old_state(tmp_path / str(at)).parent
         done.clear()
 
         def kill(operation: str, _path: str, at: int = at, directory: Path = directory, left: Path = left) -> None:
