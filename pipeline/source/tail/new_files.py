@@ -110,7 +110,7 @@ class NewFiles:
         if same.cursor.head.length and continues(file.fd, file.size, same.cursor.head, same.cursor.read):
             self._resume(file, same, now)
         elif same.ended:
-            same.truncated = True  # before this start, it seems: there may be a copy
+            self._registry.ended.emptied(same, self._registry.scan)
 
     def _decide(self, file: File, beginnings: Beginnings, now: float) -> None:
         self._registry.refresh(file, os.fstat(file.fd), now)  # a copy in the making is longer by now

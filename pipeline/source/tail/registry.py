@@ -248,12 +248,21 @@ class Ended:
 
     def resume(self, file: File) -> None:
         """It had ended and is there again: what was counted as lost is to be read."""
+        self._reopen_account(file)
+        file.ended = file.truncated = file.copied = False
+        self.files.pop(file.file_id, None)
+
+    def emptied(self, file: File, scan: int) -> None:
+        """It had ended, and is there again without what it held: a copy may hold that."""
+        self._reopen_account(file)
+        file.truncated, file.ended_scan = True, scan
+
+    def _reopen_account(self, file: File) -> None:
         reason, found = file.ledger.find_again(file.cursor.read.offset)
         if found:
             self._counters.add("bytes_unread", -found, reason=reason)
         file.size += found
-        file.ended = file.truncated = file.copied = file.accounted = False
-        self.files.pop(file.file_id, None)
+        file.accounted = False
 
     def retire(self, now: float) -> list[int]:
         """Forget those that are accounted for, committed and old enough; their file ids."""

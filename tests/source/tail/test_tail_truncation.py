@@ -298,6 +298,20 @@ def test_case_018_moved_truncated_and_moved_back(stand: Make) -> None:
     assert rig.lines() == split(numbered(0, 50) + numbered(100, 110))
 
 
+def test_case_018_moved_for_long_and_back_and_then_copied_and_truncated_between_two_scans(stand: Make) -> None:
+    rig = stand("*.log")
+    a = rig.write("a.log", numbered(0, 50))
+    rig.start().run()
+    b = a.rename(rig.directory / "b")
+    rig.run(8)  # longer than close_after: it has ended
+    b.rename(a)
+    (rig.directory / "copy.log").write_bytes(a.read_bytes() + numbered(50, 52).encode())
+    os.truncate(a, 0)
+    rig.write("a.log", numbered(100, 110))
+    rig.run(8)
+    assert sorted(rig.lines()) == sorted(split(numbered(0, 52) + numbered(100, 110)))
+
+
 def test_case_018_positions_past_four_gib_are_right(stand: Make) -> None:
     rig = stand()
     a = rig.directory / "a.log"
