@@ -1,8 +1,8 @@
 """Makes a sink's calls until they succeed, with backoff; knows what a sink is doing, and since when.
 
-Nothing a sink raises ends the run: what it raises is told to the engine, and the call is made again. Out of here come
-only ``AbandonError`` (the engine has given up what was to be done), ``GivenUpError``, which whoever delivers a batch
-deals with, ``ReaderGone``, and what is for the user (``TailraceError``).
+Nothing a sink raises ends the run: the engine hears of it, and the call is made again. Out of here come only
+``AbandonError`` (the engine has given up what was to be done), ``GivenUpError``, which whoever delivers a batch deals
+with, ``ReaderGone``, and what is for the user (``TailraceError``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class GivenUpError(Exception):
 class Breaker:
     """One for each sink; its calls may be made from several threads at a time.
 
-    ``failed(error, failures)`` and ``succeeded()`` are told from those threads: the first of each failure, the second
+    ``failed(error, failures)`` and ``succeeded()`` are called in those threads: the first for each failure, the second
     when a call gets through in the last thread whose calls failed, also if what failed was given up meanwhile.
     """
 
@@ -76,7 +76,7 @@ class Breaker:
                 if attempts and failures >= attempts and not isinstance(error, Park):
                     self.give_up()
                     raise GivenUpError from error
-                self.told(error, failures)
+                self.report(error, failures)
                 self._abandon.wait(self._delay(error, failures))
             else:
                 if settles:
@@ -119,7 +119,7 @@ class Breaker:
         """Before records that were refused for now are sent again."""
         self._abandon.wait(self._delay(Retry("", seconds), failures))
 
-    def told(self, error: BaseException, failures: int) -> None:
+    def report(self, error: BaseException, failures: int) -> None:
         """A failure, also one that was not raised."""
         self._failing.add(threading.get_ident())
         self._failed(error, failures)

@@ -77,7 +77,7 @@ class Sender:
                     for index in range(len(again)):
                         self._refuse(again, index, "retries", f"not delivered in {failures} tries: {why}")
                     continue
-                self._breaker.told(Retry(why), failures)
+                self._breaker.report(Retry(why), failures)
                 self._breaker.wait(verdicts.delay, failures)
                 waiting.append(again)
 

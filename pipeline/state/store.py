@@ -89,7 +89,7 @@ class State:
                     self._migrate(version)
                 self.id = read_id(self._db)
                 self._letters = DeadLetters(self._db, self._max_bytes, self._when_full, self._config)
-                check_contents(self._db)  # so that what cannot be read is told now,
+                check_contents(self._db)  # so that what cannot be read is reported now,
                 self._db.execute("DELETE FROM meta WHERE key = ''")  # and that it cannot be written
             undo.pop_all()
 

@@ -63,7 +63,7 @@ class Task:
 
 
 class Dispatch:
-    """Owns the slots and the workers. ``on_release(task, result)`` is told each result in its stream's order.
+    """Owns the slots and the workers. ``on_release(task, result)`` is called with each result in its stream's order.
 
     With ``remembered``, what the stages of the one worker remember depends on the order in which it works: results are
     released in that order, and a fresh worker begins with what the dead one had finished.

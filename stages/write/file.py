@@ -87,7 +87,7 @@ class File:
             problems.append(f"max_open_files is {self.max_open_files}: at least one file must be open")
         if problems:
             raise ValueError("\n".join(problems))
-        self.given_plain = False  # told by who builds the chain
+        self.given_plain = False  # set when the chain is built
         self._source = ""  # of the batch that is encoded; all else belongs to the sink's thread
         self._about = About(self.path, None, lambda _notice: None)
         self._directory: str | None = None  # the literal directory, resolved once

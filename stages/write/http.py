@@ -84,7 +84,7 @@ class Http:
                 problems.add(f"status.{text}", "is in success_codes, too")
         problems.check()
         check_compression(self.compression)
-        self.given_plain = False  # told by who builds the chain
+        self.given_plain = False  # set when the chain is built
         self._client: Client | None = None  # that and what follows belong to the sink's threads
         self._clock: Callable[[], float] = time.time
 

@@ -101,7 +101,7 @@ class Sqlite:
         self._columns = [EVENT] if self._whole else list(self._fields)
         if self._has_id:
             self._columns.append(ID)  # bound last: it is added in the sink's thread
-        self.given_plain = False  # told by who builds the chain
+        self.given_plain = False  # set when the chain is built
         self._database: sqlite3.Connection | None = None  # that and what follows belong to the sink's thread
         self._identity = (0, 0)  # of the file: device and inode
         self._insert = self._insert_statement()

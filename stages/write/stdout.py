@@ -37,7 +37,7 @@ class Stdout:
     guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
 
     def __post_init__(self) -> None:
-        self.given_plain = False  # told by who builds the chain
+        self.given_plain = False  # set when the chain is built
         self._written = 0  # bytes of the payload now under way that are out
         self._midline = False  # the last byte that is out is no newline
         self._torn = False  # the payload that it belongs to was given up

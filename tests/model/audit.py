@@ -28,7 +28,7 @@ class Row:
     offset: int
     size: int
     ended: bool
-    books: dict[str, Any]
+    ledger: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -162,20 +162,20 @@ def generation_of(world: World, row: Row, places: dict[int, set[Line]]) -> Gener
 
 
 def _check_rows(world: World, durable: Durable, places: dict[int, set[Line]]) -> None:
-    """Positions, outputs, dead letters, books and counters are of one and the same moment."""
+    """Positions, outputs, dead letters, ledger and counters are of one and the same moment."""
     lines_read = dropped = lost = 0
     whole = True
     for row in durable.rows:
-        if not row.books:
+        if not row.ledger:
             continue
-        books = row.books
-        skipped = sum(books["skipped"].values())
-        gone = sum(books["lost"].values())
+        ledger = row.ledger
+        skipped = sum(ledger["skipped"].values())
+        gone = sum(ledger["lost"].values())
         lost += gone
-        done = books["acknowledged"] + books["dead_lettered"]
-        assert books["seen"] == done + skipped + gone + books["pending"], row
-        assert books["pending"] == row.size - row.offset >= 0, row
-        start = skipped - books["skipped"].get("taken_over", 0)
+        done = ledger["acknowledged"] + ledger["dead_lettered"]
+        assert ledger["seen"] == done + skipped + gone + ledger["pending"], row
+        assert ledger["pending"] == row.size - row.offset >= 0, row
+        start = skipped - ledger["skipped"].get("taken_over", 0)
         assert row.offset == start + done, row
         generation = generation_of(world, row, places)
         if generation is None:
@@ -200,9 +200,9 @@ def _check_rows(world: World, durable: Durable, places: dict[int, set[Line]]) ->
             covered, dead = covered + 1, dead + half
             assert row.offset == len(generation.content), row
         lines_read += covered
-        assert (acknowledged, dead) == (books["acknowledged"], books["dead_lettered"]), row
+        assert (acknowledged, dead) == (ledger["acknowledged"], ledger["dead_lettered"]), row
         # A generation of which nothing was read goes on under its id; and what came next may pass for its growth.
-        assert books["seen"] <= sum(len(one.content) for one in {generation, *world.by_inode[row.inode]}), row
+        assert ledger["seen"] <= sum(len(one.content) for one in {generation, *world.by_inode[row.inode]}), row
     counters = durable.counters
 
     def total(name: str) -> int:
@@ -230,14 +230,14 @@ def final(world: World) -> None:
     places = _check_lines(world, Durable(world.plant.home))
     for row in durable.rows:
         generation = generation_of(world, row, places)
-        if generation is None or not row.books:
+        if generation is None or not row.ledger:
             continue
         living = any(node.now is generation for node in world.names.values())
         half = len(generation.content) - (generation.lines[-1].end if generation.lines else 0)
-        assert row.books["pending"] in ((0, half) if living and not row.ended else (0,)), row  # (a row is as of a cut)
+        assert row.ledger["pending"] in ((0, half) if living and not row.ended else (0,)), row  # (a row is as of a cut)
         if living and not row.ended:
             assert row.size in (len(generation.content), len(generation.content) - half), row
-        taken = range(row.offset, row.books["seen"])
+        taken = range(row.offset, row.ledger["seen"])
         for line in generation.lines:  # what was lost did not arrive under this id, nor under another
-            if line.at in taken and row.books["lost"] and not row.books["skipped"].get("taken_over"):
+            if line.at in taken and row.ledger["lost"] and not row.ledger["skipped"].get("taken_over"):
                 assert line not in arrived, f"said to be lost, and there: {line}"
