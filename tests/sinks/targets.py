@@ -35,6 +35,7 @@ use = "parse.json"
 
 SIMPLE = """
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 
 @dataclass
