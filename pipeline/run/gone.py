@@ -26,13 +26,14 @@ class GoneSinks:
         self._config, self._state, self._log = config, state, log
         self._present = {spec.id: spec.use for spec in config.stages if spec.role == "write"}
         self._sinks: dict[str, Any] = {}  # by id; None: it has no marks
+        marks = state.marks()
         for name, record in state.sinks().items():
             if self._present.get(name) == record.use:
                 continue
             try:
                 self._sinks[name] = (
                     build(load_written(record.use, record.options, config), config.directory)
-                    if state.marks().get(name)
+                    if marks.get(name)
                     else None
                 )
             except ConfigError as error:

@@ -51,8 +51,7 @@ class Sender:
                 deliver = partial(self._deliver, batch)
                 verdicts = self._breaker.call("deliver", deliver, attempts=self._attempts, settles=False)
             except GivenUpError as error:
-                for index in range(len(batch)):
-                    self._refuse(batch, index, "retries", f"not delivered in {self._attempts} tries: {error.__cause__}")
+                self._refuse_all(batch, self._attempts, error.__cause__)
                 continue
             if not (isinstance(verdicts, Verdicts) and verdicts.again):
                 self._breaker.got_through()
@@ -74,8 +73,7 @@ class Sender:
                 why = verdicts.why or f"{len(again)} of {len(batch)} records were not taken"
                 if self._attempts and failures >= self._attempts:
                     self._breaker.give_up()
-                    for index in range(len(again)):
-                        self._refuse(again, index, "retries", f"not delivered in {failures} tries: {why}")
+                    self._refuse_all(again, failures, why)
                     continue
                 self._breaker.report(Retry(why), failures)
                 self._breaker.wait(verdicts.delay, failures)
@@ -88,6 +86,10 @@ class Sender:
             return checked_verdicts(self._write.deliver(batch.outgoing()), len(batch))
         except Split as split:
             return split.with_traceback(None)  # its frames would hold it, in a cycle
+
+    def _refuse_all(self, batch: Records, tries: int, why: object) -> None:
+        for index in range(len(batch)):
+            self._refuse(batch, index, "retries", f"not delivered in {tries} tries: {why}")
 
     def _refuse(self, batch: Records, index: int, code: str, why: str) -> None:
         self._refused(Refused(batch.place(index), batch.record(index), code, why))
