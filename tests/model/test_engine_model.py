@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -286,4 +287,4 @@ Life.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )
-TestLife = Life.TestCase
+TestLife = pytest.mark.timeout(600)(Life.TestCase)  # a failure is made shorter first, for minutes

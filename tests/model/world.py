@@ -224,8 +224,9 @@ class World:
     def move_out(self, name: str) -> None:
         """Under a name that is not watched, in the same directory: there the next start looks for it."""
         node = self.names.pop(name)
-        durable = Durable(self.plant.home).lines(self)
-        if self.plant.few or not any(line in durable for line in node.now.lines):
+        durable = Durable(self.plant.home)
+        ended = [row.ended for row in durable.rows if row.inode == node.inode][-1:]  # then it is not looked for
+        if self.plant.few or ended == [True] or durable.lines(self).isdisjoint(node.now.lines):
             self._unnamed(node)
         else:
             self._gone_half(node.now)
@@ -285,7 +286,11 @@ class World:
     def registered(self, node: Node) -> bool:
         """The process has decided what it is, and given it a file id."""
         files = self.plant.tail._registry.living.values() if self.plant.tail is not None else ()
-        return any(file.inode == node.inode and file.file_id and not file.undecided for file in files)
+        paths = {os.fsencode(self.logs / name) for name, one in self.names.items() if one is node}
+        known = (
+            file for file in files if file.inode == node.inode and file.path in paths
+        )  # (else it may be one before)
+        return any(file.file_id and not file.undecided for file in known)
 
     @property
     def settled(self) -> bool:

@@ -45,6 +45,7 @@ class File:
     finishing: bool = False  # gone and quiet: what follows the last newline is a line too
     ended: bool = False
     truncated: bool = False  # ended, because its bytes were taken away
+    reused: bool = False  # truncated, as it seems because its inode was given to another file
     copied: bool = False  # ended, and a copy of it has taken over the rest
     accounted: bool = False  # ended, and what was lost with it is known: no copy is looked for any more
     ended_at: float = 0.0
@@ -110,6 +111,11 @@ class File:
     def has_data(self) -> bool:
         """Whether a read can find anything new."""
         return self.reach > (self.cursor.read if self.finishing or self.last_line else self.cursor.scanned).offset
+
+    @property
+    def loss(self) -> str:
+        """It ended: why what was not read of it is lost, unless a copy holds that."""
+        return "truncated" if self.truncated and not self.reused else "deleted"
 
     @property
     def settled(self) -> bool:

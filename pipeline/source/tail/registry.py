@@ -107,9 +107,8 @@ class Registry:
         self.waiting.pop(old, None)
         self.unregistered.pop(old, None)
         if old.file_id:
-            self.end(old, now, truncated=not reused)
-            if reused:
-                self.ended.close_account(old, "deleted")
+            old.reused = reused
+            self.end(old, now, truncated=True)  # also then: a file that was renamed, copied and emptied looks the same
         elif old.size:
             self.ended.lose(old, "truncated", 0, old.size)
         if new.limit is None:  # it may be a copy that was written over an older one
@@ -184,7 +183,7 @@ class Registry:
             if file.cursor.pending or file.cursor.read.offset != file.cursor.committed.offset:
                 file.rewind()
                 if file.accounted:
-                    self.ended.close_account(file, "truncated" if file.truncated else "deleted")
+                    self.ended.close_account(file, file.loss)
         for file in self.living.values():
             self.offer(file)
 
@@ -215,13 +214,13 @@ class Ended:
             if not file.truncated or file.accounted or not file.settled:
                 continue
             if file.copied or (scan > file.ended_scan and not undecided):
-                self.close_account(file, "truncated")
+                self.close_account(file, file.loss)
 
     def account_all(self, before: int) -> None:
         """No copy is going to be found any more of what ended before the scan with this number."""
         for file in self.files.values():
             if file.truncated and not file.accounted and file.ended_scan < before:
-                self.close_account(file, "truncated")
+                self.close_account(file, file.loss)
 
     def close_account(self, file: File, reason: str) -> None:
         """Whatever of it was not read is the copy's, or lost."""
@@ -263,6 +262,7 @@ class Ended:
             self._counters.add("bytes_unread", -found, reason=reason)
         file.size += found
         file.accounted = False
+        self._changed(file)
 
     def retire(self, now: float) -> list[int]:
         """Forget those that are accounted for, committed and old enough; their file ids."""

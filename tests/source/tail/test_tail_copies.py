@@ -115,3 +115,19 @@ def test_case_014_a_copy_that_is_written_over_an_older_copy_is_known_for_one(
     assert "".join(rig.lines()) == TEXT + second + "fresh\n"
     assert not rig.said_lost()
     rig.check_balances()
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["live", "while stopped"])
+def test_case_014_a_file_renamed_then_copied_and_emptied_is_not_read_again(stand: Make, stopped: bool) -> None:
+    """Its inode has another name and other bytes then, as one that was used again. The engine's model found it."""
+    rig = stand(buffer=1002)
+    read_a_part(rig)
+    if stopped:
+        rig.stop()
+    (rig.directory / "a.log").rename(rig.directory / "a.log.1")
+    rig.copytruncate("a.log.1", "a.log.2")
+    rig.write("a.log", "fresh\n")
+    (rig.start() if stopped else rig).run(5)
+    assert "".join(sorted(rig.lines())) == TEXT + "fresh\n"
+    assert not rig.said_lost()
+    rig.check_balances()

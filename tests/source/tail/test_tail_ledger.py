@@ -67,6 +67,25 @@ def test_a_file_deleted_with_bytes_unread_is_lost_once_however_the_run_ends(
     assert rig.said_lost() == {1: begun.unread}
 
 
+def test_a_loss_that_is_taken_back_is_taken_back_in_the_state_and_in_the_counters(begun: Begun) -> None:
+    """The file was gone, and is there again without what it held: a copy may hold that. The engine's model found it."""
+    rig, log = begun.rig, begun.log
+    away = rig.directory.parent / "away"
+    rig.stop()
+    log.rename(away)
+    rig.start().run(3)
+    assert ledger(rig, 1)["lost"] == {"deleted": begun.unread}
+    os.truncate(away, 0)
+    away.write_text("fresh\n")
+    away.rename(log)
+    rig.poll(1)
+    rig.commit()
+    assert ledger(rig, 1)["lost"] == {}
+    assert rig.unread("deleted") == 0
+    rig.run(3)
+    assert ledger(rig, 1)["lost"] == {"truncated": rig.unread("truncated")} == {"truncated": begun.unread}
+
+
 def test_a_copy_takes_over_the_rest_and_nothing_is_lost(begun: Begun) -> None:
     rig = begun.rig
     rig.copytruncate("a.log", "a.log.1")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -251,4 +252,4 @@ class LogFiles(RuleBasedStateMachine):
 LogFiles.TestCase.settings = settings(
     deadline=None, max_examples=60, stateful_step_count=30, suppress_health_check=list(HealthCheck)
 )
-TestLogFiles = LogFiles.TestCase
+TestLogFiles = pytest.mark.timeout(600)(LogFiles.TestCase)  # a failure is made shorter first, for minutes
