@@ -21,14 +21,15 @@ _here = threading.local()
 
 
 class KilledError(BaseException):
-    """Raised where a thread stands that is to die: no handler of the engine's takes it for an error."""
+    """Raised where a thread stands that is to die."""
 
 
 class Stepped:
-    """One thread; it has what the engine asks of a ``threading.Thread``."""
+    """One thread; it has what the engine asks of a ``threading.Thread``. ``at_once``: once it is killed it never stops
+    again without dying there: its handlers, which take whatever is raised for a sink's error, would go on."""
 
-    def __init__(self, name: str, work: Callable[[], None], clock: FakeClock) -> None:
-        self._work, self._clock = work, clock
+    def __init__(self, name: str, work: Callable[[], None], clock: FakeClock, *, at_once: bool = False) -> None:
+        self._work, self._clock, self._at_once = work, clock, at_once
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._go, self._back = threading.Lock(), threading.Lock()
         self._go.acquire()
@@ -82,6 +83,8 @@ class Stepped:
 
     def wait(self, until: Callable[[], object], seconds: float = NEVER) -> None:
         """In the thread: stop, and go on when that is true or so much time has passed."""
+        if self._dying and self._at_once:
+            raise KilledError
         if self._dying:
             return
         self._until, self.deadline = until, self._clock() + seconds
@@ -160,7 +163,7 @@ class SteppedSink(SinkThread):
         most_uncommitted: int | None,
     ) -> None:
         super().__init__(number, name, write, answers, wake, most_uncommitted)
-        self.steps = Stepped(f"sink {name}", self._run, clock)
+        self.steps = Stepped(f"sink {name}", self._run, clock, at_once=True)
         vars(self).update(_thread=self.steps, _queue=Jobs(self.steps), _may_go_on=Flag(self.steps))
         vars(self.breaker).update(_abandon=Flag(self.steps))
 

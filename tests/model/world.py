@@ -78,7 +78,7 @@ class World:
         self.generations: list[Generation] = []
         self.by_inode: dict[int, list[Generation]] = {}
         self.by_text: dict[bytes, Line] = {}  # without the newline
-        self.halves: dict[bytes, Generation] = {}  # what stood behind the last newline of files that are gone
+        self.halves: set[tuple[bytes, int]] = set()  # behind the last newline of files that are gone; its end
         self.in_flight: set[Line] = set()  # gone from their file, but handed out: a rewind voids them
         self.held: set[Line] = set()  # in files without a name that are open: the process's end voids them
         self.moved: list[Node] = []  # out of the watched names, and perhaps back some time
@@ -303,7 +303,7 @@ class World:
 
     def _gone_half(self, generation: Generation) -> None:
         if generation.half is not None:
-            self.halves[bytes(generation.content[generation.half.at :])] = generation
+            self.halves.add((bytes(generation.content[generation.half.at :]), len(generation.content)))
 
     def _unnamed(self, node: Node) -> None:
         """No watched name leads there any more; a process that has it open reads on."""
