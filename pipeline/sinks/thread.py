@@ -194,10 +194,6 @@ class SinkThread:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
     # In the thread.
 
     def _run(self) -> None:
