@@ -46,21 +46,40 @@ class Origin:
 class Lines(Sequence[str]):
     """Records as a parse stage is given them: a sequence of texts, none of them empty, without their ends.
 
-    ``data`` is the same as bytes joined by newlines, just as the file has them, ``records`` those bytes one by one,
-    ``ended`` the same with their newlines, which the last one lacks: a list that is not to be changed.
-    ``text`` is one text, in which invalid UTF-8 is replaced by U+FFFD, ``texts`` a list of texts. Each of the
-    others is made when it is first asked for: take the one that suits the parser.
+    ``records`` are the same as bytes, just as the file has them, one by one, ``ended`` with a newline behind each but
+    the last: a list that is not to be changed. ``texts`` is a list of texts, in which invalid UTF-8 is replaced by
+    U+FFFD. ``data`` and ``text`` are all of them in one, joined by newlines, and raise ValueError if a record holds a
+    newline itself (``several_lines``), as a field's text or lines joined to a record may. Each of these is made when it
+    is first asked for: take the one that suits the parser.
     """
 
-    __slots__ = ("_records", "_text", "_texts", "data", "ended", "origin")
+    __slots__ = ("_data", "_records", "_text", "_texts", "ended", "origin", "several_lines")
 
     def __init__(self, data: bytes, origin: Origin, ended: list[bytes] | None = None) -> None:
-        self.data = data
+        self._data = data
         self.origin = origin
         self.ended = BytesIO(data).readlines() if ended is None else ended  # half of what it costs to split
+        self.several_lines = False
         self._text: str | None = None
         self._texts: list[str] | None = None
         self._records: list[bytes] | None = None
+
+    @classmethod
+    def of(cls, records: list[bytes], origin: Origin) -> Lines:
+        """Those of records that may hold newlines."""
+        data = b"\n".join(records)
+        if data.count(b"\n") == len(records) - 1:
+            return cls(data, origin)
+        lines = cls(data, origin, [*(record + b"\n" for record in records[:-1]), records[-1]])
+        lines.several_lines = True
+        lines._records = records
+        return lines
+
+    @property
+    def data(self) -> bytes:
+        if self.several_lines:
+            raise ValueError("a record holds a newline: take the records one by one, not as one text")
+        return self._data
 
     @property
     def text(self) -> str:
@@ -72,19 +91,22 @@ class Lines(Sequence[str]):
     def texts(self) -> list[str]:
         """A list that belongs to these lines: not to be changed."""
         if self._texts is None:
-            self._texts = self.text.split("\n")
+            if self.several_lines:
+                self._texts = [str(record, "utf-8", "replace") for record in self.records]
+            else:
+                self._texts = self.text.split("\n")
         return self._texts
 
     @property
     def records(self) -> list[bytes]:
         """Each by itself, as the file has it; a list that belongs to these lines: not to be changed."""
         if self._records is None:
-            self._records = self.data.split(b"\n")
+            self._records = self._data.split(b"\n")
         return self._records
 
     def part(self, at: int, count: int) -> Lines:
         """``count`` of them from the ``at``-th on."""
-        return Lines(b"\n".join(self.records[at : at + count]), self.origin.part(at, count))
+        return Lines.of(self.records[at : at + count], self.origin.part(at, count))
 
     def __len__(self) -> int:
         return len(self.ended)

@@ -29,6 +29,9 @@ class StageSpec:
     on_error: Literal["dead_letter", "keep", "drop"] = "dead_letter"
     id: str = ""  # of a write stage
     written: dict[str, Any] = field(default_factory=dict)  # of a write stage: its own keys as the file has them
+    field: str = ""  # of a parse stage that reads a field: then its role is "enrich"
+    into: str = ""  # of a parse stage: the field that takes what it makes; empty: the top level
+    overwrite: bool = True  # of one that reads a field: what it makes takes the place of what the event has
 
 
 @dataclass(slots=True, frozen=True)

@@ -27,7 +27,11 @@ class Guarantee(enum.StrEnum):
 
 @runtime_checkable
 class Parse(Protocol):
-    """Turns lines into events. Called in a worker, for one piece of one stream at a time."""
+    """Turns lines into events. Called in a worker, for one piece of one stream at a time.
+
+    With the configuration's `field` it is given the texts of a field. A terminal's colours are taken out of what it is
+    given, unless it says ``verbatim: ClassVar[bool] = True``.
+    """
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         """One entry a line, in order. The engine owns the list and the events from then on."""

@@ -45,7 +45,7 @@ class Attempt:
         self.steps, self.marker, self.piece, self.start, self.base = steps, marker, piece, start, base
         self.alone = alone
         self.made = Made()
-        self.records = Records(piece, start)
+        self.records = Records(piece, start, verbatim=bool(steps) and steps[0].verbatim)
         self.places = self.records.places
         self.lineage = Lineage((), "", "", ())
         sinks = [step for step in steps if step.role == "write"]

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from tailrace.pipeline.chain.explain import describe, missing_module, origin_of
 from tailrace.pipeline.chain.function import Lifted
+from tailrace.pipeline.chain.parsed import ParsedField, ParsedInto
 from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.escape import escape
@@ -99,6 +100,10 @@ def build(spec: StageSpec, directory: str | os.PathLike[str]) -> Any:
     if not isinstance(thing, type):
         return Lifted(thing)
     stage: Any = construct(thing, spec.options)
+    if spec.field:
+        return ParsedField(stage, spec.field, spec.into, overwrite=spec.overwrite)
+    if spec.into:
+        return ParsedInto(stage, spec.into)
     if spec.role == "write" and not hasattr(stage, "encode"):
         from tailrace.pipeline.chain.simple_write import SimpleSink  # brings what few configurations need
 

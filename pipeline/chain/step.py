@@ -43,10 +43,12 @@ class Step:
     own: bool = True  # a stage of the user's: it may give other events than it got
     id_field: str = ""  # of a parse stage: where a later stage writes the event id, which must stay unique
     memory: StageMemory | None = None
+    verbatim: bool = field(init=False)  # of a parse stage: it is given lines with a terminal's colours in them
     _locate: Callable[[Origin], None] | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._locate = getattr(self.stage, "locate", None)
+        self.verbatim = getattr(self.stage, "verbatim", False)
 
     def matches(self, name: str) -> bool:
         return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.chain import loader
+from tailrace.pipeline.chain.parsed import ParsedField, ParsedInto
 from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.settings import Config, StageSpec
@@ -27,8 +28,9 @@ def build_steps(config: Config) -> list[Step]:
             step.sink, step.sink_id = sinks, spec.id
             step.told_apart = getattr(stage, "batch", None) is not None
             sinks += 1
-        elif isinstance(getattr(type(stage), "memory", None), Memory):
-            step.memory = stage.memory = StageMemory(room)
+        inner: Any = stage.stage if isinstance(stage, ParsedField | ParsedInto) else stage
+        if isinstance(getattr(type(inner), "memory", None), Memory):
+            step.memory = inner.memory = StageMemory(room)
         steps.append(step)
     _tell_plain(steps)
     if not any(step.role == "parse" and not step.only for step in steps):

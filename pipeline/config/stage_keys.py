@@ -14,14 +14,16 @@ from tailrace.pipeline.config.tables import Values, read_table, read_value
 from tailrace.pipeline.keys import Matching, Text
 
 COMMON: dict[Role, tuple[str, ...]] = {
-    "parse": ("use", "name", "only", "on_error"),
+    "parse": ("use", "name", "only", "when", "on_error", "field", "into", "overwrite"),
     "enrich": ("use", "name", "only", "when", "on_error"),
     "write": ("use", "name", "only", "when", "on_error", "id"),
 }
 """Keys beside a stage's own, by its role."""
 
-RESERVED = COMMON["write"]
-"""A stage has no fields of these names."""
+RESERVED: dict[Role, tuple[str, ...]] = {
+    role: tuple(dict.fromkeys([*keys, *COMMON["write"]])) for role, keys in COMMON.items()
+}
+"""A stage of that role has no fields of these names."""
 
 _TYPES: dict[str, Any] = {
     "name": Annotated[
@@ -33,16 +35,25 @@ _TYPES: dict[str, Any] = {
     ],
     "on_error": Literal["dead_letter", "keep", "drop"],
     "id": Annotated[str, Text()],
+    "field": Annotated[str, Text()],
+    "into": str,
+    "overwrite": bool,
 }
 
 
 def read_common(table: dict[str, Any], role: Role, path: KeyPath, report: Report) -> dict[str, Any]:
     """The values for a ``StageSpec``; what is wrong goes to the report."""
-    if "when" in table and role == "parse":
+    if "when" in table and role == "parse" and "field" not in table:
         report.add((*path, "when"), "a parse stage takes no `when`: there is no event yet; use `only`")
+    if "overwrite" in table and role == "parse" and "field" not in table:
+        report.add((*path, "overwrite"), "without `field` there is nothing to overwrite: the line is all there is")
     if "id" in table and role != "write":
         report.add((*path, "id"), "only write stages have an id")
-    common = {key: read_value(hint, table[key], (*path, key), report) for key, hint in _TYPES.items() if key in table}
+    common = {
+        key: read_value(hint, table[key], (*path, key), report)
+        for key, hint in _TYPES.items()
+        if key in table and key in COMMON[role]
+    }
     for key, check in (("only", _only), ("when", _when)):
         if key in table:
             try:
@@ -57,7 +68,7 @@ def read_own(
 ) -> Values | None:
     """The stage's own keys. None: what is right does not suffice to build the stage."""
     if not isinstance(stage, type):
-        own = [key for key in table if key not in RESERVED]
+        own = [key for key in table if key not in RESERVED[role]]
         for key in own:
             why = f"make it a dataclass with a field {show(key)} to give it one"
             report.add((*path, key), f"a function takes no keys of its own; {why}")
@@ -69,7 +80,7 @@ def read_own(
         everywhere = f"on every {role} stage: {', '.join(COMMON[role])}"
         return f"unknown key{hint} (known: {', '.join(known) or 'none'}; {everywhere})"
 
-    return read_table(stage, table, path, report, reserved=RESERVED, unknown=unknown)
+    return read_table(stage, table, path, report, reserved=RESERVED[role], unknown=unknown)
 
 
 def _only(value: Any) -> tuple[str, ...]:

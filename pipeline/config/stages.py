@@ -98,6 +98,8 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
     before = report.count
     common = read_common(table, entry.role, entry.path, report)
     own = read_own(entry.stage, table, entry.role, entry.path, report)
+    if entry.role == "parse" and "field" in table:
+        entry.role = "enrich"  # it is given events, wherever it stands
     if own is None:
         return
     if entry.role == "write" and isinstance(own.values.get("path"), str):
@@ -122,7 +124,7 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
         if entry.role == "write":
             own_part = [str(table[entry.shared_by])] if entry.shared_by in table else []
             common.setdefault("id", ":".join([entry.use, *filter(None, [entry.template]), *own_part]))
-            common["written"] = {key: as_written(value) for key, value in table.items() if key not in RESERVED}
+            common["written"] = {key: as_written(value) for key, value in table.items() if key not in RESERVED["write"]}
         entry.spec = StageSpec(entry.use, label, entry.role, own.values, **common)
 
 

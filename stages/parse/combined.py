@@ -89,6 +89,8 @@ class Combined:
         self._sizes = Column(lambda text: to_int(text) if text else None)
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
+        if lines.several_lines:
+            return [self._unusual(line) for line in lines]
         text = lines.text
         if '\\"' in text:  # the usual form knows no escaped quotes: keep such lines from it
             text = "\n".join([" " if '\\"' in line else line for line in lines])

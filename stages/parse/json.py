@@ -80,7 +80,7 @@ class Json:
             if not_utf8 == _MANY:  # the whole piece in another encoding, perhaps: its text costs less than exceptions
                 rest, not_utf8 = iter(lines.texts[len(events) :]), 0
         if self.big_int != "int":
-            for i in _with_long_numbers(lines.data):
+            for i in range(len(records)) if lines.several_lines else _with_long_numbers(lines.data):
                 if type(events[i]) is not Fail:
                     events[i] = self._mended(_text(records[i]))
         if max(map(len, records)) >= self._least:

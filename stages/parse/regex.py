@@ -69,19 +69,20 @@ class Regex:
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         self._types.locate(lines.origin)
-        events = self._match(lines.text, 0)
+        events = self._match(lines.texts if lines.several_lines else lines.text, 0)
         self._types.settle(events)
         return events
 
-    def _match(self, text: str, first: int) -> list[Event | Fail]:
+    def _match(self, records: str | list[str], first: int) -> list[Event | Fail]:
         """By the patterns from ``first`` on. What one misses is joined to a smaller piece for the next."""
         pattern, build = self._cascade[first]
-        rows = pattern.rows(text)
+        rows = pattern.rows(records) if isinstance(records, str) else pattern.rows_of(records)
         events: list[Event | Fail] = build(rows)
         missed = [i for i, row in enumerate(rows) if row[-1]]
         if missed:
             if first + 1 < len(self._cascade):
-                others = self._match("\n".join([rows[i][-1] for i in missed]), first + 1)
+                left = [rows[i][-1] for i in missed]
+                others = self._match("\n".join(left) if isinstance(records, str) else left, first + 1)
             else:
                 others = [Fail("no_match", self._why(rows[i][-1])) for i in missed]
             for i, other in zip(missed, others, strict=True):

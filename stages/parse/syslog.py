@@ -84,6 +84,8 @@ class Syslog:
     def parse(self, lines: Lines) -> list[Event | Fail]:
         if self._convert.set_bound(lines.origin.year_bound):
             self._times.clear()
+        if lines.several_lines:
+            return [self._unusual(line) for line in lines]
         text = lines.text
         forms = (self._usual_5424, self._usual_3164) if _IS_5424(text) else (self._usual_3164, self._usual_5424)
         events = forms[0](text)

@@ -70,9 +70,13 @@ class LinePattern:
             rows: list[Row] = self._batch(text)
             if len(rows) == text.count("\n") + 1:
                 return rows
+        return self.rows_of(text.split("\n"))
+
+    def rows_of(self, records: list[str]) -> list[Row]:
+        """One a record, which may hold newlines."""
         return [
-            (*match.groups(""), "") if (match := self._search(line)) is not None else (*self._nothing, line)
-            for line in text.split("\n")
+            (*match.groups(""), "") if (match := self._search(record)) is not None else (*self._nothing, record)
+            for record in records
         ]
 
 
