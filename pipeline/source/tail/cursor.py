@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tailrace.pipeline.batch import Chunk
-from tailrace.pipeline.source.tail.framing import first_newline, fitting_lines, last_newline, leading_nuls
+from tailrace.pipeline.source.tail.framing import (
+    first_newline,
+    fitting_lines,
+    last_newline,
+    leading_nuls,
+    trailing_nuls,
+)
 from tailrace.pipeline.source.tail.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
 from tailrace.pipeline.source.tail.packed import PackedError, kind_of
 
@@ -55,6 +61,7 @@ class Cursor:
     history: deque[Marker] = field(default_factory=lambda: deque(maxlen=HISTORY))
     nuls: int = 0  # the file begins with (at least) so many NULs, which are skipped
     seen: int = 0  # up to where the last search for lines found bytes
+    padding: tuple[int, int] = (0, 0)  # from and to: NULs behind everything else, as files made in advance have them
 
     def start_at(self, marker: Marker) -> None:
         """Everything before it is done."""
@@ -85,6 +92,8 @@ class Cursor:
         from ``limit`` on. ``last()``: what follows the last newline is a line too. ``Changed``: the file holds other
         bytes now; PackedError: it holds no lines; OSError."""
         self.seen = 0
+        if limit is not None and self.scanned.offset > limit:
+            self.scanned = self.read
         if self.scanned.offset - self.read.offset > min(REREAD, max_line):
             try:
                 return self._search_on(fd, buffer, max_line, limit, last)
@@ -104,8 +113,10 @@ class Cursor:
             if not end:  # the very first line is too long
                 end = first_newline(view, max_line + 1) + 1
                 oversize = end - 1
+        self._note_padding(self.read.offset, view)
         if not end and whole and last():
-            end, oversize = got, got if got > max_line else None
+            end = min(got, self.padding[0] - self.read.offset)
+            oversize = end if end > max_line else None
         stop = end or got
         marker = mark(self.read.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
         if not end:
@@ -121,6 +132,7 @@ class Cursor:
         got, before, whole = self._pull(fd, self.scanned, buffer, limit)
         view = buffer[:got]
         end = first_newline(view) + 1
+        self._note_padding(self.scanned.offset, view)
         if not end and not (whole and last()):
             self.scanned = mark(self.scanned.offset + got, before + bytes(view[-OVERLAP:]))
             return None
@@ -175,6 +187,14 @@ class Cursor:
         self.seen = max(self.seen, offset)
         self.read = self.scanned = mark(offset, zeros)
 
+    def _note_padding(self, at: int, view: memoryview) -> None:
+        """``view`` was read from ``at`` on."""
+        nuls = trailing_nuls(view)
+        start, stop = at + len(view) - nuls, at + len(view)
+        if start == at and self.padding[0] <= at <= self.padding[1]:
+            start = self.padding[0]
+        self.padding = (start, stop)
+
     def skip_to(self, fd: int, stop: int) -> None:
         """Everything up to ``stop`` is done with. ``Changed``: there are not so many bytes; OSError."""
         first = max(0, stop - OVERLAP)
@@ -200,6 +220,7 @@ class Cursor:
         """Back to what is committed."""
         self.read = self.scanned = self.released = self.committed
         self.nuls = min(self.nuls, self.read.offset)
+        self.padding = (0, 0)
         self.pending.clear()
         self.history.clear()
 

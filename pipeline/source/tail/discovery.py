@@ -240,7 +240,7 @@ class Discovery:
             if file.settled:
                 self._registry.finish(file, now)
         elif not file.has_data and now - max(file.gone_since or now, file.quiet_since) >= self._settings.close_after:
-            if file.size > file.cursor.read.offset and file.file_id:
+            if file.unread and file.file_id:
                 file.finishing = True
                 self._registry.offer(file)
             elif file.settled:

@@ -81,12 +81,12 @@ class File:
         at, head = self.cursor.released, self.cursor.head
         return Position(
             self.file_id, self.name, self.path, self.device, self.inode, at.offset, head.length, head.hash,
-            at.length, at.hash, self.size, self.ended, self.ledger.dump(at.offset, self.size),
+            at.length, at.hash, self.extent, self.ended, self.ledger.dump(at.offset, self.extent),
         )  # fmt: skip
 
     def balance(self) -> Balance:
         """As of what is committed."""
-        return self.ledger.balance(self.ledger.committed, self.shown, self.cursor.committed.offset, self.size)
+        return self.ledger.balance(self.ledger.committed, self.shown, self.cursor.committed.offset, self.extent)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -103,14 +103,22 @@ class File:
         return self.size if self.limit is None else min(self.size, self.limit)
 
     @property
+    def extent(self) -> int:
+        """Up to where it holds something else than NULs at its end, as far as that is known."""
+        start, stop = self.cursor.padding
+        return max(start, self.cursor.read.offset) if start < self.size <= stop else self.size
+
+    @property
     def unread(self) -> int:
         """Bytes known to exist that were not handed out."""
-        return self.size - self.cursor.read.offset
+        return self.extent - self.cursor.read.offset
 
     @property
     def has_data(self) -> bool:
         """Whether a read can find anything new."""
-        return self.reach > (self.cursor.read if self.finishing or self.last_line else self.cursor.scanned).offset
+        if self.finishing or self.last_line:
+            return min(self.reach, self.extent) > self.cursor.read.offset
+        return self.reach > self.cursor.scanned.offset
 
     @property
     def loss(self) -> str:
@@ -130,8 +138,10 @@ class File:
             self.verify()
         lost = 0
         if st.st_size < self.size:
-            lost = self.size - st.st_size
+            lost = max(0, self.extent - st.st_size)
             self.cursor.scanned = self.cursor.read
+        elif st.st_size == self.size and self.extent < self.size and st.st_mtime_ns != self.mtime_ns:
+            self.cursor.scanned = self.cursor.read  # lines may stand by now where there were NULs
         elif st.st_size > self.size:
             self.quiet_since, self.checked = now, False
             if self.grown_from is None:
@@ -142,7 +152,7 @@ class File:
     def rewritten(self, st: os.stat_result) -> bool:
         """Whether somebody wrote to it, or touched it, and its size is what it was: to be asked before ``notice``."""
         written = self.mtime_ns not in (-1, st.st_mtime_ns)
-        return written and st.st_size == self.seen_size == self.size > 0
+        return written and st.st_size == self.seen_size == self.size == self.extent > 0
 
     def see(self, st: os.stat_result) -> None:
         """Its size and time are these now."""
@@ -171,8 +181,11 @@ class File:
         if self.packed:
             self.cursor.verify(self.fd)
             raise PackedError("packed")
+        limit = self.limit
+        if (self.finishing or self.last_line) and self.extent < self.size:
+            limit = min(self.extent, self.reach)  # the last line ends before the NULs
         try:
-            return self.cursor.next_lines(self.fd, buffer, max_line, self.limit, self._ends_here)
+            return self.cursor.next_lines(self.fd, buffer, max_line, limit, self._ends_here)
         finally:
             self.size = max(self.size, self.cursor.seen)
 

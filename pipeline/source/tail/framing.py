@@ -34,6 +34,18 @@ def leading_nuls(view: memoryview) -> int:
     return found.start() if found else len(view)
 
 
+def trailing_nuls(view: memoryview) -> int:
+    """How many NUL bytes it ends with."""
+    stop, window = len(view), _WINDOW
+    while stop and view[stop - 1] == 0:
+        low = max(0, stop - window)
+        rest = len(bytes(view[low:stop]).rstrip(b"\0"))
+        if rest:
+            return len(view) - low - rest
+        stop, window = low, min(window * 8, 1 << 20)
+    return len(view) - stop
+
+
 def fitting_lines(view: memoryview, stop: int, longest: int) -> int:
     """``view[:stop]`` ends with a newline: how much of it lies before the first line of more than ``longest`` bytes.
 

@@ -226,12 +226,12 @@ class Ended:
         """Whatever of it was not read is the copy's, or lost."""
         file.accounted = True
         file.release_nuls()
-        start, copy = file.cursor.read.offset, self.copies.get(file.file_id)
+        start, stop, copy = file.cursor.read.offset, file.extent, self.copies.get(file.file_id)
         if copy is not None:
-            taken = max(0, min(copy.size, file.size) - start)
+            taken = max(0, min(copy.size, stop) - start)
             file.ledger.skip(TAKEN_OVER, taken)
             start += taken
-        self.lose(file, reason, start, file.size)
+        self.lose(file, reason, start, stop)
         file.size = file.cursor.read.offset
         self._changed(file)
 
