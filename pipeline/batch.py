@@ -46,11 +46,11 @@ class Origin:
 class Lines(Sequence[str]):
     """Records as a parse stage is given them: a sequence of texts, none of them empty, without their ends.
 
-    ``records`` are the same as bytes, just as the file has them, one by one, ``ended`` with a newline behind each but
-    the last: a list that is not to be changed. ``texts`` is a list of texts, in which invalid UTF-8 is replaced by
-    U+FFFD. ``data`` and ``text`` are all of them in one, joined by newlines, and raise ValueError if a record holds a
-    newline itself (``several_lines``), as a field's text or lines joined to a record may. Each of these is made when it
-    is first asked for: take the one that suits the parser.
+    ``records`` are the same as bytes, just as the file has them or UTF-8 where it has another encoding, one by one,
+    ``ended`` with a newline behind each but the last: a list that is not to be changed. ``texts`` is a list of texts,
+    in which invalid UTF-8 is replaced by U+FFFD. ``data`` and ``text`` are all of them in one, joined by newlines, and
+    raise ValueError if a record holds a newline itself (``several_lines``), as a field's text or lines joined to a
+    record may. Each of these is made when it is first asked for: take the one that suits the parser.
     """
 
     __slots__ = ("_data", "_records", "_text", "_texts", "ended", "origin", "several_lines")
@@ -142,3 +142,4 @@ class Chunk:
     clock: float  # see Origin
     year_bound: float
     oversize: int | None = None  # the over-long line's whole length in bytes, without its newline
+    encoding: str = "utf-8"  # see `pipeline/encoding.py`

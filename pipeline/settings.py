@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tailrace.pipeline.construct import construct
+from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.keys import Duration, Matching, Size, Text, Whole
+from tailrace.pipeline.keys import Duration, Matching, Problems, Size, Text, Whole
 
 _COMMIT = "each commit waits for the disk; after a crash, all since the last one is done again"
 _PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
@@ -74,6 +75,14 @@ class SourceSettings:
     max_line_bytes: Annotated[
         int, Size("256B", "64MiB", "a longer line becomes a dead letter, and each slot has room for one")
     ] = 1 << 20
+    encoding: str = "utf-8"  # a byte order mark at a file's beginning wins
+    errors: Literal["replace", "error"] = "replace"  # of bytes that are no text: U+FFFD, or the line is a dead letter
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        with problems.of("encoding"):
+            encoding(self.encoding)
+        problems.check()
 
 
 @dataclass(slots=True, frozen=True)

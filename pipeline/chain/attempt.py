@@ -16,6 +16,7 @@ from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, clean, colu
 from tailrace.pipeline.chain.records import Records
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Step, guarded
+from tailrace.pipeline.encoding import UTF8, Encoding
 from tailrace.pipeline.errors import TimeBudget
 from tailrace.pipeline.outgoing import Payload
 
@@ -41,11 +42,13 @@ class Attempt:
         start: int,
         base: int,
         alone: Container[int] = (),
+        written_in: Encoding = UTF8,
     ) -> None:
         self.steps, self.marker, self.piece, self.start, self.base = steps, marker, piece, start, base
         self.alone = alone
         self.made = Made()
-        self.records = Records(piece, start, verbatim=bool(steps) and steps[0].verbatim)
+        self.encoding = written_in
+        self.records = Records(piece, start, self.encoding, verbatim=bool(steps) and steps[0].verbatim)
         self.places = self.records.places
         self.lineage = Lineage((), "", "", ())
         sinks = [step for step in steps if step.role == "write"]
@@ -102,6 +105,10 @@ class Attempt:
                 entries += self._parse_few(step, lines.part(at, FEW))
         else:
             entries = step.parse(lines)
+        if self.records.invalid:
+            self.made.tally.invalid = len(self.records.invalid)
+            if step.strict:
+                entries = self._without_invalid(entries)
         self.lineage = Lineage(entries, step.id_field, lines.origin.key, self.places)
         kinds = set(map(type, entries))
         if kinds == {dict}:
@@ -123,6 +130,11 @@ class Attempt:
             places.append(self.places[index])
         lines.origin.places = places
         return kept
+
+    def _without_invalid(self, entries: Entries) -> Entries:
+        why = f'holds bytes that are no {self.encoding.name}, which source.errors = "error" forbids'
+        invalid = set(self.records.invalid)
+        return [Fail("bad_encoding", why) if i in invalid else entry for i, entry in enumerate(entries)]
 
     def _parse_few(self, step: Step, lines: Lines) -> Entries:
         """A few lines at once; only if the parser raises, each alone."""
@@ -224,7 +236,7 @@ class Attempt:
         lines = self.lineage.lines(events, self.marker[0])
         numbers = self.lineage.numbers(events)
         places, start, base = list(self.places), self.start, self.base  # a list and names: this is done for each record
-        find, whole = self.piece.find, len(self.piece)
+        find, whole = self.encoding.find, len(self.piece)
         encoded = []
         missing = len(events)
         for payload in payloads:
@@ -237,7 +249,7 @@ class Attempt:
             missing -= len(which)
             of = lines if payload.events is None else [lines[index] for index in which]
             begins = [places[line] - start for line in of]
-            lengths = [(end if (end := find(b"\n", at)) >= 0 else whole) - at for at in begins]
+            lengths = [(end if (end := find(self.piece, at)) >= 0 else whole) - at for at in begins]
             offsets = [base + at for at in begins]
             table = columns(ends, offsets, lengths, numbers if of is lines else [numbers[index] for index in which])
             encoded.append(Encoded(step.sink, payload.destination, payload.data, table))
@@ -295,7 +307,7 @@ class Attempt:
 
     def _length(self, start: int) -> int:
         """Of the line that begins there in the piece, without its newline."""
-        end = self.piece.find(b"\n", start)
+        end = self.encoding.find(self.piece, start)
         return (len(self.piece) if end < 0 else end) - start
 
     def _filtered(self, label: str, reason: str, count: int) -> None:

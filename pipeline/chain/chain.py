@@ -13,6 +13,7 @@ from tailrace.pipeline.chain.attempt import Attempt, OriginOf
 from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import DeadLine, Made, Tally, clean
 from tailrace.pipeline.chain.step import WHY_LIMIT, Step, blame
+from tailrace.pipeline.encoding import UTF8
 from tailrace.pipeline.errors import TimeBudget
 
 
@@ -23,6 +24,7 @@ class Chain:
         fitting = [step for step in steps if step.matches(name)]
         parse = [step for step in fitting if step.role == "parse"]
         self.steps = parse[:1] + [step for step in fitting if step.role != "parse"]
+        self.encoding = UTF8
         self.marker: memoryview | list[int] = [0]  # one place for the index of the step at work; survives a crash
 
     @property
@@ -43,7 +45,7 @@ class Chain:
         alone: set[int] = set()
         while True:
             try:
-                return Attempt(self.steps, self.marker, piece, start, base, alone).run(origin_of)
+                return Attempt(self.steps, self.marker, piece, start, base, alone, self.encoding).run(origin_of)
             except LostTrackError as lost:
                 if lost.step in alone:
                     raise
@@ -65,6 +67,6 @@ class Chain:
 
     def condemn(self, line: bytes, base: int, code: str, why: str, trace: str | None = None) -> Made:
         """The outcome of a line that is given up at the step now at work."""
-        length = len(line.rstrip(b"\n"))
+        length = len(line.removesuffix(self.encoding.newline))
         dead = DeadLine(base, length, self.steps[self.at].label, code, clean(why)[:WHY_LIMIT], trace)
         return Made(dead=[dead], tally=Tally(lines=1))

@@ -49,6 +49,7 @@ class Tally:
     made: dict[str, int] = field(default_factory=dict)  # stage: events it added
     filtered: dict[str, int] = field(default_factory=dict)  # "stage\0reason": events
     seconds: dict[str, float] = field(default_factory=dict)  # stage: seconds
+    invalid: int = 0  # lines that hold bytes which are no text
 
     def __add__(self, other: Tally) -> Tally:
         pairs = (
@@ -56,10 +57,12 @@ class Tally:
             (self.seconds, other.seconds),
         )  # fmt: skip
         sums = [{**ours, **{key: ours.get(key, 0) + value for key, value in more.items()}} for ours, more in pairs]
-        return Tally(self.lines + other.lines, *sums)  # type: ignore[arg-type]  # the types stay what they were
+        made = Tally(self.lines + other.lines, *sums)  # type: ignore[arg-type]  # the types stay what they were
+        made.invalid = self.invalid + other.invalid
+        return made
 
     def to_json(self) -> bytes:
-        return orjson.dumps((self.lines, self.written, self.made, self.filtered, self.seconds))
+        return orjson.dumps((self.lines, self.written, self.made, self.filtered, self.seconds, self.invalid))
 
     @classmethod
     def from_json(cls, data: memoryview) -> Tally:

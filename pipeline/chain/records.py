@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from tailrace.pipeline.chain.ansi import strip
+from tailrace.pipeline.encoding import UTF8, Encoding
 
 BOM = b"\xef\xbb\xbf"
 
@@ -18,13 +19,15 @@ class Records:
     ``data`` are those lines joined by newlines, without carriage returns before the newlines, without a byte order
     mark at the beginning of the stream and, unless they are wanted ``verbatim``, without a terminal's colours;
     ``ended`` each with its newline, which the last one lacks. ``total`` counts all lines, ``empty`` those that are
-    left out.
+    left out, and ``invalid`` are the indexes of those whose bytes are not text of the encoding they are ``written_in``.
     """
 
-    __slots__ = ("data", "empty", "ended", "places", "total")
+    __slots__ = ("data", "empty", "ended", "invalid", "places", "total")
 
-    def __init__(self, piece: bytes, start: int, *, verbatim: bool = False) -> None:
-        whole = piece if verbatim else strip(piece)
+    def __init__(self, piece: bytes, start: int, written_in: Encoding = UTF8, *, verbatim: bool = False) -> None:
+        self.invalid: Sequence[int] = ()
+        utf8 = piece if written_in.is_utf8 else written_in.to_utf8(piece)
+        whole = utf8 if verbatim else strip(utf8)
         data = whole[:-1] if whole.endswith(b"\n") else whole
         if start == 0:
             data = data.removeprefix(BOM)
@@ -41,26 +44,41 @@ class Records:
             data = b"\n".join(filled)
             ended = BytesIO(data).readlines()
         self.data, self.ended = data, ended
-        self.places = Places(piece, start, verbatim=verbatim)
+        self.places = Places(piece, start, written_in, verbatim=verbatim)
+        if not (piece.isascii() and written_in.width == 1) and not written_in.is_text(piece):
+            self.invalid = self.places.invalid()
 
 
 class Places(Sequence[int]):
     """Where each line that is not empty begins in its stream; worked out only when somebody asks."""
 
-    def __init__(self, piece: bytes, start: int, *, verbatim: bool = False) -> None:
+    def __init__(self, piece: bytes, start: int, written_in: Encoding = UTF8, *, verbatim: bool = False) -> None:
         self._piece, self._start, self._verbatim = piece, start, verbatim
+        self._encoding = written_in
         self._known: list[int] | None = None
 
     def _places(self) -> list[int]:
         if self._known is None:
-            lines = self._piece.split(b"\n")
-            begins = list(accumulate((len(line) + 1 for line in lines), initial=self._start))
-            if not self._verbatim:
-                lines = strip(self._piece).split(b"\n")
-            if self._start == 0:
-                lines[0] = lines[0].removeprefix(BOM)
-            self._known = [at for at, line in zip(begins, lines, strict=False) if line not in (b"", b"\r")]
+            width = self._encoding.width
+            lines = self._encoding.split(self._piece)
+            begins = list(accumulate((len(line) + width for line in lines), initial=self._start))
+            self._known = [at for at, line in zip(begins, self._seen(lines), strict=False) if line not in (b"", b"\r")]
         return self._known
+
+    def _seen(self, lines: list[bytes]) -> list[bytes]:
+        """The lines as far as it matters whether they are empty."""
+        data = self._piece if self._encoding.is_utf8 else self._encoding.to_utf8(self._piece)
+        if not self._verbatim:
+            data = strip(data)
+        seen = lines if data is self._piece else data.split(b"\n")
+        return [seen[0].removeprefix(BOM), *seen[1:]] if self._start == 0 else seen
+
+    def invalid(self) -> list[int]:
+        """The indexes of lines with bytes that are no text."""
+        lines = self._encoding.split(self._piece)
+        both = zip(lines, self._seen(lines), strict=True)
+        filled = [line for line, seen in both if seen not in (b"", b"\r")]
+        return [index for index, line in enumerate(filled) if not self._encoding.is_text(line)]
 
     def __getitem__(self, index: Any) -> Any:
         return self._places()[index]

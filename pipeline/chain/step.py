@@ -43,6 +43,7 @@ class Step:
     own: bool = True  # a stage of the user's: it may give other events than it got
     id_field: str = ""  # of a parse stage: where a later stage writes the event id, which must stay unique
     memory: StageMemory | None = None
+    strict: bool = False  # of a parse stage: a line with bytes that are no text fails
     verbatim: bool = field(init=False)  # of a parse stage: it is given lines with a terminal's colours in them
     _locate: Callable[[Origin], None] | None = field(init=False)
 

@@ -41,6 +41,7 @@ def build_steps(config: Config) -> list[Step]:
     id_field = next((step.stage.id_field for step in steps if isinstance(step.stage, Identifies)), "")
     for step in steps:
         step.id_field = id_field
+        step.strict = config.source.errors == "error"
     return steps
 
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_option, add_log_options, describe, load_config, log_settings
+from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.errors import StateError, TailraceError, UsageError
 from tailrace.pipeline.escape import escape
 
@@ -89,8 +90,9 @@ def _execute(arguments: argparse.Namespace) -> int:
         notice = "the ids of events are made from the files, and are not those that `run` gave"
         log.get_logger("replay").warning("state.unreadable", why=str(error), notice=notice)
     source = Recorded(
-        arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters, keys=keys
-    )
+        arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters,
+        keys=keys, written_in=encoding(config.source.encoding),
+    )  # fmt: skip
     source.examine()
     _, size = source.progress()
     progress = Progress(lambda: counters, source.progress, data=sys.stdout)

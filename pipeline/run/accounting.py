@@ -17,22 +17,43 @@ Original = Callable[[int, int, int], bytes | None]
 """The original bytes of a record by stream, offset and length, if the source can still read them."""
 
 
+MOST_SAID = 10_000
+INVALID = (
+    'lines of it hold bytes that are no text in this encoding: set source.encoding to the right one, such as "latin-1" '
+    'or "cp1252"; source.errors says what becomes of such lines'
+)
+
+
 class Accounting:
     """What it makes of a result becomes durable with the next commit."""
 
     def __init__(self, counters: Counters, log: Any) -> None:
         self._counters, self._log = counters, log
+        self._invalid: set[int] = set()  # streams with bytes that are no text, which was said
 
     def enter(self, task: Task, result: Result) -> list[DeadLetter]:
         """Count what ``task`` came to; the dead letters among it."""
         wall = time()
         letters = [_letter(dead, task, wall) for dead in result.dead]
         self._count(result)
+        if result.tally.invalid:
+            self._say_invalid(task, result.tally.invalid)
         if letters:
             self._say_dead(letters)
         if self._log.is_enabled_for("debug"):
             self._log_batch(task, result)
         return letters
+
+    def _say_invalid(self, task: Task, lines: int) -> None:
+        """Once a file."""
+        if task.chunk.stream in self._invalid:
+            return
+        if len(self._invalid) >= MOST_SAID:
+            self._invalid.clear()
+        self._invalid.add(task.chunk.stream)
+        self._log.warning(
+            "file.invalid_bytes", file=task.chunk.path, encoding=task.chunk.encoding, lines=lines, notice=INVALID
+        )
 
     def refuse(self, sink: str, stage: str, refused: Sequence[Refused], original: Original) -> list[DeadLetter]:
         """The dead letters of records that a sink has refused."""
@@ -46,6 +67,8 @@ class Accounting:
         add = self._counters.add
         tally = result.tally
         add("lines_read", tally.lines)
+        if tally.invalid:
+            add("lines_invalid_bytes", tally.invalid)
         for sink, count in tally.written.items():
             add("events_written", count, sink=sink)
         for stage, count in tally.made.items():

@@ -15,14 +15,17 @@ import tempfile
 from dataclasses import asdict, dataclass
 
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.encoding import LONGEST_NEWLINE
 from tailrace.pipeline.errors import TailraceError
 
 PAGE = 4096
 HEADER_BYTES = 2 * PAGE  # 64 bytes of words, then the request with the file's name and path
 REQUEST_AT = 64
 # The fields of Request in their order; texts as their lengths, they follow behind.
-REQUEST = struct.Struct("=QQQQQQddHHHH")
-KEY_LIMIT, NAME_LIMIT, PATH_LIMIT, CAUSE_LIMIT = 128, 1024, 4096, 512  # bytes; all fit into the header
+REQUEST = struct.Struct("=QQQQQQddHHHHH")
+KEY_LIMIT, NAME_LIMIT, PATH_LIMIT, CAUSE_LIMIT, ENCODING_LIMIT = 128, 1024, 4096, 512, 64  # bytes: they fit
+
+_NUMBERS = 8  # fields of a request that are no texts
 
 # Words in the header, each written by one store (memoryview item assignment is one 8-byte move).
 PROGRESS = 0  # bytes of input done << 32 | bytes of records written: only what it covers is valid
@@ -65,7 +68,7 @@ def geometry(chunk_bytes: int, max_line_bytes: int, workers: int, sinks: int) ->
 
     Two slots a worker keep it busy while the other is written; two more are being read and held by a slow sink.
     """
-    input_bytes = _pages(max(chunk_bytes, max_line_bytes + 2))
+    input_bytes = _pages(max(chunk_bytes, max_line_bytes + LONGEST_NEWLINE))
     return Geometry(2 * max(workers, 1) + 2, input_bytes, _pages(2 * chunk_bytes * max(sinks, 1)))
 
 
@@ -89,6 +92,7 @@ class Request:
     name: str
     path: str
     cause: str  # what the condemned line did to the workers
+    encoding: str
 
 
 class Slot:
@@ -107,7 +111,10 @@ class Slot:
         self, chunk: Chunk, begin: int, careful_until: int = 0, condemned: int = NONE, stage: int = 0, cause: str = ""
     ) -> None:
         """Write the request and take back all progress: the output is empty from now on."""
-        limited = ((chunk.key, KEY_LIMIT), (chunk.name, NAME_LIMIT), (chunk.path, PATH_LIMIT), (cause, CAUSE_LIMIT))
+        limited = (
+            (chunk.key, KEY_LIMIT), (chunk.name, NAME_LIMIT), (chunk.path, PATH_LIMIT), (cause, CAUSE_LIMIT),
+            (chunk.encoding, ENCODING_LIMIT),
+        )  # fmt: skip
         texts = [text.encode("utf-8", "replace")[:limit] for text, limit in limited]
         head = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.clock, chunk.year_bound)
         packed = REQUEST.pack(*head, *map(len, texts)) + b"".join(texts)
@@ -116,10 +123,11 @@ class Slot:
         self.words[PROGRESS] = begin << 32
 
     def request(self) -> Request:
-        *head, key_length, name_length, path_length, cause_length = REQUEST.unpack_from(self.request_area)
+        values = REQUEST.unpack_from(self.request_area)
+        head, lengths = values[:_NUMBERS], values[_NUMBERS:]
         at = REQUEST.size
         texts = []
-        for length in (key_length, name_length, path_length, cause_length):
+        for length in lengths:
             texts.append(str(self.request_area[at : at + length], "utf-8", "replace"))
             at += length
         return Request(*head, *texts)

@@ -25,6 +25,7 @@ from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import Made
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import memories
+from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.errors import TimeBudget
 from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.work.budget import Budget
@@ -67,6 +68,7 @@ class Work:
             if len(self._chains) > 1024:
                 self._chains.clear()
             chain = self._chains[asked.name] = Chain(self._steps, asked.name)
+        chain.encoding = self._encoding = encoding(asked.encoding)
         chain.marker = slot.words[STAGE : STAGE + 1]
         self._chain = chain
         self._budget.watch()
@@ -119,9 +121,10 @@ class Work:
         stop = min(begin + PIECE, self._asked.length)
         if stop == self._asked.length:
             return stop
+        stop -= (stop - begin) % self._encoding.width
         for start in (max(begin, stop - LINE), begin):
-            if end := bytes(self._slot.input[start:stop]).rfind(b"\n") + 1:
-                return start + end
+            if (at := self._encoding.rfind(bytes(self._slot.input[start:stop]))) >= 0:
+                return start + at + self._encoding.width
         return begin
 
     def _careful(self, until: int) -> bool:
@@ -149,9 +152,9 @@ class Work:
         size = LINE
         while True:
             data = bytes(self._slot.input[begin : min(begin + size, self._asked.length)])
-            end = data.find(b"\n") + 1
-            if end or begin + len(data) == self._asked.length:
-                return data[:end] if end else data
+            at = self._encoding.find(data)
+            if at >= 0 or begin + len(data) == self._asked.length:
+                return data[: at + self._encoding.width] if at >= 0 else data
             size *= 8
 
     def _run_line(self, line: bytes, done: int) -> Made:

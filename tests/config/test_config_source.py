@@ -64,7 +64,8 @@ def test_a_source_of_the_users_own_has_its_own_keys(load_text: Load) -> None:
         ('use = "own:"', 'key "use": "own:" is not a name of your own; expected "module:Name"'),
         (
             'use = "own:Queue"\npaths = ["a"]',
-            'config.toml:3: [source]: key "paths": unknown key (known: use, max_line_bytes, topics, wait)',
+            'config.toml:3: [source]: key "paths": unknown key '
+            "(known: use, max_line_bytes, encoding, errors, topics, wait)",
         ),
         (
             'use = "own:Queue"\ntopics = [\n"a",\n"bad"]',

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tailrace.pipeline.source.tail.framing import first_newline, fitting_lines, last_newline, leading_nuls
+from tailrace.pipeline.encoding import UTF8
+from tailrace.pipeline.source.tail.framing import (
+    first_newline,
+    fitting_lines,
+    last_newline,
+    leading_nuls,
+    trailing_nuls,
+)
 
 from ..source.tail.tail_stand import Stand
 
@@ -69,11 +76,12 @@ def test_every_reading_gives_the_same_lines(story: list[tuple[bytes, str]], extr
 def test_searches_find_what_plain_python_finds(data: bytes, start: int, longest: int) -> None:
     view = memoryview(data)
     start = min(start, len(data))
-    assert last_newline(view, start, len(data)) == data.rfind(b"\n", start)
-    assert first_newline(view, start) == data.find(b"\n", start)
+    assert last_newline(view, start, len(data), UTF8) == data.rfind(b"\n", start)
+    assert first_newline(view, start, UTF8) == data.find(b"\n", start)
     assert leading_nuls(view) == len(data) - len(data.lstrip(b"\0"))
+    assert trailing_nuls(view) == len(data) - len(data.rstrip(b"\0"))
     stop = data.rfind(b"\n") + 1
     fitting = 0
     while fitting < stop and (end := data.find(b"\n", fitting)) - fitting <= longest:
         fitting = end + 1
-    assert fitting_lines(view, stop, longest) == fitting
+    assert fitting_lines(view, stop, longest, UTF8) == fitting

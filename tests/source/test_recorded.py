@@ -53,6 +53,37 @@ def test_case_031_any_cutting_gives_each_line_once_at_its_place(
     assert seen == len(text)
 
 
+@given(
+    st.text(st.sampled_from("ab\n\u010a\u0a0a\U0001f600"), max_size=60),
+    st.lists(st.integers(1, 9), max_size=60),
+    st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le"]),
+    st.integers(4, 40),
+)
+def test_any_cutting_gives_each_line_of_wide_characters_at_its_place(
+    text: str, cuts: list[int], name: str, max_line: int
+) -> None:
+    data = f"\ufeff{text}".encode(name)
+    pieces: list[bytes | Exception | None] = []
+    rest = data
+    for cut in cuts:
+        if rest:
+            pieces += [rest[:cut], None]
+            rest = rest[cut:]
+    reader = LineReader(Scripted([*pieces, rest] if rest else pieces), max_line, 30)
+    seen = 0
+    for lines, found in read_all(reader, max(max_line, 30) + 4):
+        assert lines.start == seen
+        seen = lines.end
+        whole = data[lines.start : lines.end].decode(name)
+        if lines.oversize is None:
+            assert found.decode(name) == whole
+            assert all(len(line.encode(name)) <= max_line for line in whole.removesuffix("\n").split("\n"))
+        else:
+            assert len(whole.removesuffix("\n").encode(name)) == lines.oversize > max_line
+    assert seen == len(data)
+    assert reader.encoding.name == name
+
+
 def test_recorded_is_a_source(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"x\n")
     source: Source = opened(tmp_path / "a.log")

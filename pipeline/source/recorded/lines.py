@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tailrace.pipeline.encoding import LONGEST_MARK, UTF8, Encoding, marked, may_be_marked
 from tailrace.pipeline.source.recorded.streams import Damaged, Stream
 
 BOM = b"\xef\xbb\xbf"
@@ -22,8 +23,9 @@ class Lines(NamedTuple):
 class LineReader:
     """Reads one stream. Offsets are those of the stream's bytes (of a compressed file: unpacked), a BOM included."""
 
-    def __init__(self, stream: Stream, max_line_bytes: int, chunk_bytes: int) -> None:
+    def __init__(self, stream: Stream, max_line_bytes: int, chunk_bytes: int, configured: Encoding = UTF8) -> None:
         self.stream = stream
+        self.encoding = configured  # unless a byte order mark says another
         self.fault: str | None = None  # why the stream ended before its end
         self.left_out = 0  # bytes of an unfinished line before the fault
         self._max_line = max_line_bytes
@@ -43,19 +45,20 @@ class LineReader:
         longest line and its newline. Reads no more than one buffer full."""
         if self._over is not None:
             return self._skip_over(buffer)
-        limit = min(self._max_line, len(buffer) - 1)
+        limit = min(self._max_line, len(buffer) - self.encoding.width)
         data = self._fill(buffer, self._carry, min(self._chunk, len(buffer)))
-        if b"\n" not in data and not self._ended:
-            data = self._fill(buffer, data, limit + 1)
+        if self.encoding.newline not in data and not self._ended:
+            data = self._fill(buffer, data, limit + self.encoding.width)
         if self._offset == 0:
-            if len(data) < len(BOM) and BOM.startswith(data) and not self._ended:
+            if len(data) < LONGEST_MARK and may_be_marked(data) and not self._ended:
                 self._carry = data
                 return None
+            self.encoding = marked(data) or self.encoding
             if data.startswith(BOM):
                 data = data[len(BOM) :]
                 buffer[: len(data)] = data
                 self._offset = len(BOM)
-        cut, over = _whole_lines(data, limit)
+        cut, over = _whole_lines(data, limit if self._ended else limit + self.encoding.width - 1, limit, self.encoding)
         if cut == 0 and over:
             return self._start_over(buffer, data, limit)
         if self._ended and not over:
@@ -92,11 +95,12 @@ class LineReader:
         return count
 
     def _start_over(self, buffer: memoryview, data: bytes, limit: int) -> Lines | None:
-        newline = data.find(b"\n", limit)
+        newline, width = self.encoding.find(data, limit), self.encoding.width
         if newline >= 0:
-            return self._put_over(buffer, data[:newline], newline, data[newline + 1 :], 1)
-        self._over = data[:OVERSIZE_KEPT], len(data)
-        self._carry = b""
+            return self._put_over(buffer, data[:newline], newline, data[newline + width :], width)
+        begun = len(data) % width  # bytes of a unit, perhaps a newline
+        self._over = data[:OVERSIZE_KEPT], len(data) - begun
+        self._carry = data[len(data) - begun :]
         return self._end_over(buffer) if self._ended else None
 
     def _skip_over(self, buffer: memoryview) -> Lines | None:
@@ -108,22 +112,24 @@ class LineReader:
             return None
         if count == 0:
             return self._end_over(buffer)
-        data = bytes(buffer[:count])
-        newline = data.find(b"\n")
-        more = data if newline < 0 else data[:newline]
+        data = self._carry + bytes(buffer[:count])
+        newline, width = self.encoding.find(data), self.encoding.width
+        whole = len(data) - len(data) % width
+        more = data[:whole] if newline < 0 else data[:newline]
         if len(kept) < OVERSIZE_KEPT:
             kept = (kept + more)[:OVERSIZE_KEPT]
         if newline >= 0:
-            return self._put_over(buffer, kept, length + newline, data[newline + 1 :], 1)
-        self._over = kept, length + count
+            return self._put_over(buffer, kept, length + newline, data[newline + width :], width)
+        self._over, self._carry = (kept, length + whole), data[whole:]
         return None
 
     def _end_over(self, buffer: memoryview) -> Lines | None:
         assert self._over is not None
         kept, length = self._over
+        length += len(self._carry)
         if self.fault is None:
             return self._put_over(buffer, kept, length, b"", 0)
-        self._over = None
+        self._over, self._carry = None, b""
         self.left_out = length
         return None
 
@@ -137,12 +143,14 @@ class LineReader:
         return lines
 
 
-def _whole_lines(data: bytes, limit: int) -> tuple[int, bool]:
-    """Where the last whole line ends, up to the first one longer than ``limit``; and whether there is such a one."""
-    at = 0
-    while len(data) - at > limit:
-        newline = data.rfind(b"\n", at, at + limit + 1)
+def _whole_lines(data: bytes, enough: int, limit: int, written_in: Encoding) -> tuple[int, bool]:
+    """Where the last whole line ends, up to the first one longer than ``limit``; and whether there is such a one, which
+    more than ``enough`` bytes show."""
+    at, width = 0, written_in.width
+    while len(data) - at > enough:
+        newline = written_in.rfind(data, at, at + limit + width)
         if newline < 0:
             return at, True
-        at = newline + 1
-    return max(at, data.rfind(b"\n") + 1), False
+        at = newline + width
+    newline = written_in.rfind(data)
+    return max(at, newline + width if newline >= 0 else 0), False

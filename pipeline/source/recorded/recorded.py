@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.encoding import UTF8, Encoding
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source import JSON
@@ -56,11 +57,13 @@ class Recorded:
         wall: Callable[[], float] = time.time,
         stdin: int = 0,
         keys: Keys | None = None,
+        written_in: Encoding = UTF8,  # unless a byte order mark says another
     ) -> None:
         self.errors: list[str] = []  # files that could not be read to their end; the command fails then
         self._paths = paths
         self._name_as = name_as
         self._max_line_bytes = max_line_bytes
+        self._encoding = written_in
         self._chunk_bytes = chunk_bytes
         self._counters = counters or Counters()
         self._wall = wall
@@ -128,6 +131,7 @@ class Recorded:
                     self._now,
                     self._now,
                     oversize,
+                    reader.encoding.name,
                 )
             if self._file is not None:
                 return None  # a pipe has nothing, or an over-long line is being passed over
@@ -201,7 +205,7 @@ class Recorded:
                 self._finished_bytes += file.size or 0
                 continue
             self._file = file
-            self._reader = LineReader(stream, self._max_line_bytes, self._chunk_bytes)
+            self._reader = LineReader(stream, self._max_line_bytes, self._chunk_bytes, self._encoding)
             return True
         return False
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.encoding import LONGEST_MARK, UTF8, Encoding, marked
 from tailrace.pipeline.source.tail.framing import (
     first_newline,
     fitting_lines,
@@ -61,6 +62,8 @@ class Cursor:
     history: deque[Marker] = field(default_factory=lambda: deque(maxlen=HISTORY))
     nuls: int = 0  # the file begins with (at least) so many NULs, which are skipped
     seen: int = 0  # up to where the last search for lines found bytes
+    encoding: Encoding = UTF8  # known once ``recognised``
+    recognised: bool = False
     padding: tuple[int, int] = (0, 0)  # from and to: NULs behind everything else, as files made in advance have them
 
     def start_at(self, marker: Marker) -> None:
@@ -104,15 +107,16 @@ class Cursor:
         kind = None if self.read.offset else kind_of(view)
         if kind:
             raise PackedError(kind)
-        if self.read.offset == self.nuls and got and view[0] == 0:
+        width = self.encoding.width
+        if self.read.offset == self.nuls and got and view[0] == 0 and width == 1:
             self._skip_nuls(fd, view, limit)
             return None
-        end, oversize = last_newline(view, 0, got) + 1, None
-        if end > max_line + 1:
-            end = fitting_lines(view, end, max_line)
+        end, oversize = self._behind(last_newline(view, 0, got, self.encoding)), None
+        if end > max_line + width:
+            end = fitting_lines(view, end, max_line, self.encoding)
             if not end:  # the very first line is too long
-                end = first_newline(view, max_line + 1) + 1
-                oversize = end - 1
+                end = self._behind(first_newline(view, max_line + 1, self.encoding))
+                oversize = end - width
         self._note_padding(self.read.offset, view)
         if not end and whole and last():
             end = min(got, self.padding[0] - self.read.offset)
@@ -131,14 +135,14 @@ class Cursor:
         """A long line that has only begun: search what is new for its end."""
         got, before, whole = self._pull(fd, self.scanned, buffer, limit)
         view = buffer[:got]
-        end = first_newline(view) + 1
+        end = self._behind(first_newline(view, 0, self.encoding))
         self._note_padding(self.scanned.offset, view)
         if not end and not (whole and last()):
             self.scanned = mark(self.scanned.offset + got, before + bytes(view[-OVERLAP:]))
             return None
         stop = end or got
         marker = mark(self.scanned.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
-        length = marker.offset - self.read.offset - (1 if end else 0)
+        length = marker.offset - self.read.offset - (self.encoding.width if end else 0)
         oversize = length if length > max_line else None
         take = marker.offset - self.read.offset if oversize is None else min(length, OVERSIZE_KEPT, len(buffer))
         got, before, _ = self._pull(fd, self.read, buffer[:take], limit)
@@ -154,6 +158,7 @@ class Cursor:
         if got < 0 or (at.length and digest(overlap) != at.hash):
             raise Changed
         whole = got < room or at.offset + got == limit
+        got -= got % self.encoding.width
         self.seen = max(self.seen, at.offset + got)
         return got, bytes(overlap), whole
 
@@ -187,9 +192,13 @@ class Cursor:
         self.seen = max(self.seen, offset)
         self.read = self.scanned = mark(offset, zeros)
 
+    def _behind(self, newline: int) -> int:
+        """Where the line ends that ends with it; 0: there is none."""
+        return newline + self.encoding.width if newline >= 0 else 0
+
     def _note_padding(self, at: int, view: memoryview) -> None:
         """``view`` was read from ``at`` on."""
-        nuls = trailing_nuls(view)
+        nuls = trailing_nuls(view) if self.encoding.width == 1 else 0
         start, stop = at + len(view) - nuls, at + len(view)
         if start == at and self.padding[0] <= at <= self.padding[1]:
             start = self.padding[0]
@@ -225,15 +234,21 @@ class Cursor:
         self.history.clear()
 
 
-def after_last_newline(fd: int, size: int) -> Marker:
+def written_as(fd: int, configured: Encoding) -> Encoding:
+    """The open file's encoding: its byte order mark wins."""
+    return marked(os.pread(fd, LONGEST_MARK, 0)) or configured
+
+
+def after_last_newline(fd: int, size: int, configured: Encoding) -> Marker:
     """The position in the open file at which ``read_from = "end"`` begins."""
-    high = size
+    written_in = written_as(fd, configured)
+    high = size - size % written_in.width
     while high > 0:
         low = max(0, high - REREAD)
         block = os.pread(fd, high - low, low)
-        at = block.rfind(b"\n") + 1
-        if at:
-            offset = low + at
+        at = written_in.rfind(block)
+        if at >= 0:
+            offset = low + at + written_in.width
             first = max(0, offset - OVERLAP)
             return mark(offset, os.pread(fd, offset - first, first))
         high = low

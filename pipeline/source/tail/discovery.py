@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tailrace.pipeline.config.units import format_duration
+from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source import Register
@@ -47,7 +48,7 @@ class Discovery:
         self._settings, self._register, self._until_eof, self._last_line = settings, register, until_eof, last_line
         self._finder = Finder(settings.paths, settings.exclude)
         self._registry = registry
-        self._new_files = NewFiles(registry, register, ours)
+        self._new_files = NewFiles(registry, register, ours, encoding(settings.encoding))
         self.retired: list[int] = []  # file ids whose rows may go
         self.found = 0  # by the last scan
         self.missing: list[str] = []  # streams of the state that cannot be read again, and why; known after `open`

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.encoding import Encoding
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.source.tail.cursor import Cursor, Span
+from tailrace.pipeline.source.tail.cursor import Cursor, Span, written_as
 from tailrace.pipeline.source.tail.identity import Changed, Head, Marker
 from tailrace.pipeline.source.tail.ledger import BEFORE_START, Balance, Ledger, Work
 from tailrace.pipeline.source.tail.packed import PackedError
@@ -175,12 +176,15 @@ class File:
     def read_head(self) -> bytes:
         return self.cursor.read_head(self.fd)
 
-    def next_lines(self, buffer: memoryview, max_line: int) -> Span | None:
+    def next_lines(self, buffer: memoryview, max_line: int, configured: Encoding) -> Span | None:
         """The next whole lines, in ``buffer``; None: no line's end was found, yet (see ``has_data``). Reads one buffer
-        at most. ``Changed``: the file holds something else now; PackedError: no lines at all; OSError."""
+        at most. ``configured``: the encoding, unless a byte order mark says another. ``Changed``: the file holds
+        something else now; PackedError: no lines at all; OSError."""
         if self.packed:
             self.cursor.verify(self.fd)
             raise PackedError("packed")
+        if not (self.cursor.recognised and self.cursor.read.offset):
+            self.cursor.encoding, self.cursor.recognised = written_as(self.fd, configured), True
         limit = self.limit
         if (self.finishing or self.last_line) and self.extent < self.size:
             limit = min(self.extent, self.reach)  # the last line ends before the NULs

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
+from tailrace.pipeline.encoding import Encoding
+
 NEWLINE = re.compile(rb"\n")
 NOT_NUL = re.compile(rb"[^\0]")
 _WINDOW = 4096  # bytes looked at first; the next windows are larger
 
 
-def last_newline(view: memoryview, start: int, stop: int) -> int:
+def last_newline(view: memoryview, start: int, stop: int, written_in: Encoding) -> int:
     """Its index in ``view[start:stop]``; -1: there is none."""
+    if written_in.width > 1:
+        return written_in.rfind(bytes(view[:stop]), start)
     window = _WINDOW
     while stop > start:
         low = max(start, stop - window)
@@ -22,8 +26,10 @@ def last_newline(view: memoryview, start: int, stop: int) -> int:
     return -1
 
 
-def first_newline(view: memoryview, start: int = 0) -> int:
+def first_newline(view: memoryview, start: int, written_in: Encoding) -> int:
     """Its index in ``view[start:]``; -1: there is none."""
+    if written_in.width > 1:
+        return written_in.find(bytes(view), start)
     found = NEWLINE.search(view, start)
     return found.start() if found else -1
 
@@ -46,15 +52,15 @@ def trailing_nuls(view: memoryview) -> int:
     return len(view) - stop
 
 
-def fitting_lines(view: memoryview, stop: int, longest: int) -> int:
+def fitting_lines(view: memoryview, stop: int, longest: int, written_in: Encoding) -> int:
     """``view[:stop]`` ends with a newline: how much of it lies before the first line of more than ``longest`` bytes.
 
     Hops from the last newline within a line's reach to the next such one, not from line to line.
     """
-    start = 0
-    while stop - start > longest + 1:
-        newline = last_newline(view, start, start + longest + 1)
+    start, width = 0, written_in.width
+    while stop - start > longest + width:
+        newline = last_newline(view, start, start + longest + width, written_in)
         if newline < 0:
             return start
-        start = newline + 1
+        start = newline + width
     return stop

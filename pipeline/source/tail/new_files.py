@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+from tailrace.pipeline.encoding import Encoding
 from tailrace.pipeline.source import Register
 from tailrace.pipeline.source.tail.cursor import after_last_newline
 from tailrace.pipeline.source.tail.descriptors import NotRegularError, kind
@@ -25,8 +26,10 @@ PATIENCE = 2.0  # seconds without growth after which a file that begins like ano
 class NewFiles:
     """``starts_at_end``: they are those of the very first start, and ``read_from`` is "end"."""
 
-    def __init__(self, registry: Registry, register: Register, ours: Callable[[bytes], bool]) -> None:
-        self._registry, self._register, self._ours = registry, register, ours
+    def __init__(
+        self, registry: Registry, register: Register, ours: Callable[[bytes], bool], written_in: Encoding
+    ) -> None:
+        self._registry, self._register, self._ours, self._encoding = registry, register, ours, written_in
         self.starts_at_end = False
         self.skipped: dict[Key, int] = {}  # what is never read, and the last scan that found it
         self._unmatched: list[File] = []  # not yet compared with what has the same inode number
@@ -134,7 +137,7 @@ class NewFiles:
             file.start_at(copy.start, COPIED)
             self._registry.log.info("file.copied", of=copy.of.file_id, **file.place)
         elif self.starts_at_end and kind_of(head) is None:
-            file.start_at(after_last_newline(file.fd, file.size))
+            file.start_at(after_last_newline(file.fd, file.size, self._encoding))
         del self._registry.waiting[file]
         file.undecided = False
         self._registry.unregistered[file] = None

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source import JSON, Register
 from tailrace.pipeline.source.tail.cursor import Span
@@ -53,6 +54,7 @@ class Tail:
         max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
     ) -> None:
         self._max_line, self._key_prefix = settings.max_line_bytes, key_prefix
+        self._encoding = encoding(settings.encoding)
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
@@ -123,7 +125,7 @@ class Tail:
             if not file.checked:
                 file.verify()
             try:
-                span = file.next_lines(buffer, self._max_line)
+                span = file.next_lines(buffer, self._max_line, self._encoding)
             except PackedError as packed:
                 self._registry.skip_packed(file, packed.kind)
                 return None
@@ -145,7 +147,19 @@ class Tail:
         start, length, end, oversize = span
         key = f"{self._key_prefix}-{file.file_id}"
         bound = file.year_bound(end, wall)
-        return Chunk(file.file_id, key, file.name, file.shown, start, length, end, wall, bound, oversize)
+        return Chunk(
+            file.file_id,
+            key,
+            file.name,
+            file.shown,
+            start,
+            length,
+            end,
+            wall,
+            bound,
+            oversize,
+            file.cursor.encoding.name,
+        )
 
     def _offer(self, file: File, *, awake: bool = True) -> None:
         """It may have something to be read."""
