@@ -93,6 +93,9 @@ class TailSettings(SourceSettings):
     paths: tuple[Annotated[str, Text()], ...] = ()
     exclude: tuple[Annotated[str, Text()], ...] = ()
     read_from: Literal["beginning", "end"] = "beginning"
+    ignore_older: (
+        Annotated[float, Duration("1m", "36500d", "a new file that was last written so long ago is left alone")] | None
+    ) = None
     close_after: Annotated[
         float, Duration("0s", "1d", "a file whose name is gone is closed after so long without growth")
     ] = 5.0

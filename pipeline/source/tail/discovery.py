@@ -44,11 +44,12 @@ class Discovery:
         registry: Registry,
         until_eof: bool,
         last_line: bool,
+        wall: Callable[[], float],
     ) -> None:
         self._settings, self._register, self._until_eof, self._last_line = settings, register, until_eof, last_line
         self._finder = Finder(settings.paths, settings.exclude)
         self._registry = registry
-        self._new_files = NewFiles(registry, register, ours, encoding(settings.encoding))
+        self._new_files = NewFiles(registry, register, ours, encoding(settings.encoding), settings.ignore_older, wall)
         self.retired: list[int] = []  # file ids whose rows may go
         self.found = 0  # by the last scan
         self.missing: list[str] = []  # streams of the state that cannot be read again, and why; known after `open`
@@ -148,6 +149,7 @@ class Discovery:
                 self._registry.rename(file, path)
         for path, st in sorted(fresh) if not (self._until_eof and self._opened) else ():
             seen += self._new_files.examine(path, st, now)
+        self._new_files.say_too_old()
         self._new_files.decide(now, whole=scan.whole)
         if seen < len(self._registry.living):
             for file in list(self._registry.living.values()):
@@ -164,8 +166,7 @@ class Discovery:
                 del self._registry.by_id[file_id]
                 self._registry.dirty.discard(file_id)
                 self.retired.append(file_id)
-        for key in [key for key, number in self._new_files.skipped.items() if number != self._registry.scan]:
-            del self._new_files.skipped[key]
+        self._new_files.forget_unseen()
         return scan.whole and not scan.failed
 
     def _sort(self, scan: Scan) -> Sorted:
@@ -174,12 +175,15 @@ class Discovery:
         changed: list[tuple[File, bytes, os.stat_result]] = []
         elsewhere: list[tuple[File, bytes]] = []
         number, living, skipped, seen = self._registry.scan, self._registry.living, self._new_files.skipped, 0
+        too_old = self._new_files.too_old
         for path, st in scan.found.items():
             key = (st.st_dev, st.st_ino)
             file = living.get(key)
             if file is None:
                 if key in skipped:
                     skipped[key] = number
+                elif key in too_old and too_old[key][0] == st.st_mtime_ns:
+                    too_old[key] = st.st_mtime_ns, number
                 else:
                     fresh.append((path, st))
                 continue

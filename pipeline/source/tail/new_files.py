@@ -27,11 +27,20 @@ class NewFiles:
     """``starts_at_end``: they are those of the very first start, and ``read_from`` is "end"."""
 
     def __init__(
-        self, registry: Registry, register: Register, ours: Callable[[bytes], bool], written_in: Encoding
+        self,
+        registry: Registry,
+        register: Register,
+        ours: Callable[[bytes], bool],
+        written_in: Encoding,
+        ignore_older: float | None,
+        wall: Callable[[], float],
     ) -> None:
         self._registry, self._register, self._ours, self._encoding = registry, register, ours, written_in
+        self._ignore_older, self._wall = ignore_older, wall
         self.starts_at_end = False
         self.skipped: dict[Key, int] = {}  # what is never read, and the last scan that found it
+        self.too_old: dict[Key, tuple[int, int]] = {}  # left alone until they are written to: mtime, and that scan
+        self._ignored = 0  # of them, not yet said
         self._unmatched: list[File] = []  # not yet compared with what has the same inode number
 
     def examine(self, path: bytes, st: os.stat_result, now: float) -> int:
@@ -44,6 +53,10 @@ class NewFiles:
             return 0
         if self._ours(path) or self._ours(os.path.realpath(path)):
             self.skipped[key] = self._registry.scan
+            return 0
+        if self._is_too_old(st):
+            self._ignored += key not in self.too_old
+            self.too_old[key] = st.st_mtime_ns, self._registry.scan
             return 0
         file = File(path, base_name(path), *key, undecided=True, quiet_since=now)
         file.scan = file.home = self._registry.scan
@@ -63,6 +76,27 @@ class NewFiles:
         self._registry.waiting[file] = None
         self._unmatched.append(file)
         return 1
+
+    def _is_too_old(self, st: os.stat_result) -> bool:
+        """Unless it is one of which the state knows how far it was read."""
+        if self._ignore_older is None or self._wall() - st.st_mtime <= self._ignore_older:
+            return False
+        registry = self._registry
+        known = (registry.ended.files, registry.unwanted, registry.living)
+        return not any(file.inode == st.st_ino for files in known for file in files.values())
+
+    def say_too_old(self) -> None:
+        """After a scan: how many it has found and left alone."""
+        if self._ignored:
+            notice = "older than source.ignore_older: not read until they are written to, then from their beginning"
+            self._registry.log.info("files.ignored", files=self._ignored, notice=notice)
+            self._ignored = 0
+
+    def forget_unseen(self) -> None:
+        """After a scan: what is not there any more."""
+        scan = self._registry.scan
+        self.skipped = {key: number for key, number in self.skipped.items() if number == scan}
+        self.too_old = {key: seen for key, seen in self.too_old.items() if seen[1] == scan}
 
     def _skip(self, path: bytes, key: Key, what: str) -> None:
         self.skipped[key] = self._registry.scan

@@ -58,7 +58,7 @@ class Tail:
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
-        self._discovery = Discovery(settings, register, ours, self._registry, until_eof, last_line)
+        self._discovery = Discovery(settings, register, ours, self._registry, until_eof, last_line, wall)
         self._ready: deque[File] = deque()
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
