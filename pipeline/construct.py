@@ -3,6 +3,7 @@ again in each worker, which gets the values as JSON."""
 
 from __future__ import annotations
 
+import keyword
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,16 @@ T = TypeVar("T")
 
 def construct(cls: type[T], values: Mapping[str, Any]) -> T:
     """``cls(**values)``, where tables become the dataclasses and lists the tuples that the types of the fields say."""
+    values = {parameter_of(key): value for key, value in values.items()}
     if not any(isinstance(value, (dict, list)) for value in values.values()):
         return cls(**values)
     hints = key_types(cls)
     return cls(**{key: _built(hints.get(key, Any), value) for key, value in values.items()})
+
+
+def parameter_of(key: str) -> str:
+    """A key that is a word of Python's own, such as ``continue``, is a parameter with an underscore behind it."""
+    return f"{key}_" if keyword.iskeyword(key) else key
 
 
 def key_types(cls: type) -> dict[str, Any]:

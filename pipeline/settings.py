@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tailrace.pipeline.construct import construct
 from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.framing import Multiline
 from tailrace.pipeline.keys import Duration, Matching, Problems, Size, Text, Whole
 
 _COMMIT = "each commit waits for the disk; after a crash, all since the last one is done again"
@@ -77,6 +78,17 @@ class SourceSettings:
     ] = 1 << 20
     encoding: str = "utf-8"  # a byte order mark at a file's beginning wins
     errors: Literal["replace", "error"] = "replace"  # of bytes that are no text: U+FFFD, or the line is a dead letter
+    multiline: Multiline | None = None  # a line is a record
+
+    @property
+    def longest_record(self) -> int:
+        """In bytes."""
+        return max(self.max_line_bytes, self.multiline.max_bytes if self.multiline else 0)
+
+    @property
+    def longest_read(self) -> int:
+        """Bytes that a buffer must hold, for a record's end to be found in it: a record and the line behind it."""
+        return self.max_line_bytes + (self.multiline.max_bytes if self.multiline else 0)
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -155,7 +167,8 @@ class Config:
     def to_json(self) -> bytes:
         """For a worker, which gets all but the keys that only this source has. Not orjson: a path need not be valid
         UTF-8."""
-        source = SourceSettings(self.source.use, self.source.max_line_bytes)
+        ours = {one.name: getattr(self.source, one.name) for one in fields(SourceSettings)}
+        source = SourceSettings(**ours)
         return json.dumps(asdict(replace(self, source=source)), default=str).encode()
 
     @classmethod

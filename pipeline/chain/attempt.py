@@ -13,7 +13,7 @@ from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.chain.lineage import Lineage, LostTrackError
 from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, clean, columns, fields_text
-from tailrace.pipeline.chain.records import Records
+from tailrace.pipeline.chain.records import FramedRecords, Records
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Step, guarded
 from tailrace.pipeline.encoding import UTF8, Encoding
@@ -48,7 +48,12 @@ class Attempt:
         self.alone = alone
         self.made = Made()
         self.encoding = written_in
-        self.records = Records(piece, start, self.encoding, verbatim=bool(steps) and steps[0].verbatim)
+        verbatim, framer = bool(steps) and steps[0].verbatim, steps[0].framer if steps else None
+        self.records: Records | FramedRecords
+        if framer is None:
+            self.records = Records(piece, start, self.encoding, verbatim=verbatim)
+        else:
+            self.records = FramedRecords(piece, start, self.encoding, framer, verbatim=verbatim)
         self.places = self.records.places
         self.lineage = Lineage((), "", "", ())
         sinks = [step for step in steps if step.role == "write"]
@@ -66,10 +71,10 @@ class Attempt:
         tally.lines = records.total
         if records.empty:
             self._filtered("source", "empty line", records.empty)
-        if not records.data:
+        if not records.filled:
             return self.made
         origin = origin_of(self.places)
-        lines = Lines(records.data, origin, records.ended)
+        lines = records.lines(origin)
         events: list[Event] = []
         clock = perf_counter()
         for index, step in enumerate(self.steps):
@@ -236,7 +241,6 @@ class Attempt:
         lines = self.lineage.lines(events, self.marker[0])
         numbers = self.lineage.numbers(events)
         places, start, base = list(self.places), self.start, self.base  # a list and names: this is done for each record
-        find, whole = self.encoding.find, len(self.piece)
         encoded = []
         missing = len(events)
         for payload in payloads:
@@ -249,7 +253,7 @@ class Attempt:
             missing -= len(which)
             of = lines if payload.events is None else [lines[index] for index in which]
             begins = [places[line] - start for line in of]
-            lengths = [(end if (end := find(self.piece, at)) >= 0 else whole) - at for at in begins]
+            lengths = self.records.lengths(begins)
             offsets = [base + at for at in begins]
             table = columns(ends, offsets, lengths, numbers if of is lines else [numbers[index] for index in which])
             encoded.append(Encoded(step.sink, payload.destination, payload.data, table))
@@ -306,9 +310,8 @@ class Attempt:
         return None
 
     def _length(self, start: int) -> int:
-        """Of the line that begins there in the piece, without its newline."""
-        end = self.encoding.find(self.piece, start)
-        return (len(self.piece) if end < 0 else end) - start
+        """Of the record that begins there in the piece, without its newline."""
+        return self.records.lengths([start])[0]
 
     def _filtered(self, label: str, reason: str, count: int) -> None:
         key = f"{label}\0{reason}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from itertools import accumulate
 from typing import Any
 
+from tailrace.pipeline.batch import Lines, Origin
 from tailrace.pipeline.chain.ansi import strip
 from tailrace.pipeline.encoding import UTF8, Encoding
+from tailrace.pipeline.framing import Framer, lines_of
 
 BOM = b"\xef\xbb\xbf"
 
@@ -22,7 +25,7 @@ class Records:
     left out, and ``invalid`` are the indexes of those whose bytes are not text of the encoding they are ``written_in``.
     """
 
-    __slots__ = ("data", "empty", "ended", "invalid", "places", "total")
+    __slots__ = ("_find", "_size", "data", "empty", "ended", "invalid", "places", "total")
 
     def __init__(self, piece: bytes, start: int, written_in: Encoding = UTF8, *, verbatim: bool = False) -> None:
         self.invalid: Sequence[int] = ()
@@ -47,6 +50,59 @@ class Records:
         self.places = Places(piece, start, written_in, verbatim=verbatim)
         if not (piece.isascii() and written_in.width == 1) and not written_in.is_text(piece):
             self.invalid = self.places.invalid()
+        self._find, self._size = partial(written_in.find, piece), len(piece)
+
+    @property
+    def filled(self) -> bool:
+        return bool(self.data)
+
+    def lines(self, origin: Origin) -> Lines:
+        """What a parse stage is given."""
+        return Lines(self.data, origin, self.ended)
+
+    def lengths(self, begins: Sequence[int]) -> list[int]:
+        """Of the records that begin there in the piece, without their newlines."""
+        find, size = self._find, self._size
+        return [(end if (end := find(at)) >= 0 else size) - at for at in begins]
+
+
+class FramedRecords:
+    """The same of records of several lines; of each, the empty lines at its end are left out."""
+
+    def __init__(self, piece: bytes, start: int, written_in: Encoding, framer: Framer, *, verbatim: bool) -> None:
+        lines, ends = lines_of(piece, written_in)
+        starts = framer.starts(lines)
+        stops = [*starts[1:], len(lines)]
+        self.total = len(starts)
+        self._records: list[bytes] = []
+        self.places: list[int] = []
+        self.invalid: list[int] = []
+        self._lengths: dict[int, int] = {}
+        for first, stop in zip(starts, stops, strict=True):
+            begin, end = ends[first - 1] if first else 0, ends[stop - 1]
+            record = b"".join(lines[first:stop])
+            if start == 0 and not first:
+                record = record.removeprefix(BOM)
+            record = (record if verbatim else strip(record)).replace(b"\r\n", b"\n").rstrip(b"\r\n")
+            if not record:
+                continue
+            raw = piece[begin:end]
+            if not written_in.is_text(raw):
+                self.invalid.append(len(self._records))
+            self._lengths[begin] = len(raw.removesuffix(written_in.newline))
+            self.places.append(start + begin)
+            self._records.append(record)
+        self.empty = self.total - len(self._records)
+
+    @property
+    def filled(self) -> bool:
+        return bool(self._records)
+
+    def lines(self, origin: Origin) -> Lines:
+        return Lines.of(self._records, origin)
+
+    def lengths(self, begins: Sequence[int]) -> list[int]:
+        return [self._lengths[at] for at in begins]
 
 
 class Places(Sequence[int]):

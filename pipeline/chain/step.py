@@ -14,6 +14,7 @@ from tailrace.pipeline.chain.lineage import unshared
 from tailrace.pipeline.chain.outcome import clean
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.errors import MemoryFull, Reject, TimeBudget
+from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.outgoing import Payload
 from tailrace.pipeline.stage import Enrich, Parse, Write
 
@@ -43,6 +44,7 @@ class Step:
     own: bool = True  # a stage of the user's: it may give other events than it got
     id_field: str = ""  # of a parse stage: where a later stage writes the event id, which must stay unique
     memory: StageMemory | None = None
+    framer: Framer | None = None  # of records of several lines
     strict: bool = False  # of a parse stage: a line with bytes that are no text fails
     verbatim: bool = field(init=False)  # of a parse stage: it is given lines with a terminal's colours in them
     _locate: Callable[[Origin], None] | None = field(init=False)

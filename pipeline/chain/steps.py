@@ -10,6 +10,7 @@ from tailrace.pipeline.chain import loader
 from tailrace.pipeline.chain.parsed import ParsedField, ParsedInto
 from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
+from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.stage import Identifies, Memory
 from tailrace.stages.defaults import LINES
@@ -39,9 +40,11 @@ def build_steps(config: Config) -> list[Step]:
         lines = loader.build(StageSpec(LINES, LINES, "parse", {}), config.directory)
         steps.insert(last + 1, Step(LINES, "parse", lines, own=False))
     id_field = next((step.stage.id_field for step in steps if isinstance(step.stage, Identifies)), "")
+    framer = Framer(config.source.multiline) if config.source.multiline is not None else None
     for step in steps:
         step.id_field = id_field
         step.strict = config.source.errors == "error"
+        step.framer = framer
     return steps
 
 

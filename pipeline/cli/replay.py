@@ -12,6 +12,7 @@ from tailrace.pipeline.cli.arguments import add_config_option, add_log_options, 
 from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.errors import StateError, TailraceError, UsageError
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.framing import Framer
 
 if TYPE_CHECKING:
     from tailrace.pipeline.run.engine import Engine
@@ -92,6 +93,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     source = Recorded(
         arguments.paths, arguments.name, config.source.max_line_bytes, config.pipeline.chunk_bytes, counters,
         keys=keys, written_in=encoding(config.source.encoding),
+        framer=Framer(config.source.multiline) if config.source.multiline else None,
     )  # fmt: skip
     source.examine()
     _, size = source.progress()

@@ -206,8 +206,8 @@ def _check_sums(pipeline: PipelineSettings, source: SourceSettings, dead: DeadLe
             ("pipeline", "task_timeout"),
             f"is {found}, expected more than line_timeout, {least}: a slow line must not look like a dead worker",
         )
-    if dead.max_bytes < source.max_line_bytes:
-        found, least = show_size(dead.max_bytes), show_size(source.max_line_bytes)
+    if dead.max_bytes < source.longest_record:
+        found, least = show_size(dead.max_bytes), show_size(source.longest_record)
         report.add(
             ("dead_letters", "max_bytes"),
             f"is {found}, expected at least max_line_bytes of [source], {least}: one dead letter must fit",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import keyword
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -90,7 +91,12 @@ def parameters_of(cls: type, path: KeyPath, report: Report) -> dict[str, tuple[A
         report.add(path, f"the types of {cls.__name__}'s fields cannot be determined: {describe(error)}")
         return None
     keyed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {one.name: (hints.get(one.name, Any), one.default) for one in found if one.kind in keyed}
+    return {key_of(one.name): (hints.get(one.name, Any), one.default) for one in found if one.kind in keyed}
+
+
+def key_of(parameter: str) -> str:
+    """See ``parameter_of``."""
+    return parameter[:-1] if parameter.endswith("_") and keyword.iskeyword(parameter[:-1]) else parameter
 
 
 def read_value(hint: Any, value: Any, path: KeyPath, report: Report) -> Any:

@@ -29,7 +29,7 @@ MEMORY_COST = 10  # times a byte of JSON that stages remember, in the worker and
 
 def shape_of(config: Config, workers: int) -> Geometry:
     sinks = sum(spec.role == "write" for spec in config.stages)
-    return geometry(config.pipeline.chunk_bytes, config.source.max_line_bytes, workers, sinks)
+    return geometry(config.pipeline.chunk_bytes, config.source.longest_read, workers, sinks)
 
 
 def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: int = 0) -> list[tuple[str, int]]:
@@ -58,7 +58,7 @@ def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: i
         parts.append((f"{_workers(workers)}: interpreter and stages", workers * WORKER_BASE))
         parts.append((f"{_workers(workers)}: own data (pipeline.worker_memory)", workers * settings.worker_memory))
     else:
-        longest = max(PIECE, config.source.max_line_bytes)
+        longest = max(PIECE, config.source.longest_record)
         parts.append((f"stages: {LINE_COST} times the longest line (source.max_line_bytes)", LINE_COST * longest))
     return parts
 

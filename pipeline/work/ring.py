@@ -63,12 +63,12 @@ class Geometry:
         return asdict(self)
 
 
-def geometry(chunk_bytes: int, max_line_bytes: int, workers: int, sinks: int) -> Geometry:
+def geometry(chunk_bytes: int, longest: int, workers: int, sinks: int) -> Geometry:
     """Input has room for the longest line; output for a chunk that grows twofold and goes to every sink.
 
     Two slots a worker keep it busy while the other is written; two more are being read and held by a slow sink.
     """
-    input_bytes = _pages(max(chunk_bytes, max_line_bytes + LONGEST_NEWLINE))
+    input_bytes = _pages(max(chunk_bytes, longest + LONGEST_NEWLINE))
     return Geometry(2 * max(workers, 1) + 2, input_bytes, _pages(2 * chunk_bytes * max(sinks, 1)))
 
 

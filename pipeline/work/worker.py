@@ -48,6 +48,7 @@ class Work:
     def __init__(self, steps: Sequence[Step], line_timeout: float) -> None:
         self._steps = steps
         self._memories = memories(steps)
+        self._framer = next((step.framer for step in steps if step.framer is not None), None)
         self._chains: dict[str, Chain] = {}
         self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
@@ -124,7 +125,10 @@ class Work:
         stop -= (stop - begin) % self._encoding.width
         for start in (max(begin, stop - LINE), begin):
             if (at := self._encoding.rfind(bytes(self._slot.input[start:stop]))) >= 0:
-                return start + at + self._encoding.width
+                end = start + at + self._encoding.width
+                if self._framer is None:
+                    return end
+                return begin + self._framer.closed(bytes(self._slot.input[begin:end]), self._encoding)
         return begin
 
     def _careful(self, until: int) -> bool:
@@ -152,9 +156,12 @@ class Work:
         size = LINE
         while True:
             data = bytes(self._slot.input[begin : min(begin + size, self._asked.length)])
-            at = self._encoding.find(data)
-            if at >= 0 or begin + len(data) == self._asked.length:
-                return data[: at + self._encoding.width] if at >= 0 else data
+            at = self._encoding.find(data) if self._framer is None else self._encoding.rfind(data)
+            end = at + self._encoding.width if at >= 0 else 0
+            if end and self._framer is not None:
+                end = self._framer.first(data[:end], self._encoding)
+            if end or begin + len(data) == self._asked.length:
+                return data[:end] if end else data
             size *= 8
 
     def _run_line(self, line: bytes, done: int) -> Made:

@@ -83,7 +83,7 @@ def test_a_second_mapping_sees_the_same_bytes(ring: Ring) -> None:
 
 
 def test_the_input_has_room_for_the_longest_line_and_the_output_for_every_sink() -> None:
-    shape = geometry(chunk_bytes=65536, max_line_bytes=1 << 20, workers=2, sinks=3)
+    shape = geometry(chunk_bytes=65536, longest=1 << 20, workers=2, sinks=3)
     assert shape.input_bytes >= (1 << 20) + 2
     assert shape.output_bytes >= 3 * 2 * 65536
     assert shape.slots == 6

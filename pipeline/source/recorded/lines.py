@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tailrace.pipeline.encoding import LONGEST_MARK, UTF8, Encoding, marked, may_be_marked
+from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.source.recorded.streams import Damaged, Stream
 
 BOM = b"\xef\xbb\xbf"
@@ -23,8 +24,17 @@ class Lines(NamedTuple):
 class LineReader:
     """Reads one stream. Offsets are those of the stream's bytes (of a compressed file: unpacked), a BOM included."""
 
-    def __init__(self, stream: Stream, max_line_bytes: int, chunk_bytes: int, configured: Encoding = UTF8) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        max_line_bytes: int,
+        chunk_bytes: int,
+        configured: Encoding = UTF8,
+        framer: Framer | None = None,
+    ) -> None:
         self.stream = stream
+        self._framer = framer  # of records of several lines
+        self._open = False  # all that is carried over is of a record that may go on
         self.encoding = configured  # unless a byte order mark says another
         self.fault: str | None = None  # why the stream ended before its end
         self.left_out = 0  # bytes of an unfinished line before the fault
@@ -46,7 +56,7 @@ class LineReader:
         if self._over is not None:
             return self._skip_over(buffer)
         limit = min(self._max_line, len(buffer) - self.encoding.width)
-        data = self._fill(buffer, self._carry, min(self._chunk, len(buffer)))
+        data = self._fill(buffer, self._carry, len(buffer) if self._open else min(self._chunk, len(buffer)))
         if self.encoding.newline not in data and not self._ended:
             data = self._fill(buffer, data, limit + self.encoding.width)
         if self._offset == 0:
@@ -67,6 +77,9 @@ class LineReader:
             else:
                 self.left_out = len(data) - cut
                 data = data[:cut]
+        if self._framer is not None and cut and not over and not self._ended:
+            cut = self._framer.closed(data[:cut], self.encoding)
+        self._open = cut == 0
         self._carry = data[cut:]
         if cut == 0:
             return None

@@ -18,6 +18,7 @@ from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.encoding import UTF8, Encoding
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.source import JSON
 from tailrace.pipeline.source.recorded.keys import Content, Keys
 from tailrace.pipeline.source.recorded.lines import LineReader
@@ -58,12 +59,13 @@ class Recorded:
         stdin: int = 0,
         keys: Keys | None = None,
         written_in: Encoding = UTF8,  # unless a byte order mark says another
+        framer: Framer | None = None,
     ) -> None:
         self.errors: list[str] = []  # files that could not be read to their end; the command fails then
         self._paths = paths
         self._name_as = name_as
         self._max_line_bytes = max_line_bytes
-        self._encoding = written_in
+        self._encoding, self._framer = written_in, framer
         self._chunk_bytes = chunk_bytes
         self._counters = counters or Counters()
         self._wall = wall
@@ -205,7 +207,7 @@ class Recorded:
                 self._finished_bytes += file.size or 0
                 continue
             self._file = file
-            self._reader = LineReader(stream, self._max_line_bytes, self._chunk_bytes, self._encoding)
+            self._reader = LineReader(stream, self._max_line_bytes, self._chunk_bytes, self._encoding, self._framer)
             return True
         return False
 

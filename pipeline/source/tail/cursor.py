@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.encoding import LONGEST_MARK, UTF8, Encoding, marked
+from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.source.tail.framing import (
     first_newline,
     fitting_lines,
@@ -64,6 +65,8 @@ class Cursor:
     seen: int = 0  # up to where the last search for lines found bytes
     encoding: Encoding = UTF8  # known once ``recognised``
     recognised: bool = False
+    open_to: int = 0  # the end of the whole lines behind `read` if they are of a record that may go on; else 0
+    closed_at: list[int] = field(default_factory=list)  # durable ends of records that only time has closed
     padding: tuple[int, int] = (0, 0)  # from and to: NULs behind everything else, as files made in advance have them
 
     def start_at(self, marker: Marker) -> None:
@@ -89,15 +92,22 @@ class Cursor:
         return data
 
     def next_lines(
-        self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]
+        self,
+        fd: int,
+        buffer: memoryview,
+        max_line: int,
+        limit: int | None,
+        last: Callable[[], bool],
+        framer: Framer | None = None,
     ) -> Span | None:
         """The next whole lines, in ``buffer``; None: no line's end was found yet. Reads one buffer at most, and nothing
-        from ``limit`` on. ``last()``: what follows the last newline is a line too. ``Changed``: the file holds other
-        bytes now; PackedError: it holds no lines; OSError."""
+        from ``limit`` on. ``last()``: what follows the last newline is a line too. With ``framer`` the last of the
+        lines ends a record. ``Changed``: the file holds other bytes now; PackedError: it holds no lines; OSError."""
         self.seen = 0
         if limit is not None and self.scanned.offset > limit:
             self.scanned = self.read
-        if self.scanned.offset - self.read.offset > min(REREAD, max_line):
+        far = min(REREAD, max_line) if framer is None else max_line  # (a shorter one may be the beginning of a record)
+        if self.scanned.offset - self.read.offset > far and not self.open_to:
             try:
                 return self._search_on(fd, buffer, max_line, limit, last)
             except Changed:  # of the unfinished line only, perhaps: then it begins anew
@@ -112,15 +122,25 @@ class Cursor:
             self._skip_nuls(fd, view, limit)
             return None
         end, oversize = self._behind(last_newline(view, 0, got, self.encoding)), None
+        long_follows = got - end > max_line
         if end > max_line + width:
-            end = fitting_lines(view, end, max_line, self.encoding)
+            whole_lines, end = end, fitting_lines(view, end, max_line, self.encoding)
+            long_follows = long_follows or end < whole_lines
             if not end:  # the very first line is too long
                 end = self._behind(first_newline(view, max_line + 1, self.encoding))
                 oversize = end - width
         self._note_padding(self.read.offset, view)
-        if not end and whole and last():
+        ends_here = whole and last()
+        if not end and ends_here:
             end = min(got, self.padding[0] - self.read.offset)
             oversize = end if end > max_line else None
+        self.open_to = 0
+        if framer is not None and end and oversize is None and not long_follows:
+            lines = end
+            end = self._closed(framer, view, end)
+            if not end and ends_here:
+                end = min(got, self.padding[0] - self.read.offset)
+            self.open_to = 0 if end else self.read.offset + lines
         stop = end or got
         marker = mark(self.read.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
         if not end:
@@ -128,6 +148,13 @@ class Cursor:
             return None
         length = end if oversize is None else min(oversize, OVERSIZE_KEPT)
         return self._hand_out(before, view[:end], marker, length, oversize)
+
+    def _closed(self, framer: Framer, view: memoryview, end: int) -> int:
+        """How much of these lines belongs to records of which the end is there."""
+        closing = next((at for at in self.closed_at if at > self.read.offset), None)
+        if closing is not None and closing <= self.read.offset + end:
+            return closing - self.read.offset
+        return framer.closed(bytes(view[:end]), self.encoding)
 
     def _search_on(
         self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]
@@ -230,6 +257,7 @@ class Cursor:
         self.read = self.scanned = self.released = self.committed
         self.nuls = min(self.nuls, self.read.offset)
         self.padding = (0, 0)
+        self.open_to = 0
         self.pending.clear()
         self.history.clear()
 

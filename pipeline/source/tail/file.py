@@ -9,6 +9,7 @@ from typing import Any
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.encoding import Encoding
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.source.tail.cursor import Cursor, Span, written_as
 from tailrace.pipeline.source.tail.identity import Changed, Head, Marker
 from tailrace.pipeline.source.tail.ledger import BEFORE_START, Balance, Ledger, Work
@@ -43,6 +44,7 @@ class File:
     grown_from: int | None = None  # its size before that
     queued: bool = False  # waits for its turn to be read
     failed: bool = False  # could not be read; tried again after the next scan
+    closing: list[int] = field(default_factory=list)  # ends of records that time has closed, not yet durable
     finishing: bool = False  # gone and quiet: what follows the last newline is a line too
     ended: bool = False
     truncated: bool = False  # ended, because its bytes were taken away
@@ -69,6 +71,7 @@ class File:
         cursor.start_at(Marker(row.offset, row.tail_length, row.tail_hash))
         file = cls(row.path, row.name, row.device, row.inode, row.file_id, cursor)
         file.ledger = Ledger.load(row.ledger)
+        cursor.closed_at = row.ledger.get("closed", [])
         file.size, file.ended, file.verified, file.quiet_since = row.size, row.ended, False, now
         return file
 
@@ -80,9 +83,12 @@ class File:
     def row(self) -> Position:
         """As of what was released."""
         at, head = self.cursor.released, self.cursor.head
+        ledger = self.ledger.dump(at.offset, self.extent)
+        if closed := [stop for stop in (*self.cursor.closed_at, *self.closing) if stop > at.offset]:
+            ledger["closed"] = closed
         return Position(
             self.file_id, self.name, self.path, self.device, self.inode, at.offset, head.length, head.hash,
-            at.length, at.hash, self.extent, self.ended, self.ledger.dump(at.offset, self.extent),
+            at.length, at.hash, self.extent, self.ended, ledger,
         )  # fmt: skip
 
     def balance(self) -> Balance:
@@ -176,9 +182,10 @@ class File:
     def read_head(self) -> bytes:
         return self.cursor.read_head(self.fd)
 
-    def next_lines(self, buffer: memoryview, max_line: int, configured: Encoding) -> Span | None:
+    def next_lines(self, buffer: memoryview, max_line: int, configured: Encoding, framer: Framer | None) -> Span | None:
         """The next whole lines, in ``buffer``; None: no line's end was found, yet (see ``has_data``). Reads one buffer
-        at most. ``configured``: the encoding, unless a byte order mark says another. ``Changed``: the file holds
+        at most. ``configured``: the encoding, unless a byte order mark says another. ``framer``: of records, if they
+        are of several lines. ``Changed``: the file holds
         something else now; PackedError: no lines at all; OSError."""
         if self.packed:
             self.cursor.verify(self.fd)
@@ -189,7 +196,7 @@ class File:
         if (self.finishing or self.last_line) and self.extent < self.size:
             limit = min(self.extent, self.reach)  # the last line ends before the NULs
         try:
-            return self.cursor.next_lines(self.fd, buffer, max_line, limit, self._ends_here)
+            return self.cursor.next_lines(self.fd, buffer, max_line, limit, self._ends_here, framer)
         finally:
             self.size = max(self.size, self.cursor.seen)
 
@@ -225,7 +232,20 @@ class File:
             self.ledger.released += Work(nul=cursor.read.offset - cursor.released.offset)
             cursor.released = cursor.read
 
+    def close_record(self) -> bool:
+        """Time has closed what may still go on: that is entered in the state before it is handed out. False: it was
+        told before."""
+        if self.cursor.open_to in (*self.closing, *self.cursor.closed_at):
+            return False
+        self.closing.append(self.cursor.open_to)
+        return True
+
     def commit(self, row: Position) -> None:
+        closed = row.ledger.get("closed", [])
+        if self.cursor.open_to in closed:
+            self.cursor.scanned = self.cursor.read  # it can be handed out now
+        self.cursor.closed_at = closed
+        self.closing = [stop for stop in self.closing if stop not in closed]
         self.cursor.committed = Marker(row.offset, row.tail_length, row.tail_hash)
         self.ledger.commit(row.ledger)
 

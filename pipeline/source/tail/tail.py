@@ -6,9 +6,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.encoding import encoding
+from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source import JSON, Register
 from tailrace.pipeline.source.tail.cursor import Span
@@ -55,6 +57,8 @@ class Tail:
     ) -> None:
         self._max_line, self._key_prefix = settings.max_line_bytes, key_prefix
         self._encoding = encoding(settings.encoding)
+        self._framer = Framer(settings.multiline) if settings.multiline is not None else None
+        self._open: dict[File, None] = {}  # with a record that may still go on
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
@@ -91,9 +95,28 @@ class Tail:
             self._scanned(now)
         else:
             self._discovery.register_new()
+        wait = self._close_records(now)
         if self._ready and not self._stalled:
             return 0.0
-        return max(0.0, self._next_scan - now)
+        return max(0.0, min(self._next_scan - now, wait))
+
+    def _close_records(self, now: float) -> float:
+        """Those that nothing was added to for a while; seconds until the next one is due."""
+        wait = inf
+        if self._framer is None:
+            return wait
+        for file in list(self._open):
+            if file.fd >= 0 and now - file.quiet_since >= self._framer.timeout:
+                self._registry.refresh(file, os.fstat(file.fd), now)  # it may have grown since the last scan
+            due = file.quiet_since + self._framer.timeout - now
+            goes_on = file.limit is not None and file.size > file.limit  # behind what this run reads
+            if file.ended or goes_on or not file.cursor.open_to:
+                del self._open[file]
+            elif due > 0:
+                wait = min(wait, due)
+            elif file.close_record():
+                self._registry.dirty.add(file.file_id)
+        return wait
 
     def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
         for _ in range(len(self._ready)):
@@ -125,7 +148,7 @@ class Tail:
             if not file.checked:
                 file.verify()
             try:
-                span = file.next_lines(buffer, self._max_line, self._encoding)
+                span = file.next_lines(buffer, self._max_line, self._encoding, self._framer)
             except PackedError as packed:
                 self._registry.skip_packed(file, packed.kind)
                 return None
@@ -139,6 +162,8 @@ class Tail:
         except OSError as error:
             self._registry.trouble(file, error)
         else:
+            if file.cursor.open_to:
+                self._open[file] = None
             return None if span is None else self._chunk(file, span)
         return None
 
@@ -199,6 +224,8 @@ class Tail:
             file = self._registry.by_id.get(file_id)
             if file is not None:
                 file.commit(Position.from_json(file_id, cursor))
+                if file in self._open:
+                    self._offer(file)
         self._in_flight = set()
 
     def retired(self) -> list[int]:
@@ -228,7 +255,7 @@ class Tail:
 
     @property
     def exhausted(self) -> bool:
-        if not self._until_eof or self._ready or self._discovery.unsure:
+        if not self._until_eof or self._ready or self._open or self._discovery.unsure:
             return False
         return not any(
             file.has_data and not file.failed and file.gone_since is None for file in self._registry.living.values()

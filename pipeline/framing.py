@@ -1,0 +1,267 @@
+"""Records of several lines: which lines begin one, as a pure function of the lines from the beginning of a record on.
+
+Source and worker ask the same question of the same bytes, so a chunk is cut, and a piece, only where no record is open,
+and after a restart each record is what it was. A line is judged when it is there: no look at what follows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import accumulate
+from typing import Annotated, Any, Protocol
+
+from tailrace.pipeline.encoding import Encoding
+from tailrace.pipeline.keys import Duration, Problems, Size, Whole
+
+_WINDOW = 64 << 10  # bytes looked at first for the last record's beginning
+
+# Lines of a stack trace by what they do, each matched at a line's beginning.
+# more: goes on with what is there; enter: does, and a trace's own lines follow; attach: begins a trace, which belongs
+# to the line before if that stands alone; begin: begins a record; tail: one of a trace's own lines; last: its last one.
+_LEVEL = "(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\\b)"
+PRESETS: dict[str, dict[str, str]] = {
+    "python": {
+        "more": r"[ \t]|\r?$|During handling of the above exception|The above exception was the direct cause",
+        "attach": r"Traceback \(most recent call last\):",
+        "last": rf"{_LEVEL}[A-Za-z_][\w.]*(?:: |:?\r?$)",
+    },
+    "java": {
+        "more": r"[ \t]|\r?$|Caused by: |Suppressed: |\.\.\. \d+ (?:more|common frames omitted)",
+        "begin": "Exception in thread ",
+        "attach": r"(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b",
+    },
+    "go": {
+        "more": r"\t|\r?$|\[signal |exit status \d",
+        "enter": r"goroutine \d+ \[",
+        "begin": "panic: |fatal error: ",
+        "tail": r"created by |[\w./*()\[\]{}$-]+\(.*\)\r?$",
+    },
+    "postgres": {"more": r"\t"},
+}
+_UNICODE = re.compile(r"\\[wWbB]|\(\?[a-zA-Z]*i")  # what means more in text than in bytes
+CHAINED = re.compile(rb"During handling of the above exception|The above exception was the direct cause")
+PARTIAL = {
+    "cri": re.compile(rb"[^ \n]+ (stdout|stderr) P(?::[^ \n]*)? "),
+    "docker": re.compile(rb'\{"log":"(?!(?:[^"\\]|\\.)*\\n")(?:[^"\\]|\\.)*","stream":"(\w+)"'),
+}
+STREAM = {
+    "cri": re.compile(rb"[^ \n]+ (stdout|stderr) "),
+    "docker": re.compile(rb'\{"log":"(?:[^"\\]|\\.)*","stream":"(\w+)"'),
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Multiline:
+    """The table [source.multiline]: which lines make one record.
+
+    ``preset``: "python", "java", "go", "postgres" (several as a list), "docker" or "cri"; or a pattern of the lines
+    that begin a record (``start``) or go on with one (``continue``). A record ends where the next one begins, at the
+    end of a file that is gone, after ``timeout`` without a further line, and with ``max_lines`` or ``max_bytes``.
+    """
+
+    preset: list[str] | str = ""
+    start: str = ""
+    continue_: str = ""
+    timeout: Annotated[float, Duration("10ms", "1h", "the last record of a file waits so long for further lines")] = 1.0
+    max_lines: Annotated[int, Whole(2, 1_000_000, "a record ends with so many lines")] = 500
+    max_bytes: Annotated[int, Size("1KiB", "64MiB", "each slot has room for so large a record")] = 1 << 20
+
+    @property
+    def presets(self) -> list[str]:
+        return [self.preset] if isinstance(self.preset, str) and self.preset else list(self.preset)
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        given = [
+            key
+            for key, value in (("preset", self.preset), ("start", self.start), ("continue", self.continue_))
+            if value
+        ]
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none of them"
+            problems.add("", f"expected exactly one of preset, start and continue, {found}")
+        known = [*PRESETS, *PARTIAL]
+        for name in self.presets:
+            if name not in known:
+                problems.add("preset", f"there is no preset {name!r} (known: {', '.join(known)})")
+            elif name in PARTIAL and len(self.presets) > 1:
+                problems.add(
+                    "preset", f"{name!r} stands alone for now: its parts are joined, not the lines inside of them"
+                )
+        for key, pattern in (("start", self.start), ("continue", self.continue_)):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                problems.add(key, f"{pattern!r} is not a valid regular expression: {error}")
+        problems.check()
+
+
+class Rule(Protocol):
+    """Which lines begin a record."""
+
+    def free(self, line: bytes) -> bool:
+        """It begins one whatever stands before it."""
+        ...
+
+    def starts(self, lines: Sequence[bytes]) -> list[int]:
+        """The indexes of those that begin one; the first does."""
+        ...
+
+
+class Framer:
+    def __init__(self, settings: Multiline) -> None:
+        self.timeout, self.max_bytes = settings.timeout, settings.max_bytes
+        self._max_lines = settings.max_lines
+        self._rule = _rule(settings)
+
+    def starts(self, lines: Sequence[bytes]) -> list[int]:
+        """The indexes of lines (each with its newline, in UTF-8) that begin a record; the first does."""
+        starts = self._rule.starts(lines)
+        if len(lines) - len(starts) < self._max_lines and sum(map(len, lines)) <= self.max_bytes:
+            return starts
+        return [
+            part
+            for begin, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+            for part in self._parts(lines, begin, end)
+        ]
+
+    def _parts(self, lines: Sequence[bytes], begin: int, end: int) -> Iterator[int]:
+        """A record that is too long falls into several."""
+        yield begin
+        count, size = 1, len(lines[begin])
+        for index in range(begin + 1, end):
+            count, size = count + 1, size + len(lines[index])
+            if count > self._max_lines or size > self.max_bytes:
+                yield index
+                count, size = 1, len(lines[index])
+
+    def closed(self, data: bytes, written_in: Encoding) -> int:
+        """``data`` are whole lines from a record's beginning on: how many of its bytes belong to records of which the
+        end is there."""
+        window = _WINDOW
+        while window < len(data):
+            low = written_in.rfind(data, 0, len(data) - window) + written_in.width
+            lines, ends = lines_of(data[low:], written_in)
+            free = next((index for index in range(len(lines) - 1, 0, -1) if self._rule.free(lines[index])), None)
+            if free is not None:
+                return low + ends[free + self.starts(lines[free:])[-1] - 1]
+            window *= 8
+        lines, ends = lines_of(data, written_in)
+        last = self.starts(lines)[-1]
+        return ends[last - 1] if last else 0
+
+    def first(self, data: bytes, written_in: Encoding) -> int:
+        """``data`` are whole lines from a record's beginning on: where the first record ends; 0: it goes on."""
+        lines, ends = lines_of(data, written_in)
+        starts = self.starts(lines)
+        return ends[starts[1] - 1] if len(starts) > 1 else 0
+
+
+def lines_of(data: bytes, written_in: Encoding) -> tuple[list[bytes], list[int]]:
+    """The lines in UTF-8 with their newlines, and where each ends in ``data``."""
+    if written_in.width == 1 and written_in.is_utf8:
+        lines = BytesIO(data).readlines()
+        return lines, list(accumulate(map(len, lines)))
+    raw = written_in.split(data)
+    ends = list(accumulate(len(line) + written_in.width for line in raw))
+    lines = BytesIO(written_in.to_utf8(data)).readlines()
+    return lines, [min(end, len(data)) for end in ends[: len(lines)]]
+
+
+def _rule(settings: Multiline) -> Rule:
+    if settings.start:
+        return _Own(settings.start, starts=True)
+    if settings.continue_:
+        return _Own(settings.continue_, starts=False)
+    names = settings.presets
+    if names[0] in PARTIAL:
+        return _Parts(PARTIAL[names[0]], STREAM[names[0]])
+    return _Trace([PRESETS[name] for name in names])
+
+
+class _Own:
+    """A pattern of the user's, searched for in each line."""
+
+    def __init__(self, pattern: str, *, starts: bool) -> None:
+        self._in_text = not pattern.isascii() or _UNICODE.search(pattern) is not None
+        self._search: Callable[[Any], Any] = re.compile(pattern if self._in_text else pattern.encode()).search
+        self._starts = starts
+
+    def free(self, line: bytes) -> bool:
+        return self._found([line])[0] is self._starts
+
+    def starts(self, lines: Sequence[bytes]) -> list[int]:
+        return [index for index, yes in enumerate(self._found(lines)) if yes is self._starts or not index]
+
+    def _found(self, lines: Sequence[bytes]) -> list[bool]:
+        bare: list[Any] = [line.rstrip(b"\r\n") for line in lines]
+        if self._in_text:
+            bare = [line.decode("utf-8", "replace") for line in bare]
+        return [match is not None for match in map(self._search, bare)]
+
+
+@dataclass
+class _Trace:
+    """Lines of stack traces."""
+
+    presets: list[dict[str, str]]
+    kinds: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        kinds = ("begin", "more", "enter", "attach", "tail", "last")
+        alternatives = {kind: "|".join(preset[kind] for preset in self.presets if kind in preset) for kind in kinds}
+        groups = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in alternatives.items() if pattern)
+        self._match = re.compile(groups.encode(), re.MULTILINE).match
+        joining = "|".join(
+            pattern for kind, pattern in alternatives.items() if pattern and kind in ("more", "enter", "attach")
+        )
+        self._any = re.compile(rf"\n(?={joining})".encode(), re.MULTILINE).search
+
+    def free(self, line: bytes) -> bool:
+        return self._match(line) is None
+
+    def starts(self, lines: Sequence[bytes]) -> list[int]:
+        if self._any(b"".join(lines)) is None:
+            return list(range(len(lines)))
+        starts: list[int] = []
+        in_trace = chained = alone = False
+        for index, match in enumerate(map(self._match, lines)):
+            kind = match.lastgroup if match is not None else None
+            if kind == "more" and index:
+                chained = chained or CHAINED.match(lines[index]) is not None
+                continue
+            if kind == "enter" and index:
+                in_trace, alone = True, False
+            elif kind == "attach":
+                if not (chained or alone):
+                    starts.append(index)
+                in_trace, chained, alone = True, False, False
+            elif in_trace and kind in ("tail", "last"):
+                in_trace, chained = kind == "tail", False
+            else:
+                starts.append(index)
+                in_trace, chained, alone = kind in ("begin", "enter"), False, kind != "begin"
+        return starts if starts and not starts[0] else [0, *starts]
+
+
+class _Parts:
+    """Lines that a container's runtime has cut into parts: a part goes on in the next line of the same stream."""
+
+    def __init__(self, partial: re.Pattern[bytes], stream: re.Pattern[bytes]) -> None:
+        self._partial, self._stream = partial.match, stream.match
+
+    def free(self, line: bytes) -> bool:  # noqa: ARG002 - what stands before it decides
+        return False
+
+    def starts(self, lines: Sequence[bytes]) -> list[int]:
+        starts, open_stream = [], None
+        for index, line in enumerate(lines):
+            stream = found[1] if (found := self._stream(line)) is not None else None
+            if open_stream is None or stream != open_stream:
+                starts.append(index)
+            part = self._partial(line)
+            open_stream = part[1] if part is not None else None
+        return starts

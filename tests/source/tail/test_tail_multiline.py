@@ -1,0 +1,159 @@
+"""Records of several lines: handed out whole, closed by time only when the state knows it, the same after a restart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tailrace.pipeline.encoding import UTF8
+from tailrace.pipeline.framing import Framer, Multiline, lines_of
+
+Make = Callable[..., Any]
+MULTILINE = Multiline(start="^R")
+FRAMER = Framer(MULTILINE)
+
+
+def record(number: int, lines: int = 3) -> str:
+    return f"R{number:05}\n" + "".join(f"  line {line} of {number}\n" for line in range(1, lines))
+
+
+@pytest.fixture
+def rig(stand: Make) -> Any:
+    return stand(multiline=MULTILINE, buffer=4096, max_line_bytes=500)
+
+
+def records(rig: Any) -> list[str]:
+    """As a worker frames what was handed out and committed."""
+    found = []
+    for chunk, data in rig.handed:
+        if chunk.oversize is not None:
+            continue
+        lines, _ = lines_of(data, UTF8)
+        starts = FRAMER.starts(lines)
+        for a, b in zip(starts, [*starts[1:], len(lines)], strict=True):
+            found.append((chunk.stream, chunk.start, b"".join(lines[a:b]).decode()))
+    return [text for _, _, text in sorted(found)]
+
+
+@pytest.fixture(autouse=True)
+def _handed(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was committed, chunk by chunk."""
+    rig.handed = []
+    commit = rig.commit
+
+    def committed() -> None:
+        rig.handed += rig.released
+        commit()
+
+    monkeypatch.setattr(rig, "commit", committed)
+
+
+def test_the_last_record_waits_for_the_next_one_or_for_its_time(rig: Any) -> None:
+    rig.write("a.log", record(0) + "R00001\n")
+    rig.start()
+    rig.read_all()
+    rig.release()
+    rig.commit()
+    assert records(rig) == [record(0)]
+    rig.poll(0.9)
+    rig.write("a.log", "  late line\nhalf")
+    rig.poll(0.3)
+    rig.read_all()
+    rig.poll(0.9)
+    assert rig.read() is None, "it grew in the last second"
+    rig.poll(0.2)
+    assert rig.read() is None, "not before the state knows"
+    rig.commit()
+    assert rig.rows[1].ledger["closed"] == [len(record(0)) + len("R00001\n  late line\n")]
+    rig.read_all()
+    rig.release()
+    rig.commit()
+    assert records(rig) == [record(0), "R00001\n  late line\n"]
+    assert "closed" not in rig.rows[1].ledger
+    rig.write("a.log", " a line\nR00002\n")
+    rig.run(4)
+    assert records(rig)[2:] == ["half a line\n", "R00002\n"]
+    rig.check_balances()
+
+
+def test_what_time_has_closed_stays_closed_after_a_crash(rig: Any) -> None:
+    """Mutation: it is not in the state, or handed out before it is. A sink may have it already."""
+    rig.write("a.log", record(0) + record(1))
+    rig.start()
+    rig.read_all()
+    rig.poll(1.1)
+    rig.commit()
+    rig.read_all()
+    assert [data.decode() for _, data in rig.pending] == [record(0), record(1)]
+    rig.crash()
+    rig.write("a.log", "  came when it was closed\n" + record(2))
+    rig.start().run(4)
+    assert records(rig) == [record(0), record(1), "  came when it was closed\n", record(2)]
+    rig.check_balances()
+
+
+def test_a_stop_leaves_the_last_record_open(rig: Any) -> None:
+    rig.write("a.log", record(0) + "R00001\n")
+    rig.start()
+    rig.read_all()
+    rig.release()
+    rig.running.leave()
+    rig.commit()
+    rig.stop()
+    rig.write("a.log", "  more of it\n" + record(2))
+    rig.start().run(4)
+    assert records(rig) == [record(0), "R00001\n  more of it\n", record(2)]
+
+
+@pytest.mark.parametrize("name", ["a.log.1", "away"])
+def test_a_file_that_is_renamed_or_gone_ends_its_last_record(rig: Any, name: str) -> None:
+    log = rig.write("a.log", record(0) + "R00001\n  half")
+    rig.start().run()
+    log.rename(rig.directory / name)
+    rig.write("a.log", record(5))
+    rig.run(12)
+    half = "R00001\n" if name == "a.log.1" else "R00001\n  half"
+    assert records(rig)[:2] in ([record(0), half], [record(0), "R00001\n"])
+    assert record(5) in records(rig)
+    rig.check_balances()
+
+
+def test_long_records_and_long_lines(rig: Any) -> None:
+    """A line beyond the limit is a dead letter by itself and ends what stands before it."""
+    text = record(0, 200) + record(1) + "  " + "x" * 600 + "\n" + "  behind it\n" + record(2)
+    rig.write("a.log", text)
+    rig.start().run(4)
+    assert "".join(records(rig)) == text.replace("  " + "x" * 600 + "\n", "")
+    assert [length for length, _ in rig.oversize.values()] == [602]
+    assert records(rig)[-2:] == ["  behind it\n", record(2)]
+    rig.check_balances()
+
+
+def test_a_run_to_the_end_takes_the_last_record_unless_it_goes_on(stand: Make) -> None:
+    rig = stand(multiline=MULTILINE, until_eof=True)
+    rig.write("a.log", record(0) + record(1))
+    rig.write("b.log", record(2) + record(3))
+    rig.start()
+    rig.read_all()
+    rig.release()
+    assert not rig.running.exhausted
+    rig.write("b.log", "  it goes on\n")
+    rig.run(3)
+    assert rig.running.exhausted
+    assert "".join(rig.lines("a.log")) == record(0) + record(1)
+    assert "".join(rig.lines("b.log")) == record(2), "the next run has the rest"
+
+
+def test_a_rewind_hands_the_same_records_out_again(rig: Any) -> None:
+    rig.write("a.log", record(0) + record(1))
+    rig.start()
+    rig.read_all()
+    rig.poll(1.1)
+    rig.commit()
+    rig.read_all()
+    rig.rewind()
+    os.truncate(rig.directory / "a.log", (rig.directory / "a.log").stat().st_size)
+    rig.run(3)
+    assert records(rig) == [record(0), record(1)]
