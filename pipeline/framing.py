@@ -7,6 +7,7 @@ and after a restart each record is what it was. A line is judged when it is ther
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -24,17 +25,17 @@ _WINDOW = 64 << 10  # bytes looked at first for the last record's beginning
 _LEVEL = "(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\\b)"
 PRESETS: dict[str, dict[str, str]] = {
     "python": {
-        "more": r"[ \t]|\r?$|During handling of the above exception|The above exception was the direct cause",
+        "more": r"[ \t\r\n]|During handling of the above exception|The above exception was the direct cause",
         "attach": r"Traceback \(most recent call last\):",
         "last": rf"{_LEVEL}[A-Za-z_][\w.]*(?:: |:?\r?$)",
     },
     "java": {
-        "more": r"[ \t]|\r?$|Caused by: |Suppressed: |\.\.\. \d+ (?:more|common frames omitted)",
+        "more": r"[ \t\r\n]|Caused by: |Suppressed: |\.\.\. \d+ (?:more|common frames omitted)",
         "begin": "Exception in thread ",
         "attach": r"(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b",
     },
     "go": {
-        "more": r"\t|\r?$|\[signal |exit status \d",
+        "more": r"[\t\r\n]|\[signal |exit status \d",
         "enter": r"goroutine \d+ \[",
         "begin": "panic: |fatal error: ",
         "tail": r"created by |[\w./*()\[\]{}$-]+\(.*\)\r?$",
@@ -42,6 +43,8 @@ PRESETS: dict[str, dict[str, str]] = {
     "postgres": {"more": r"\t"},
 }
 _UNICODE = re.compile(r"\\[wWbB]|\(\?[a-zA-Z]*i")  # what means more in text than in bytes
+_AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\|")  # what may see more than what stands at a line's beginning
+_ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[sWD]")  # or the newline behind it
 CHAINED = re.compile(rb"During handling of the above exception|The above exception was the direct cause")
 PARTIAL = {
     "cri": re.compile(rb"[^ \n]+ (stdout|stderr) P(?::[^ \n]*)? "),
@@ -102,6 +105,10 @@ class Multiline:
 class Rule(Protocol):
     """Which lines begin a record."""
 
+    def plain(self, data: bytes) -> bool:
+        """It is certain, at a look, that each line is a record."""
+        ...
+
     def free(self, line: bytes) -> bool:
         """It begins one whatever stands before it."""
         ...
@@ -117,26 +124,46 @@ class Framer:
         self._max_lines = settings.max_lines
         self._rule = _rule(settings)
 
+    def plain(self, data: bytes, written_in: Encoding) -> bool:
+        """It is certain, at a look, that each line is a record."""
+        return written_in.is_utf8 and self._rule.plain(data)
+
     def starts(self, lines: Sequence[bytes]) -> list[int]:
         """The indexes of lines (each with its newline, in UTF-8) that begin a record; the first does."""
         starts = self._rule.starts(lines)
         if len(lines) - len(starts) < self._max_lines and sum(map(len, lines)) <= self.max_bytes:
+            return starts  # none can be too long
+        stops = [*starts[1:], len(lines)]
+        if all(self._fits(lines, *record) for record in zip(starts, stops, strict=True)):
             return starts
-        return [
-            part
-            for begin, end in zip(starts, [*starts[1:], len(lines)], strict=True)
-            for part in self._parts(lines, begin, end)
-        ]
+        return list(self._one_by_one(lines))
 
-    def _parts(self, lines: Sequence[bytes], begin: int, end: int) -> Iterator[int]:
-        """A record that is too long falls into several."""
-        yield begin
-        count, size = 1, len(lines[begin])
-        for index in range(begin + 1, end):
-            count, size = count + 1, size + len(lines[index])
-            if count > self._max_lines or size > self.max_bytes:
-                yield index
-                count, size = 1, len(lines[index])
+    def _fits(self, lines: Sequence[bytes], begin: int, stop: int) -> bool:
+        return stop - begin <= self._max_lines and sum(map(len, lines[begin:stop])) <= self.max_bytes
+
+    def _one_by_one(self, lines: Sequence[bytes]) -> Iterator[int]:
+        """A record that is too long falls into several, each of which is judged like a record that has just begun."""
+        begin = 0
+        while begin < len(lines):
+            yield begin
+            begin = self._stop(lines, begin)
+
+    def _stop(self, lines: Sequence[bytes], begin: int) -> int:
+        """Where the record ends that begins there, or as much of it as is allowed."""
+        window = 8
+        while True:
+            some = lines[begin : begin + window + 1]
+            starts = self._rule.starts(some)
+            stop = begin + (starts[1] if len(starts) > 1 else len(some))
+            if len(starts) > 1 or stop == len(lines) or not self._fits(lines, begin, stop):
+                break
+            window *= 8
+        return stop if self._fits(lines, begin, stop) else begin + self._allowed(lines[begin:stop])
+
+    def _allowed(self, lines: Sequence[bytes]) -> int:
+        """How many of them a record may have; one at least."""
+        ends = list(accumulate(map(len, lines)))
+        return max(1, min(self._max_lines, bisect_right(ends, self.max_bytes)))
 
     def closed(self, data: bytes, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: how many of its bytes belong to records of which the
@@ -189,6 +216,14 @@ class _Own:
         self._in_text = not pattern.isascii() or _UNICODE.search(pattern) is not None
         self._search: Callable[[Any], Any] = re.compile(pattern if self._in_text else pattern.encode()).search
         self._starts = starts
+        self._joining: Callable[[bytes], Any] | None = None
+        if not self._in_text and not (_ACROSS if starts else _AROUND).search(pattern):
+            # What matches more than the line alone would is no harm where lines go on: they are looked at one by one.
+            in_line = rf"\n(?!\Z)(?!{pattern})" if starts else rf"\n(?:{pattern})"
+            self._joining = re.compile(in_line.encode(), re.MULTILINE).search
+
+    def plain(self, data: bytes) -> bool:
+        return self._joining is not None and self._joining(data) is None
 
     def free(self, line: bytes) -> bool:
         return self._found([line])[0] is self._starts
@@ -223,9 +258,10 @@ class _Trace:
     def free(self, line: bytes) -> bool:
         return self._match(line) is None
 
+    def plain(self, data: bytes) -> bool:
+        return self._any(data) is None
+
     def starts(self, lines: Sequence[bytes]) -> list[int]:
-        if self._any(b"".join(lines)) is None:
-            return list(range(len(lines)))
         starts: list[int] = []
         in_trace = chained = alone = False
         for index, match in enumerate(map(self._match, lines)):
@@ -252,6 +288,9 @@ class _Parts:
 
     def __init__(self, partial: re.Pattern[bytes], stream: re.Pattern[bytes]) -> None:
         self._partial, self._stream = partial.match, stream.match
+
+    def plain(self, data: bytes) -> bool:  # noqa: ARG002 - not at a look
+        return False
 
     def free(self, line: bytes) -> bool:  # noqa: ARG002 - what stands before it decides
         return False

@@ -132,6 +132,8 @@ def test_records_are_the_same_however_many_lines_are_there_at_a_time(
     framer, one = Framer(Multiline(**settings)), UTF8 if name == "utf-8" else encoding(name)
     lines = [line.encode(name) for line in text.splitlines(keepends=True)]
     whole = [record.encode(name) for record in records(text, **settings)] if text else []
+    if name == "utf-8" and framer.plain(text.encode(), one):
+        assert whole == lines
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tailrace.pipeline.framing._WINDOW", window)
         found: list[bytes] = []

@@ -13,7 +13,7 @@ from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.chain.lineage import Lineage, LostTrackError
 from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, clean, columns, fields_text
-from tailrace.pipeline.chain.records import FramedRecords, Records
+from tailrace.pipeline.chain.records import records_of
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Step, guarded
 from tailrace.pipeline.encoding import UTF8, Encoding
@@ -49,11 +49,7 @@ class Attempt:
         self.made = Made()
         self.encoding = written_in
         verbatim, framer = bool(steps) and steps[0].verbatim, steps[0].framer if steps else None
-        self.records: Records | FramedRecords
-        if framer is None:
-            self.records = Records(piece, start, self.encoding, verbatim=verbatim)
-        else:
-            self.records = FramedRecords(piece, start, self.encoding, framer, verbatim=verbatim)
+        self.records = records_of(piece, start, self.encoding, framer, verbatim=verbatim)
         self.places = self.records.places
         self.lineage = Lineage((), "", "", ())
         sinks = [step for step in steps if step.role == "write"]

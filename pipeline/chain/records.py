@@ -67,32 +67,36 @@ class Records:
 
 
 class FramedRecords:
-    """The same of records of several lines; of each, the empty lines at its end are left out."""
+    """The same of records of several lines, which begin with the lines ``starts``; of each, the empty lines at its end
+    are left out."""
 
-    def __init__(self, piece: bytes, start: int, written_in: Encoding, framer: Framer, *, verbatim: bool) -> None:
-        lines, ends = lines_of(piece, written_in)
-        starts = framer.starts(lines)
-        stops = [*starts[1:], len(lines)]
-        self.total = len(starts)
-        self._records: list[bytes] = []
-        self.places: list[int] = []
-        self.invalid: list[int] = []
-        self._lengths: dict[int, int] = {}
-        for first, stop in zip(starts, stops, strict=True):
-            begin, end = ends[first - 1] if first else 0, ends[stop - 1]
-            record = b"".join(lines[first:stop])
-            if start == 0 and not first:
-                record = record.removeprefix(BOM)
-            record = (record if verbatim else strip(record)).replace(b"\r\n", b"\n").rstrip(b"\r\n")
-            if not record:
-                continue
-            raw = piece[begin:end]
-            if not written_in.is_text(raw):
-                self.invalid.append(len(self._records))
-            self._lengths[begin] = len(raw.removesuffix(written_in.newline))
-            self.places.append(start + begin)
-            self._records.append(record)
+    def __init__(
+        self, piece: bytes, start: int, written_in: Encoding, lines: Sequence[bytes], ends: Sequence[int],
+        starts: Sequence[int], *, verbatim: bool,
+    ) -> None:  # fmt: skip
+        begins = [ends[first - 1] if first else 0 for first in starts]
+        stops = [*begins[1:], len(piece)]
+        if written_in.is_utf8:
+            records = [piece[begin:stop] for begin, stop in zip(begins, stops, strict=True)]
+        else:
+            records = [b"".join(lines[a:b]) for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+        if not verbatim and b"\x1b" in piece:
+            records = list(map(strip, records))
+        if start == 0:
+            records[0] = records[0].removeprefix(BOM)
+        if b"\r" in piece:
+            records = [record.replace(b"\r\n", b"\n") for record in records]
+        records = [record.rstrip(b"\r\n") for record in records]
+        self.total = len(records)
+        self._raw = {begin: stop for begin, stop, record in zip(begins, stops, records, strict=True) if record}
+        self._records = list(filter(None, records))
+        self._piece, self._newline = piece, written_in.newline
         self.empty = self.total - len(self._records)
+        self.places = [start + begin for begin in self._raw]
+        self.invalid: list[int] = []
+        if not (piece.isascii() and written_in.width == 1) and not written_in.is_text(piece):
+            raw = [piece[begin:stop] for begin, stop in self._raw.items()]
+            self.invalid = [index for index, record in enumerate(raw) if not written_in.is_text(record)]
 
     @property
     def filled(self) -> bool:
@@ -102,7 +106,19 @@ class FramedRecords:
         return Lines.of(self._records, origin)
 
     def lengths(self, begins: Sequence[int]) -> list[int]:
-        return [self._lengths[at] for at in begins]
+        return [len(self._piece[at : self._raw[at]].removesuffix(self._newline)) for at in begins]
+
+
+def records_of(
+    piece: bytes, start: int, written_in: Encoding, framer: Framer | None, *, verbatim: bool
+) -> Records | FramedRecords:
+    """``framer``: of records of several lines, if there may be any."""
+    if framer is not None and not framer.plain(piece, written_in):
+        lines, ends = lines_of(piece, written_in)
+        starts = framer.starts(lines)
+        if len(starts) < len(lines):
+            return FramedRecords(piece, start, written_in, lines, ends, starts, verbatim=verbatim)
+    return Records(piece, start, written_in, verbatim=verbatim)
 
 
 class Places(Sequence[int]):
