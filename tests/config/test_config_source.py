@@ -65,7 +65,7 @@ def test_a_source_of_the_users_own_has_its_own_keys(load_text: Load) -> None:
         (
             'use = "own:Queue"\npaths = ["a"]',
             'config.toml:3: [source]: key "paths": unknown key '
-            "(known: use, max_line_bytes, encoding, errors, topics, wait)",
+            "(known: use, max_line_bytes, encoding, errors, multiline, topics, wait)",
         ),
         (
             'use = "own:Queue"\ntopics = [\n"a",\n"bad"]',
