@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.client import (
+    IPV4,
     MAYBE_ADDRESS,
     QUOTED,
     Ambiguous,
@@ -32,13 +33,16 @@ _USUAL_PATTERN = rf"({_HOST}) - {_USER} {_REQUEST}(?:{_REFERER_AGENT})?"
 _USUAL = UsualForm(_USUAL_PATTERN)
 _IS_USUAL = re.compile(f"{_USUAL_PATTERN}$", re.MULTILINE).match
 
-# The same with an ident or a virtual host, and with fields behind the agent, the first of them perhaps forwarded
-# addresses.
+# The same with an ident, a virtual host, or forwarded addresses with or without a connecting host, and with fields
+# behind the agent, the first of them perhaps forwarded addresses.
 _VHOST = r"(?!unknown )[A-Za-z][^ :,\n]{0,253}(?::[0-9]{1,5})?"
 _IDENT = rf'(?:-|((?!{MAYBE_ADDRESS}|[(])[^ ,"]{{1,255}}))'
-_ADDRESSES = r"(?:[0-9A-Fa-f.:]{2,45}|unknown)(?:, ?(?:[0-9A-Fa-f.:]{2,45}|unknown)){0,30}"
+_ADDRESS = "(?:[0-9A-Fa-f.:]{2,45}|unknown)"
+_ADDRESSES = rf"{_ADDRESS}(?:, ?{_ADDRESS}){{0,30}}"
+_LIST = rf"{_ADDRESS}(?:, {_ADDRESS}){{1,30}}"
 _EXTENDED = UsualForm(
-    rf"(?:({_VHOST}) ({_HOST}) -|({_HOST}) {_IDENT}) {_USER} {_REQUEST}"
+    rf'(?:({_VHOST}) ({_HOST}) -|"(-|{_ADDRESSES})" ({IPV4}) -|({_LIST}) (?:({IPV4}) )?-|({_HOST}) {_IDENT}) '
+    rf"{_USER} {_REQUEST}"
     rf'(?:{_REFERER_AGENT}(?: "(-|{_ADDRESSES})"(?= |$))?(?: ([^"\n]*(?:"[^"\n]*"[^"\n]*)*))?)?'
 )
 
@@ -182,7 +186,7 @@ class Combined:
         rows = _EXTENDED.rows(text, len(lines))
         events: list[Any] = [
             {
-                "host": host or alone,
+                "host": host or listed or alone,
                 "ident": ident or None,
                 "user": user or None,
                 "time": times[time],
@@ -194,20 +198,29 @@ class Combined:
                 "referer": referer or None,
                 "agent": agent or None,
             }
-            for _, host, alone, ident, user, time, method, path, proto, status, size, referer, agent, _, _ in rows
-        ]
-        for event, (vhost, *_, addresses, extra) in zip(events, rows, strict=True):
+            for _, host, _, _, listed, _, alone, ident, user,
+                time, method, path, proto, status, size, referer, agent, _, _ in rows
+        ]  # fmt: skip
+        unsure: list[int] = []
+        for i, (vhost, _, quoted, behind_quoted, listed, behind_listed, *_, addresses, extra) in enumerate(rows):
+            event = events[i]
             if vhost:
                 event["vhost"] = vhost
+            elif quoted:
+                event["forwarded_for"], event["peer"] = forwarded[quoted], behind_quoted
+                event["host"] = event["forwarded_for"] or behind_quoted
+            elif behind_listed:
+                event["forwarded_for"], event["peer"] = listed, behind_listed
             if addresses:
                 event["forwarded_for"] = forwarded[addresses]
             if extra and not extra.isspace():
                 event["extra"] = extra
-        unsure = forwarded.take_failed()
-        if times.take_failed() or unsure or self.extra == "error":
-            for i, event in enumerate(events):
-                if type(event["time"]) is Fail or "extra" in event or type(event.get("forwarded_for")) is Fail:
-                    events[i] = self._unusual(lines[i])
+            if forwarded.take_failed() or (extra and self.extra == "error"):
+                unsure.append(i)
+        if times.take_failed():
+            unsure += [i for i, event in enumerate(events) if type(event["time"]) is Fail]
+        for i in unsure:
+            events[i] = self._unusual(lines[i])
         return events
 
     def _unusual(self, line: str) -> Event | Fail:

@@ -15,13 +15,13 @@ from tailrace.stages.patterns.place import place
 FirstOfTwo = Literal["error", "vhost", "forwarded_for", "host"]
 
 QUOTED = r'[^"\\]*+(?:\\.[^"\\]*+)*+'  # what stands between quotes; a backslash escapes the next character
-_IPV4 = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+IPV4 = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _IPV6 = r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.[0-9]{1,3}){0,3}(?:%[0-9A-Za-z._-]{1,32})?"
-_ADDRESS = re.compile(rf"{_IPV4}|{_IPV6}|\[{_IPV6}\]")
-_WITH_PORT = re.compile(rf"({_IPV4}|\[{_IPV6}\]):[0-9]{{1,5}}")
+_ADDRESS = re.compile(rf"{IPV4}|{_IPV6}|\[{_IPV6}\]")
+_WITH_PORT = re.compile(rf"({IPV4}|\[{_IPV6}\]):[0-9]{{1,5}}")
 _NAME_WITH_PORT = re.compile(r"[^ :]++:[0-9]{1,5}")
 _BEGINS_WITH_ADDRESS = re.compile(rf"(?:{_ADDRESS.pattern}|{_WITH_PORT.pattern})(?=[ ,]|\Z)")
-_PLAIN = rf"(?:{_IPV4}|{_IPV6}|unknown)"
+_PLAIN = rf"(?:{IPV4}|{_IPV6}|unknown)"
 _PLAIN_LIST = re.compile(rf"{_PLAIN}(?:, ?{_PLAIN})*+")
 MAYBE_ADDRESS = r"\[?[0-9A-Fa-f]{0,4}[.:][0-9A-Fa-f]{0,4}[.:]"  # what each address begins with, and few other words
 

@@ -302,6 +302,7 @@ SAMPLES: tuple[str, ...] = (
     VHOST + ' "-"',
 )
 SAMPLES += (f'"{PAIR}" ' + USUAL, f"{PAIR} {USUAL}", USUAL + f' "{PAIR}" 0.1 "x y"', USUAL + ' "unknown"')
+SAMPLES += (USUAL.replace("1.2.3.4", TRIO), f'"-" {USUAL}', f"unknown, ::1 {USUAL}", USUAL.replace("- -", "id al"))
 
 
 @settings(max_examples=400)
