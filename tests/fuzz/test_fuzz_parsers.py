@@ -24,6 +24,18 @@ SAMPLES: dict[str, list[bytes]] = {
     "parse.combined": [
         b'127.0.0.1 - - [10/Oct/2000:13:55:36 -0700] "GET /a.gif HTTP/1.0" 200 2326 "http://a/" "Mozilla (X11)"',
         b'::1 - frank [29/Feb/2024:23:59:60 +0000] "GET /\\"x HTTP/1.1" 304 -',
+        b'shop.example.com:443 "192.0.2.1, ::1" 192.0.2.2 - al [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 1 "-" '
+        b'"a" "192.0.2.1, unknown" 0.1 "x y"',
+    ],
+    "parse.nginx_error": [
+        b'2026/03/27 13:06:56 [error] 31#7: *25 limiting requests, excess: 1.5 by zone "z", client: 192.0.2.7, '
+        b'server: s, request: "GET / HTTP/1.1", upstream: "http://192.0.2.8/", host: "h", referrer: "https://example.com/"',
+    ],
+    "parse.auto": [
+        b'{"a": 1}',
+        b"a=1 b=2",
+        b"<34>Oct 11 22:14:15 host su[12]: failed",
+        b'- - - [10/Oct/2000:13:55:36 +0000] "',
     ],
     "parse.logfmt": [b'level=info msg="a \\"b\\" c" at=2024-01-01T00:00:00Z n=1 flag empty='],
     "parse.syslog": [
