@@ -1,4 +1,4 @@
-"""An event, a record that failed, the records of one piece and where they came from."""
+"""An event, a record that failed or yields none, the records of one piece and where they came from."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ class Fail:
     why: str
     event: Event | None = None
     trace: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Skip:
+    """Stands in a stage's result in place of an event: this line is meant to yield none, such as a header line.
+
+    It is counted as filtered by the stage, by its ``reason``: a few words, the same for all lines of a kind.
+    """
+
+    reason: str
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from tailrace.pipeline.batch import Event, Fail, Lines, Origin
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.outgoing import About, Outgoing, Payload, Verdicts
 
 
@@ -33,8 +33,9 @@ class Parse(Protocol):
     given, unless it says ``verbatim: ClassVar[bool] = True``.
     """
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
-        """One entry a line, in order. The engine owns the list and the events from then on."""
+    def parse(self, lines: Lines) -> Sequence[Event | Fail | Skip]:
+        """A list with one entry a line, in order; ``Skip(reason)`` for one that yields no event. The engine owns the
+        list and the events from then on."""
         ...
 
 
@@ -42,10 +43,10 @@ class Parse(Protocol):
 class Enrich(Protocol):
     """Changes, drops or adds events. Called in a worker."""
 
-    def process(self, events: list[Event]) -> list[Event | Fail]:
-        """The events that go on. Leave an event out to drop it (counted as filtered by this stage); put ``Fail(...,
-        event=event)`` to dead-letter its record; raise, and the engine finds the culprit. May change events in place
-        and return the list it was given."""
+    def process(self, events: list[Event]) -> Sequence[Event | Fail | Skip]:
+        """A list of the events that go on. Leave an event out to drop it (counted as filtered by this stage; with
+        ``Skip(reason)`` in its place, by this reason); put ``Fail(..., event=event)`` to dead-letter its record;
+        raise, and the engine finds the culprit. May change events in place and return the list it was given."""
         ...
 
 

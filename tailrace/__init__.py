@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tailrace.pipeline.batch import Event as Event
     from tailrace.pipeline.batch import Fail as Fail
     from tailrace.pipeline.batch import Lines as Lines
+    from tailrace.pipeline.batch import Skip as Skip
     from tailrace.pipeline.errors import MemoryFull as MemoryFull
     from tailrace.pipeline.errors import Park as Park
     from tailrace.pipeline.errors import Reject as Reject
@@ -40,6 +41,7 @@ _HOMES = {
     "Payload": "outgoing",
     "Reject": "errors",
     "Retry": "errors",
+    "Skip": "batch",
     "Split": "errors",
     "Verdicts": "outgoing",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "Payload",
     "Reject",
     "Retry",
+    "Skip",
     "Split",
     "Verdicts",
     "__version__",

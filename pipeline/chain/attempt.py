@@ -9,7 +9,7 @@ from operator import is_
 from time import perf_counter
 from typing import Any, cast
 
-from tailrace.pipeline.batch import Event, Fail, Lines, Origin
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.chain.lineage import Lineage, LostTrackError
 from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, clean, columns, fields_text
@@ -106,11 +106,14 @@ class Attempt:
         kinds = set(map(type, entries))
         if kinds == {dict}:
             return cast(list[Event], entries.copy())  # a stage may change the list it is given
-        if not kinds <= {dict, Fail}:
+        if not kinds <= {dict, Fail, Skip}:
             _check_entries(step, entries)
         kept: list[Event] = []
         places: list[int] = []
         for index, entry in enumerate(entries):
+            if isinstance(entry, Skip):
+                self._skipped(step, entry)
+                continue
             if isinstance(entry, Fail):
                 entry.event = {"message": lines[index]} if step.on_error == "keep" else None
                 event = self._fail(step, entry, index)
@@ -245,16 +248,19 @@ class Attempt:
             raise TypeError(f"{step.label} left out {missing} of {len(events)} events; raise Reject for those")
         return encoded
 
-    # Failed entries.
+    # Entries that are no events.
 
     def _settle(
         self, step: Step, entries: Entries, before: Sequence[Event], sources: Sequence[int | None]
     ) -> list[Event]:
-        """Sort the Fails out of a stage's result."""
-        if Fail not in set(map(type, entries)):
+        """Sort the Fails and Skips out of a stage's result."""
+        if not {Fail, Skip} & set(map(type, entries)):
             return cast(list[Event], entries)
         kept: list[Event] = []
         for at, entry in enumerate(entries):
+            if isinstance(entry, Skip):
+                self._skipped(step, entry)
+                continue
             if not isinstance(entry, Fail):
                 kept.append(entry)
                 continue
@@ -293,6 +299,9 @@ class Attempt:
         self.made.dead.append(DeadLine(self.base + start, length, step.label, code, why, trace, fields))
         return None
 
+    def _skipped(self, step: Step, skip: Skip) -> None:
+        self._filtered(step.label, clean(str(skip.reason)[:CODE_LIMIT]), 1)
+
     def _length(self, start: int) -> int:
         """Of the line that begins there in the piece, without its newline."""
         end = self.piece.find(b"\n", start)
@@ -313,8 +322,8 @@ def _joined(sink: int, payloads: list[Payload]) -> list[Encoded]:
 
 
 def _check_entries(step: Step, entries: list[Any]) -> None:
-    """What is neither an event nor a Fail becomes a Fail."""
+    """What is no event, Fail or Skip becomes a Fail."""
     for at, entry in enumerate(entries):
-        if not isinstance(entry, (dict, Fail)):
+        if not isinstance(entry, (dict, Fail, Skip)):
             what = "None" if entry is None else f"a value of type {type(entry).__name__}"
-            entries[at] = Fail("bad_result", f"{step.label} gave {what}; expected an event (a dict) or a Fail")
+            entries[at] = Fail("bad_result", f"{step.label} gave {what}; expected an event (a dict), a Fail or a Skip")

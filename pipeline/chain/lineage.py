@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from operator import is_
 from typing import Any
 
-from tailrace.pipeline.batch import Event, Fail
+from tailrace.pipeline.batch import Event, Fail, Skip
 
 
 class LostTrackError(Exception):
@@ -28,7 +28,7 @@ class LostTrackError(Exception):
 class Lineage:
     """``parsed`` are the entries of the parser, one a line; each line's event id is ``key`` and its place."""
 
-    def __init__(self, parsed: Sequence[Event | Fail], id_field: str, key: str, places: Sequence[int]) -> None:
+    def __init__(self, parsed: Sequence[Event | Fail | Skip], id_field: str, key: str, places: Sequence[int]) -> None:
         self._parsed = parsed
         self._id_field, self._key, self._places = id_field, key, places
         self._lines: dict[int, int] | None = None  # identity of an event: index of its line
@@ -74,7 +74,7 @@ class Lineage:
         self._held.append(event)
 
     def follow(
-        self, before: Sequence[Event], after: list[Event | Fail], sources: Sequence[int | None], step: int
+        self, before: Sequence[Event], after: list[Event | Fail | Skip], sources: Sequence[int | None], step: int
     ) -> None:
         """A stage made ``after`` of ``before``; ``sources`` are indexes in it, by the order in which entries came. A
         dict that stands twice in ``after`` is copied: later stages change events in place."""
@@ -88,7 +88,7 @@ class Lineage:
         taken: defaultdict[int, set[int]] = defaultdict(set)  # line: numbers in use
         new: list[tuple[int, Event]] = []
         for entry, source in zip(after, sources, strict=True):
-            if isinstance(entry, Fail):
+            if not isinstance(entry, dict):
                 continue
             if id(entry) in was:
                 taken[known[id(entry)]].add(self._numbers.get(id(entry), 0))

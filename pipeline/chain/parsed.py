@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailrace.pipeline.batch import Event, Fail, Lines, Origin
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.chain.ansi import strip_text
 from tailrace.pipeline.stage import Parse
 
@@ -18,14 +18,15 @@ class ParsedInto:
         self.verbatim = getattr(stage, "verbatim", False)
         self.plain = getattr(stage, "plain", False)
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def parse(self, lines: Lines) -> list[Event | Fail | Skip]:
         into = self._into
-        return [entry if isinstance(entry, Fail) else {into: entry} for entry in self.stage.parse(lines)]
+        return [entry if isinstance(entry, (Fail, Skip)) else {into: entry} for entry in self.stage.parse(lines)]
 
 
 class ParsedField:
     """An enrichment by a parse stage: it is given the text of ``field``, and what it makes goes into the event, at the
-    top level or as the field ``into``. Not ``overwrite``: fields that the event has already stay as they are.
+    top level or as the field ``into``. Not ``overwrite``: fields that the event has already stay as they are. An event
+    whose field the stage skips is left out.
 
     Fails, beside what the stage fails with: ``missing_field`` (absent, null, empty), ``bad_type`` (not a text).
     """
@@ -40,7 +41,7 @@ class ParsedField:
     def locate(self, origin: Origin) -> None:
         self._origin = origin
 
-    def process(self, events: list[Event]) -> list[Event | Fail]:
+    def process(self, events: list[Event]) -> list[Event | Fail | Skip]:
         assert self._origin is not None
         field = self._field
         texts = [event.get(field) for event in events]
@@ -55,12 +56,12 @@ class ParsedField:
                 entries[i] = entry
         return list(map(self._merged, events, entries))
 
-    def _parse(self, texts: list[Any]) -> list[Any]:
+    def _parse(self, texts: list[Any]) -> Any:
         assert self._origin is not None
         records = [text.encode("utf-8", "surrogatepass") for text in texts]
         return self.stage.parse(Lines.of(records, self._origin))
 
-    def _merged(self, event: Event, entry: Any) -> Event | Fail:
+    def _merged(self, event: Event, entry: Any) -> Event | Fail | Skip:
         if type(entry) is dict:
             if self._into:
                 if self._overwrite or self._into not in event:
@@ -71,6 +72,8 @@ class ParsedField:
                 for name, value in entry.items():
                     event.setdefault(name, value)
             return event
+        if isinstance(entry, Skip):
+            return entry
         if not isinstance(entry, Fail):
             return Fail("bad_result", f"the parser gave {type(entry).__name__}; expected an event (a dict)", event)
         return Fail(entry.code, f"field {self._field!r}: {entry.why}", event, entry.trace)

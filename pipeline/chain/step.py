@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, cast
 
-from tailrace.pipeline.batch import Event, Fail, Lines, Origin
+from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.chain.lineage import unshared
 from tailrace.pipeline.chain.outcome import clean
 from tailrace.pipeline.chain.stateful import StageMemory
@@ -18,7 +18,7 @@ from tailrace.pipeline.outgoing import Payload
 from tailrace.pipeline.stage import Enrich, Parse, Write
 
 T = TypeVar("T")
-Entries = list[Event | Fail]
+Entries = list[Event | Fail | Skip]
 Condition = Callable[[list[Event]], list[Any]]
 """An expression over each event of a list; raises when it fails for one of them."""
 
