@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Whole
 from tailrace.stages.patterns.place import place
 from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
+from tailrace.stages.values.repeated import Duplicates, gather
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
 # The usual pair: a value without escapes, one blank behind it; or all the rest of the line, so that it stays linear.
@@ -37,10 +38,10 @@ class Logfmt:
     """Each pair becomes a field, a string unless ``types`` (see parse.regex) converts it.
 
     A key alone is true, ``key=`` is the empty string. A quoted value may hold blanks and the escapes of JSON and Go
-    (``\\"``, ``\\n``, ``\\u00e9``, ``\\U0001f600``; ``\\xc3\\xa9`` are bytes of UTF-8, or else of Latin-1); others stay
-    as they are. A plain value ends at a blank or tab. ``duplicates``: the values of a repeated key as an array, or
-    only the last or the first. A PRI in front (``<189>date=2024-01-01 ...``, as Fortinet's devices send) gives ``facility``
-    and ``severity``, unless the line has such keys itself.
+    (``\\"``, ``\\n``, ``\\u00e9``, ``\\U0001f600``; ``\\xc3\\xa9`` are bytes of UTF-8, or else of Latin-1); others
+    stay as they are. A plain value ends at a blank or tab. ``duplicates``: the values of a repeated key as an array, or
+    only the last or the first. A PRI in front (``<189>date=2024-01-01 ...``, as Fortinet's devices send) gives
+    ``facility`` and ``severity``, unless the line has such keys itself.
 
     Fails: ``no_match`` (no pair at all, an unclosed quote, text behind a closing quote, a PRI above 191), ``too_large``
     (more than ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
@@ -48,7 +49,7 @@ class Logfmt:
 
     plain: ClassVar[bool] = True
 
-    duplicates: Literal["array", "last", "first"] = "array"
+    duplicates: Duplicates = "array"
     max_keys: Annotated[int, Whole(1, 1_000_000, "a line with more keys is a dead letter")] = 256
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
@@ -93,17 +94,9 @@ class Logfmt:
             return Fail("no_match", f"no key=value pair in the line: {excerpt(line)}")
         if len(event) > self.max_keys:
             return Fail("too_large", f"{len(event)} keys, max_keys is {self.max_keys}")
-        if len(event) != len(pairs) and self.duplicates != "last":
-            event = self._repeated(pairs)
+        if len(event) != len(pairs):
+            event = gather(pairs, self.duplicates)
         return pri | event
-
-    def _repeated(self, pairs: list[tuple[str, str | bool]]) -> Event:
-        values: dict[str, list[str | bool]] = {}
-        for key, value in pairs:
-            values.setdefault(key, []).append(value)
-        if self.duplicates == "first":
-            return {key: found[0] for key, found in values.items()}
-        return {key: found if len(found) > 1 else found[0] for key, found in values.items()}
 
 
 def _fault(line: str, start: int) -> str:
