@@ -119,9 +119,7 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
     if entry.role == "write" and isinstance(entry.stage, type) and report.count == before:
         _check_delivery(construct(entry.stage, own.values), entry, report)
     if "field" in common and isinstance(entry.stage, type) and report.count == before:
-        if getattr(construct(entry.stage, own.values), "by_place", False):
-            why = "this stage goes by the places of lines in a file, so it takes no `field`"
-            report.add((*entry.path, "field"), why)
+        _check_field(construct(entry.stage, own.values), entry, report)
     if report.count == before and not report.is_broken(entry.path):
         entry.named = "name" in common
         label = common.pop("name", entry.use if repeat == 1 else f"{entry.use}#{repeat}")
@@ -130,6 +128,12 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
             common.setdefault("id", ":".join([entry.use, *filter(None, [entry.template]), *own_part]))
             common["written"] = {key: as_written(value) for key, value in table.items() if key not in RESERVED["write"]}
         entry.spec = StageSpec(entry.use, label, entry.role, own.values, **common)
+
+
+def _check_field(stage: Any, entry: Entry, report: Report) -> None:
+    if getattr(stage, "by_place", False):
+        why = "this stage goes by the places of lines in a file, so it takes no `field`"
+        report.add((*entry.path, "field"), why)
 
 
 def _check_concurrency(entry: Entry, request: Any, report: Report) -> None:
