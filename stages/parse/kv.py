@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Annotated, ClassVar, Literal
 
 from tailrace.pipeline.batch import Event, Fail, Lines
@@ -15,6 +16,7 @@ from tailrace.stages.values.times import DEFAULT_FORMATS
 
 _BLANK = " "
 _TAB = "\t"
+_FIRST = itemgetter(0)
 
 
 @dataclass
@@ -66,6 +68,7 @@ class Kv:
         with problems.of(""):
             self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
         problems.check()
+        self._quotes = frozenset(self.quotes)
         self._compile(between, behind)
 
     def _compile(self, between: str, behind: str) -> None:
@@ -115,7 +118,7 @@ class Kv:
         if self._has_quote(line):
             quotes = self.quotes  # the empty text is in it, too, and stays empty
             event = {key: value[1:-1] if value[:1] in quotes else value for key, equals, value, _ in rows if equals}
-            usual = "\\" not in line and not any(key[0] in quotes for key in event)
+            usual = "\\" not in line and self._quotes.isdisjoint(map(_FIRST, event))
         else:
             event = {key: value for key, equals, value, _ in rows if equals}
             usual = True

@@ -117,6 +117,7 @@ _OUTSIDE: list[tuple[re.Pattern[str], _Advice]] = [
     (re.compile(rf"\[:\^?(?:{'|'.join(_CLASSES)}):\]"), lambda found: f"it stands in no set: write [{found[0]}]"),
 ]  # fmt: skip
 
+_ORDINARY = re.compile(r"[^\\()\[\]#]+")
 _VERBOSE = re.compile(r"\(\?[a-z]*x[a-z]*\)")
 _COMMENT = re.compile(r"#[^\n]*|\(\?#[^)]*\)")
 _PLAIN_COMMENT = re.compile(r"\(\?#[^)]*\)")
@@ -155,6 +156,10 @@ def _pieces(source: str) -> Iterator[_Piece]:
     at = 0
     in_set = False
     while at < len(source):
+        if found := _ORDINARY.match(source, at):
+            yield at, found[0]
+            at = found.end()
+            continue
         for form, advice in _ESCAPES if in_set else _OUTSIDE:
             if found := form.match(source, at):
                 what = advice if isinstance(advice, str) else advice(found)
@@ -208,7 +213,7 @@ def _place(pieces: list[_Piece], position: int) -> int:
     length = 0
     for start, text in pieces:
         if length + len(text) > position:
-            return start
+            return start + (position - length if _ORDINARY.fullmatch(text) else 0)
         length += len(text)
     return pieces[-1][0] + 1 if pieces else 0
 
