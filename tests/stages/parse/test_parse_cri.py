@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from tailrace.pipeline.batch import Lines
+from tailrace.pipeline.cli.main import main
 from tailrace.pipeline.stage import Parse
 from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.pipeline.testing.doubles import origin
 from tailrace.stages.parse.cri import Cri
 
+from ...configuration import configuration
 from .conftest import plain
 from .hostile_lines import lines_like
 
@@ -133,3 +137,14 @@ def test_hostile_line_takes_linear_time(text: str, lines: int) -> None:
     started = time.process_time()
     Cri().parse(of("\n".join([text] * lines)))
     assert time.process_time() - started < 1.0
+
+
+def test_json_in_the_message_is_parsed_by_the_next_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    then = {"use": "parse.json", "field": "message", "into": "log"}
+    (tmp_path / "config.toml").write_text(configuration("parse.cri", then, "write.stdout"))
+    (tmp_path / "a.log").write_text(f'{AT} stdout F {{"level":"error","msg":"whole"}}\n')
+    assert main(["replay", "-q", "a.log"]) == 0
+    assert json.loads(capfd.readouterr().out)["log"] == {"level": "error", "msg": "whole"}
