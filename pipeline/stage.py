@@ -30,7 +30,8 @@ class Parse(Protocol):
     """Turns lines into events. Called in a worker, for one piece of one stream at a time.
 
     With the configuration's `field` it is given the texts of a field. A terminal's colours are taken out of what it is
-    given, unless it says ``verbatim: ClassVar[bool] = True``.
+    given, unless it says ``verbatim: ClassVar[bool] = True``. One that goes by ``lines.origin.places``, and so is not
+    for a `field`, has an attribute ``by_place = True``.
     """
 
     def parse(self, lines: Lines) -> Sequence[Event | Fail | Skip]:
@@ -84,8 +85,14 @@ class Memory(_Mapping):
 
     Values come out read-only: assign a new one to change it. What a piece changes is taken with the piece's result or
     not at all, and becomes durable with the same commit. Beyond ``pipeline.stage_memory`` an assignment raises
-    ``MemoryFull``. Such a chain runs in one worker.
+    ``MemoryFull``. Such a chain runs in one worker. A stage that remembers with some of its keys only sets
+    ``self.memory = Memory()`` in ``__post_init__`` instead.
     """
+
+
+def remembers(stage: object) -> bool:
+    """Whether the stage, or the class, declares a memory."""
+    return isinstance(getattr(stage, "memory", None), Memory)
 
 
 @runtime_checkable

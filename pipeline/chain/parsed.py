@@ -79,6 +79,11 @@ class ParsedField:
         return Fail(entry.code, f"field {self._field!r}: {entry.why}", event, entry.trace)
 
 
+def unwrapped(stage: Any) -> Any:
+    """The stage itself where it is a parser that reads or fills a field."""
+    return stage.stage if isinstance(stage, ParsedField | ParsedInto) else stage
+
+
 def _unsuitable(text: Any) -> Fail | None:
     """Why the field cannot be parsed."""
     if text is None:

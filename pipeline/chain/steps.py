@@ -7,12 +7,12 @@ from typing import Any
 
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.chain import loader
-from tailrace.pipeline.chain.parsed import ParsedField, ParsedInto
+from tailrace.pipeline.chain.parsed import unwrapped
 from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Identifies, Memory
+from tailrace.pipeline.stage import Identifies, remembers
 from tailrace.stages.defaults import LINES
 
 
@@ -29,8 +29,8 @@ def build_steps(config: Config) -> list[Step]:
             step.sink, step.sink_id = sinks, spec.id
             step.told_apart = getattr(stage, "batch", None) is not None
             sinks += 1
-        inner: Any = stage.stage if isinstance(stage, ParsedField | ParsedInto) else stage
-        if isinstance(getattr(type(inner), "memory", None), Memory):
+        inner = unwrapped(stage)
+        if remembers(inner):
             step.memory = inner.memory = StageMemory(room)
         steps.append(step)
     _tell_plain(steps)

@@ -20,7 +20,7 @@ from tailrace.pipeline.construct import construct
 from tailrace.pipeline.delivery import TABLES
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import StageSpec
-from tailrace.pipeline.stage import Memory
+from tailrace.pipeline.stage import remembers
 
 
 @dataclass(slots=True)
@@ -118,6 +118,8 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
         check_built(entry.stage, own.values, entry.path, report, whole=own.whole)
     if entry.role == "write" and isinstance(entry.stage, type) and report.count == before:
         _check_delivery(construct(entry.stage, own.values), entry, report)
+    if "field" in common and isinstance(entry.stage, type) and report.count == before:
+        _check_field(construct(entry.stage, own.values), entry, report)
     if report.count == before and not report.is_broken(entry.path):
         entry.named = "name" in common
         label = common.pop("name", entry.use if repeat == 1 else f"{entry.use}#{repeat}")
@@ -126,6 +128,12 @@ def _load(entry: Entry, table: dict[str, Any], repeat: int, directory: str, repo
             common.setdefault("id", ":".join([entry.use, *filter(None, [entry.template]), *own_part]))
             common["written"] = {key: as_written(value) for key, value in table.items() if key not in RESERVED["write"]}
         entry.spec = StageSpec(entry.use, label, entry.role, own.values, **common)
+
+
+def _check_field(stage: Any, entry: Entry, report: Report) -> None:
+    if getattr(stage, "by_place", False):
+        why = "this stage goes by the places of lines in a file, so it takes no `field`"
+        report.add((*entry.path, "field"), why)
 
 
 def _check_concurrency(entry: Entry, request: Any, report: Report) -> None:
@@ -164,13 +172,20 @@ def _check_names(entries: list[Entry], report: Report) -> None:
 def _check_memories(entries: list[Entry], report: Report) -> None:
     """What a stage remembers is kept under its name, and `#2` is the name of whichever comes second."""
     first: dict[str, Entry] = {}
+    uses = Counter(entry.use for entry in entries)
     for entry in entries:
-        if not isinstance(getattr(entry.stage, "memory", None), Memory) or entry.named:
+        if entry.named or uses[entry.use] == 1 or not _remembers(entry):
             continue
         if entry.use in first:
             why = 'each keeps what it remembers under its name; give one of them its own: name = "..."'
             report.add(entry.path, f"remembers, as {first[entry.use].name} does; {why}")
         first.setdefault(entry.use, entry)
+
+
+def _remembers(entry: Entry) -> bool:
+    if entry.spec and isinstance(entry.stage, type):
+        return remembers(construct(entry.stage, entry.spec.options))
+    return remembers(entry.stage)
 
 
 def _check_order(entries: list[Entry], report: Report) -> None:

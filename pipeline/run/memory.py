@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tailrace.pipeline.chain.parsed import unwrapped
 from tailrace.pipeline.delivery import Batch, Request
 from tailrace.pipeline.run.commit import DEAD_BYTES, LETTER_COST
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.sinks.batching import OPEN
 from tailrace.pipeline.sinks.sender import REFUSED_COST
-from tailrace.pipeline.stage import Memory
+from tailrace.pipeline.stage import remembers
 from tailrace.pipeline.work.layout import most_records
 from tailrace.pipeline.work.ring import Geometry, geometry
 from tailrace.pipeline.work.worker import PIECE
@@ -52,7 +53,7 @@ def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: i
         parts.append(("batches of sinks", sum(_batches(batch, request) for batch, request in batches)))
         in_slots = shape.slots * (shape.output_bytes + records * REFUSED_COST)  # that are with the sinks already
         parts.append(("records that sinks refuse", DEAD_BYTES + in_slots))
-    if any(isinstance(getattr(type(stage), "memory", None), Memory) for stage in stages):
+    if any(remembers(unwrapped(stage)) for stage in stages):
         parts.append(("what stages remember (pipeline.stage_memory)", MEMORY_COST * settings.stage_memory))
     if workers:
         parts.append((f"{_workers(workers)}: interpreter and stages", workers * WORKER_BASE))

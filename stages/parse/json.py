@@ -110,7 +110,7 @@ class Json:
             return self._too_deep()
         if "infinity" in error.msg and self.big_int != "float":  # perhaps an integer of more than 308 digits
             return self._mended(text)
-        return _no_json(text, error)
+        return no_json(text, error)
 
     def _mended(self, text: str) -> Any:
         """The value of a line with integers that are too big, with these as ``big_int`` has it."""
@@ -118,7 +118,7 @@ class Json:
         try:
             value = orjson.loads(mended)
         except orjson.JSONDecodeError as error:
-            return _no_json(mended, error)
+            return no_json(mended, error)
         if mended != text and self.big_int == "error":
             return Fail("bad_type", f"an integer beyond 64 bits, which big_int = 'error' forbids: {excerpt(text)}")
         if mended != text and self.big_int == "int":
@@ -150,7 +150,8 @@ def _text(record: bytes) -> str:
     return str(record.removeprefix(_BOM).removesuffix(b"\n"), "utf-8", "replace")
 
 
-def _no_json(text: str, error: orjson.JSONDecodeError) -> Fail:
+def no_json(text: str, error: orjson.JSONDecodeError) -> Fail:
+    """What is wrong with a text, and where."""
     return Fail("no_match", f"not JSON: {error.msg} {place(text, error.pos)}")
 
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Whole
 from tailrace.stages.patterns.place import place
 from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
+from tailrace.stages.values.repeated import Duplicates, gather
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
 # The usual pair: a value without escapes, one blank behind it; or all the rest of the line, so that it stays linear.
-_USUAL_PAIRS = re.compile(r'([^ ="\t]+)=("[^"\\]*"|[^ "\t]*)(?: |$)|.+', re.DOTALL).findall
+# No "<" in the key: it may begin a PRI.
+_USUAL_PAIRS = re.compile(r'([^ ="\t<]+)=("[^"\\]*"|[^ "\t]*)(?: |$)|.+', re.DOTALL).findall
 # Key, "=", quoted value, plain value; or the rest of the line from where there is none.
 _PAIRS = re.compile(
     r'[ \t]*+(?:([^ \t="]++)(?:(=)(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^ \t"][^ \t]*+)?+))?+(?=[ \t]|\Z)|(.+))',
     re.DOTALL,
 )
 _KEY = re.compile(r'[^ \t="]++')
+_PRI = re.compile(r"<([0-9]{1,10})>")
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})(?:\\u([Dd][C-Fc-f][0-9A-Fa-f]{2}))?|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:u([0-9A-Fa-f]{4})(?:\\u([Dd][C-Fc-f][0-9A-Fa-f]{2}))?"
+    r"|U(00(?:0[0-9A-Fa-f]|10)[0-9A-Fa-f]{4})|(x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)|(.))",
+    re.DOTALL,
+)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f"}
+_ESCAPED |= {"a": "\a", "v": "\v", "'": "'"}
 
 
 @dataclass
@@ -30,16 +38,18 @@ class Logfmt:
     """Each pair becomes a field, a string unless ``types`` (see parse.regex) converts it.
 
     A key alone is true, ``key=`` is the empty string. A quoted value may hold blanks and the escapes of JSON and Go
-    (``\\"``, ``\\n``, ``\\u00e9``, ``\\xe9``); others stay as they are. A plain value ends at a blank or tab.
-    ``duplicates``: the values of a repeated key as an array, or only the last or the first.
+    (``\\"``, ``\\n``, ``\\u00e9``, ``\\U0001f600``; ``\\xc3\\xa9`` are bytes of UTF-8, or else of Latin-1); others
+    stay as they are. A plain value ends at a blank or tab. ``duplicates``: the values of a repeated key as an array, or
+    only the last or the first. A PRI in front (``<189>date=2024-01-01 ...``, as Fortinet's devices send) gives
+    ``facility`` and ``severity``, unless the line has such keys itself.
 
-    Fails: ``no_match`` (no pair at all, an unclosed quote, text behind a closing quote), ``too_large`` (more than
-    ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
+    Fails: ``no_match`` (no pair at all, an unclosed quote, text behind a closing quote, a PRI above 191), ``too_large``
+    (more than ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
     """
 
     plain: ClassVar[bool] = True
 
-    duplicates: Literal["array", "last", "first"] = "array"
+    duplicates: Duplicates = "array"
     max_keys: Annotated[int, Whole(1, 1_000_000, "a line with more keys is a dead letter")] = 256
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
@@ -67,31 +77,31 @@ class Logfmt:
         return self._unusual(line)
 
     def _unusual(self, line: str) -> Event | Fail:
-        found = _PAIRS.findall(line.rstrip(" \t"))
+        start, pri = 0, Event()
+        if match := _PRI.match(line):
+            number = int(match[1])
+            if number > 191:
+                return Fail("no_match", f"PRI {number} is above 191, {place(line, len('<'))}")
+            start, pri = match.end(), {"facility": number >> 3, "severity": number & 7}
+        found = _PAIRS.findall(line.rstrip(" \t"), start)
         if "\\" in line:
             found = [(key, equals, _unescape(quoted), plain, junk) for key, equals, quoted, plain, junk in found]
         pairs = [(key, quoted or plain if equals else True) for key, equals, quoted, plain, _ in found]
         event: Event = dict(pairs)
         if "" in event:
-            return Fail("no_match", _fault(line))
+            return Fail("no_match", _fault(line, start))
         if "=" not in line:
             return Fail("no_match", f"no key=value pair in the line: {excerpt(line)}")
         if len(event) > self.max_keys:
             return Fail("too_large", f"{len(event)} keys, max_keys is {self.max_keys}")
-        return event if len(event) == len(pairs) or self.duplicates == "last" else self._repeated(pairs)
-
-    def _repeated(self, pairs: list[tuple[str, str | bool]]) -> Event:
-        values: dict[str, list[str | bool]] = {}
-        for key, value in pairs:
-            values.setdefault(key, []).append(value)
-        if self.duplicates == "first":
-            return {key: found[0] for key, found in values.items()}
-        return {key: found if len(found) > 1 else found[0] for key, found in values.items()}
+        if len(event) != len(pairs):
+            event = gather(pairs, self.duplicates)
+        return pri | event
 
 
-def _fault(line: str) -> str:
-    """What is wrong with a line that does not consist of pairs."""
-    position = next(match.start(5) for match in _PAIRS.finditer(line) if match[5])
+def _fault(line: str, start: int) -> str:
+    """What is wrong with a line that does not consist of pairs from ``start`` on."""
+    position = next(match.start(5) for match in _PAIRS.finditer(line, start) if match[5])
     key = _KEY.match(line, position)
     if key is None:
         return f"expected a key {place(line, position)}"
@@ -109,12 +119,16 @@ def _unescape(text: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    code, low, byte, other = match.groups()
+    code, low, long, run, other = match.groups()
     if other is not None:
         return _ESCAPED.get(other, match[0])
-    if byte is not None:
-        return chr(int(byte, 16))
-    first = int(code, 16)
+    if run is not None:
+        data = bytes.fromhex(run.replace("\\", "").replace("x", ""))
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
+    first = int(long or code, 16)
     if 0xD800 <= first < 0xDC00 and low:
         return chr(0x10000 + ((first - 0xD800) << 10) + int(low, 16) - 0xDC00)
     return "\ufffd" if 0xD800 <= first < 0xE000 else chr(first) + (_unescape(rf"\u{low}") if low else "")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Problems
+from tailrace.stages.patterns.dialect import compile_pattern
 from tailrace.stages.patterns.line import LinePattern, Row
 from tailrace.stages.patterns.place import place
 from tailrace.stages.patterns.reach import Fault, Reach
@@ -24,7 +25,8 @@ class Regex:
     """The named groups of ``pattern``, or of the first of ``patterns`` that matches, become the fields.
 
     A pattern is searched for anywhere in the line (anchor it with ``^`` and ``$``: misses are found sooner). The
-    syntax is Python's; ``(?<name>...)`` is understood too. A group that is empty or took no part in the match is null.
+    syntax is Python's; ``(?<name>...)``, ``\\z`` and POSIX classes (``[[:alpha:]]``, ASCII) are understood too. A group
+    that is empty or took no part in the match is null.
     ``types`` converts groups: ``int`` and ``float`` (decimal, 64 bits), ``bool``, ``timestamp`` (to RFC 3339 in UTC:
     ``time_formats`` in order, ``timezone`` for times without one; without a year, the latest that puts it not more than
     7 days after the file's last write), ``ip``, ``string``. ``on_bad_type``: ``error`` makes the line a dead letter,
@@ -48,10 +50,12 @@ class Regex:
         problems = Problems()
         if not sources:
             problems.add("", r"give a `pattern`, such as pattern = '^(?P<level>\w+) (?P<message>.*)$'")
-        groups = []
+        patterns, groups = {}, []
         for key, source in sources.items():
             with problems.of(key):
-                groups.append(_groups(source))
+                compiled = compile_pattern(source)
+                groups.append(_groups(compiled))
+                patterns[key] = compiled.pattern
         known = sorted({name for names in groups for name in names if name})
         if not problems:  # else the group may be one of a pattern that is wrong
             for name in [name for name in self.types if name not in known]:
@@ -62,10 +66,10 @@ class Regex:
             self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
         problems.check()
         self._cascade = [
-            (LinePattern(_portable(source)), _builder(names, self._types.columns))
-            for source, names in zip(sources.values(), groups, strict=True)
+            (LinePattern(pattern), _builder(names, self._types.columns))
+            for pattern, names in zip(patterns.values(), groups, strict=True)
         ]
-        self._reaches = {key: Reach(_portable(source), anywhere=True) for key, source in sources.items()}
+        self._reaches = {key: Reach(pattern, anywhere=True) for key, pattern in patterns.items()}
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         self._types.locate(lines.origin)
@@ -110,20 +114,10 @@ def _place(line: str, fault: Fault) -> str:
     return f" {place(line, fault.position)}{begins}"
 
 
-def _portable(source: str) -> str:
-    """``(?<name>`` as Python writes it."""
-    return re.sub(r"(\\.)|\(\?<(?=[A-Za-z_])", lambda found: found[1] or "(?P<", source, flags=re.DOTALL)
-
-
-def _groups(source: str) -> list[str]:
+def _groups(compiled: re.Pattern[str]) -> list[str]:
     """The name of each group of the pattern in order, '' for those without."""
-    source = _portable(source)
-    try:
-        compiled = re.compile(source)
-    except re.error as error:
-        at = f" at position {error.pos}, near {source[error.pos : error.pos + 20]!r}" if error.pos is not None else ""
-        raise ValueError(f"pattern {source!r} is not a valid regular expression: {error.msg}{at}") from None
     if not compiled.groupindex:
+        source = compiled.pattern
         raise ValueError(f"pattern {source!r} has no named group; write (?P<name>...) for what is to become a field")
     names = {number: name for name, number in compiled.groupindex.items()}
     return [names.get(number, "") for number in range(1, compiled.groups + 1)]

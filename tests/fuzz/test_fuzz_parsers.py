@@ -43,8 +43,20 @@ SAMPLES: dict[str, list[bytes]] = {
         b'<165>1 2003-10-11T22:14:15.003Z host app - ID47 [x@1 a="1" b="\\]"][y] \xef\xbb\xbfbody',
     ],
     "parse.regex": [b"12 abc", b"7 x y"],
+    "parse.kv": [b"a = 1 b=\"x \\\" y\" 'c d'=' ' e f=", b"a=1\tb"],
+    "parse.cef": [
+        b"<13>Sep 19 08:26:10 host CEF:0|a\\|b|c|1|2|n|5|msg=a\\=b c cs1=x cs1Label=Why act=",
+        b"CEF:1|a|b|c|d|e|f",
+    ],
+    "parse.leef": [b"LEEF:2.0|a|b|c|d|x5E|k=v^l=^k=w", b"LEEF:1.0|a|b|c|d|k=v\tl=x y"],
+    "parse.csv": [b'1,"a ""b"", c",', b"2,x,y"],
+    "parse.docker": [b'{"log":"a\\n","stream":"stdout","time":"2024-01-01T00:00:00.5Z","attrs":{"a":"b"}}'],
+    "parse.cri": [b"2024-01-01T00:00:00.5Z stdout F a b", b"2024-01-01T01:00:00+01:00 stderr P:x:y half"],
 }
-OPTIONS: dict[str, dict[str, Any]] = {"parse.regex": {"pattern": r"(?P<n>\d+) (?P<rest>.*)"}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "parse.regex": {"pattern": r"(?P<n>\d+) (?P<rest>.*)"},
+    "parse.csv": {"columns": ["a", "b", "c"]},
+}
 NASTY = [
     b"\0", b"\r", b"\x85", b"\xe2\x80\xa8", b"\x0b", b"\x1c", b"\xff", b"\xc0\xaf", b"\xed\xa0\x80",
     b"\xef\xbb\xbf", b'"', b"\\", b"[", b"]", b"{", b"}", b"=", b" ", b"\xd9\xa3", b"9" * 30, b"1e999", b"NaN", b"-",

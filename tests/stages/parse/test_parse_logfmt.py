@@ -34,7 +34,24 @@ def one(line: str, **options: Any) -> Any:
         ('a="l1\\nl2\\tx"', {"a": "l1\nl2\tx"}),
         ('a="\\u00e9\\ud83d\\ude00\\xe9"', {"a": "é😀é"}),
         ('a="\\ud83d" b="\\udc00\\ud83d\\u0041" c="\\q"', {"a": "\ufffd", "b": "\ufffd\ufffdA", "c": "\\q"}),
+        (r'a="\a\b\f\v\'\U0001F600\U0000d800"', {"a": "\a\b\f\v'😀\ufffd"}),
+        (r'a="\xc3\xa9 \xe9 \x00 \xg0 \U00110000 \U1"', {"a": r"é é" + " \0 " + r"\xg0 \U00110000 \U1"}),
         ("a=\\n", {"a": "\\n"}),
+        (
+            '<189>date=2024-01-05 time=10:05:03 devname="fw 1" eventtime=1704449103 tz="+0100" msg="a \\"b\\""',
+            {
+                "facility": 23,
+                "severity": 5,
+                "date": "2024-01-05",
+                "time": "10:05:03",
+                "devname": "fw 1",
+                "eventtime": "1704449103",
+                "tz": "+0100",
+                "msg": 'a "b"',
+            },
+        ),
+        ("<13> severity=high", {"facility": 1, "severity": "high"}),
+        ("<a>b=1 <c=2", {"<a>b": "1", "<c": "2"}),
         ("  a=1 \t b=2  ", {"a": "1", "b": "2"}),
         ('a=x"y', {"a": 'x"y'}),
         ("a=1\u2028b=2", {"a": "1\u2028b=2"}),
@@ -53,6 +70,9 @@ def test_pairs_become_fields(line: str, expected: dict[str, Any]) -> None:
         ('a="x"y', "expected a blank after the closing quote of 'a' at column 6: 'y'"),
         ("a=1 =x", "expected a key at column 5: '=x'"),
         ('a=1 "x"', "expected a key at column 5: '\"x\"'"),
+        ("<192>a=1", "PRI 192 is above 191, at column 2: '192>a=1'"),
+        ("<13>a=1 =x", "expected a key at column 9: '=x'"),
+        ("<13>", "no key=value pair"),
         ('a=1  b"=2', "expected a blank or = after the key 'b' at column 7: '\"=2'"),
     ],
 )
@@ -87,7 +107,7 @@ def like_the_slow_way(line: str) -> Any:
     return (entry.code, entry.why) if isinstance(entry, Fail) else entry
 
 
-SAMPLES = ('a=1 b="x y" c', 'k= k="" a=b=c', 'x="a\\"b" y=\\', "a=1 a=2", 'a="')
+SAMPLES = ('a=1 b="x y" c', 'k= k="" a=b=c', 'x="a\\"b" y=\\', "a=1 a=2", 'a="', '<13>a=1 x="\\xc3\\xa9"')
 
 
 @settings(max_examples=400)
@@ -127,6 +147,7 @@ def test_what_was_quoted_comes_back(fields: dict[str, str]) -> None:
         "a=" * 50_000 + '" b=1',
         'a="x" ' * 16_000 + '"',
         'a="' + "\\ud83d" * 16_000 + '"',
+        'a="' + "\\xc3" * 25_000 + '"',
     ],
 )
 def test_hostile_line_takes_linear_time(line: str) -> None:
