@@ -13,6 +13,7 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tailrace.pipeline.chain.outcome import Changes
 from tailrace.pipeline.chain.stateful import Remembered, Room, StageMemory
 from tailrace.pipeline.errors import MemoryFull
 from tailrace.pipeline.settings import StageSpec
@@ -111,7 +112,7 @@ def test_rolling_back_gives_what_was_there_and_changes_make_the_parents_copy_the
 
 def test_the_parents_copy_takes_little_more_than_what_it_holds() -> None:
     parent = Remembered({})
-    changes = {"s": ({str(number): [number, "x" * 20] for number in range(2000)}, [])}
+    changes: Changes = {"s": ({str(number): [number, "x" * 20] for number in range(2000)}, [])}
     parent.apply(changes)  # what is allocated once
     tracemalloc.start()
     try:
