@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,8 +10,6 @@ import orjson
 from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.keys import Text, Whole
 from tailrace.stages.values.fields import FieldPatterns
-
-Pairs = Iterator[tuple[str, Any]]
 
 
 @dataclass
@@ -38,44 +36,52 @@ class Flatten:
     def __post_init__(self) -> None:
         self._meant = FieldPatterns(self.fields)
         self._all = "*" in self.fields
-        self._kinds = {dict} if self.arrays == "keep" else {dict, list}
+        self._kinds = (dict,) if self.arrays == "keep" else (dict, list)
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         entries: list[Event | Fail] = list(events)
-        kinds = self._kinds
+        kinds = set(self._kinds)
         for index, event in enumerate(events):
             if kinds.isdisjoint(map(type, event.values())):
-                continue
+                continue  # it is flat
             if (fail := self._flatten(event)) is not None:
                 entries[index] = fail
         return entries
 
     def _flatten(self, event: Event) -> Fail | None:
-        meant = event.keys() if self._all else set(self._meant[tuple(event)])
         flat: Event = {}
-        count = 0
         try:
-            for name, value in event.items():
-                pairs = self._pairs(name, value, self.max_depth) if name in meant else iter([(name, value)])
-                for path, inner in pairs:
-                    flat[path] = inner
-                    count += 1
-                    if len(flat) < count:
-                        why = f"two values would get the name {path!r}: one of them is in {name!r}"
-                        return Fail("field_exists", why, event)
+            if self._all:
+                self._take_apart(flat, "", event.items(), self.max_depth)
+            else:
+                meant = set(self._meant[tuple(event)])
+                for item in event.items():
+                    self._take_apart(flat, "", (item,), self.max_depth if item[0] in meant else -1)
+        except _TakenError as error:
+            return Fail("field_exists", f"two values would get the name {error.args[0]!r}", event)
         except TypeError as error:
-            return Fail("bad_type", f"JSON cannot hold an array in the field {name!r}: {error}", event)
+            return Fail("bad_type", f"JSON cannot hold an array: {error}", event)
         event.clear()
         event.update(flat)  # the same dict: by it the engine knows its line
         return None
 
-    def _pairs(self, path: str, value: Any, depth: int) -> Pairs:
-        """What stands in place of this value."""
-        kind = type(value)
-        if kind is list and self.arrays == "json":
-            yield path, orjson.dumps(value).decode()
-        elif not value or not depth or kind not in self._kinds:
-            yield path, value
-        else:
-            for name, inner in value.items() if kind is dict else enumerate(value):
-                yield from self._pairs(f"{path}{self.separator}{name}", inner, depth - 1)
+    def _take_apart(self, flat: Event, before: str, items: Iterable[tuple[Any, Any]], depth: int) -> None:
+        """Put these into the flat event; -1 levels are: as they are, also an array that would become a text."""
+        kinds = self._kinds if depth >= 0 else ()
+        for name, value in items:
+            path = f"{before}{name}"
+            kind = type(value)
+            if kind in kinds:
+                if kind is list and self.arrays == "json":
+                    value = orjson.dumps(value).decode()  # noqa: PLW2901
+                elif value and depth:
+                    inner = value.items() if kind is dict else enumerate(value)
+                    self._take_apart(flat, f"{path}{self.separator}", inner, depth - 1)
+                    continue
+            if path in flat:
+                raise _TakenError(path)
+            flat[path] = value
+
+
+class _TakenError(Exception):
+    """Two values would get this name."""

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import blake2b
 
-import orjson
+from orjson import OPT_SORT_KEYS, dumps
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.keys import Problems
 
@@ -17,13 +17,22 @@ def identity(event: Event, fields: Sequence[str]) -> bytes:
     """The JSON of each field's value, with commas between them: ``1`` and ``"1"``, null and a field that is not there
     (nothing stands for it) are told apart. Empty if the event has none of the fields. ValueError: JSON cannot hold one.
     """
-    texts = [_json(name, event[name]) if name in event else b"" for name in fields]
+    try:
+        texts = [dumps(event[name], option=OPT_SORT_KEYS) if name in event else b"" for name in fields]
+    except TypeError:
+        for name in fields:
+            _check(f"the field {name!r}", event.get(name))
+        raise
     return b",".join(texts) if any(texts) else b""
 
 
 def whole(event: Event) -> bytes:
     """The identity of the whole event, in whatever order its fields are."""
-    return _json("", event)
+    try:
+        return dumps(event, option=OPT_SORT_KEYS)
+    except TypeError:
+        _check("the event", event)
+        raise
 
 
 def short(data: bytes) -> str:
@@ -42,8 +51,8 @@ def check_names(key: str, names: Sequence[str], problems: Problems, example: str
             problems.add(f"{key}[{index}]", f"names the field {name!r} again")
 
 
-def _json(name: str, value: object) -> bytes:
+def _check(what: str, value: object) -> None:
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        dumps(value, option=OPT_SORT_KEYS)
     except TypeError as error:
-        raise ValueError(f"JSON cannot hold {f'the field {name!r}' if name else 'the event'}: {error}") from error
+        raise ValueError(f"JSON cannot hold {what}: {error}") from error
