@@ -54,6 +54,7 @@ class LimitCardinality:
         self._moments = Moments(self.time)
         self._tracked = Recent(max(self.max_tracked_keys, len(self.fields)))
         self._window = round(self.window * SECOND)
+        self._keys = {name: short(b"%b=" % name.encode()) for name in self.fields}  # without a group
         self._clock = 0.0
 
     def locate(self, origin: Origin) -> None:
@@ -87,8 +88,9 @@ class LimitCardinality:
     def _values(self, event: Event) -> list[tuple[str, str, str]]:
         """(field, key of the field in its group, key of its value) of each field that has a value. ValueError."""
         named = [name for name in self.fields if event.get(name) is not None]
-        group = identity(event, self.group_by) if named else b""
-        return [(name, short(b"%b=%b" % (name.encode(), group)), short(identity(event, [name]))) for name in named]
+        group = identity(event, self.group_by) if self.group_by else b""
+        keys = {name: short(b"%b=%b" % (name.encode(), group)) for name in named} if group else self._keys
+        return [(name, keys[name], short(identity(event, [name]))) for name in named]
 
     def _fits(self, key: str, value: str, window: int) -> bool:
         self._tracked.touch(key)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
+from tailrace.pipeline.errors import MemoryFull
+
 Mapping = MutableMapping[str, Any]
 State = list[Any]
 
@@ -63,21 +65,25 @@ class Recent:
             self._changed.add(key)
 
     def close(self) -> None:
-        memory = self._memory
-        for key in self._changed:
-            entry = self._open[key]
-            if entry is not None:
-                memory[key] = entry
-            else:
-                memory.pop(key, None)
-        for number in self._changed_blocks:
-            if self._blocks.get(number):
-                memory[f"{_ABOUT}{number}"] = self._blocks[number]
-            else:
-                memory.pop(f"{_ABOUT}{number}", None)
+        """MemoryFull: the limit is too high for what all stages together may remember."""
+        try:
+            self._write(self._memory)
+        except MemoryFull as error:
+            why = f"{error}; or let this stage remember fewer: it may have {self._limit}, and holds {self._count}"
+            raise MemoryFull(why) from error
+
+    def _write(self, memory: Mapping) -> None:
+        new = {key: self._open[key] for key in self._changed}
+        new |= {f"{_ABOUT}{number}": self._blocks[number] or None for number in self._changed_blocks}
         about = (self._first, self._last, self._count)
         if about != self._about:
-            memory[_ABOUT] = list(about)
+            new[_ABOUT] = list(about)
+        for key, value in new.items():
+            if value is None:
+                memory.pop(key, None)
+        for key, value in new.items():  # in the room that the others have left
+            if value is not None:
+                memory[key] = value
 
     def _entry(self, key: str) -> list[Any] | None:
         try:

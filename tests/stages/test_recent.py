@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tailrace.pipeline.chain.stateful import Room, StageMemory
+from tailrace.pipeline.errors import MemoryFull
 from tailrace.stages.values.recent import Recent
 
 KEYS = st.sampled_from("abcdefghijklmnop")
@@ -61,6 +64,29 @@ def test_a_lower_limit_is_kept_as_soon_as_a_key_comes() -> None:
         recent.close()
     assert sum(not key.startswith("#") for key in memory) <= 10
     assert "k900" in memory
+
+
+def test_a_limit_that_is_too_high_says_so() -> None:
+    recent = Recent(1000)
+    recent.open(StageMemory(Room(100)))
+    for number in range(20):
+        recent.put(f"k{number}", [])
+    with pytest.raises(MemoryFull, match=r"pipeline.stage_memory.*fewer: it may have 1000, and holds 20"):
+        recent.close()
+
+
+def test_a_batch_needs_no_more_room_than_what_is_remembered_after_it() -> None:
+    most = 1 << 20
+    for _ in range(2):  # the second time with just the room that was taken
+        room = Room(most)
+        memory, recent, used = StageMemory(room), Recent(8), 0
+        for batch in range(20):
+            recent.open(memory)
+            for number in range(10):
+                recent.put(f"k{batch * 10 + number:03}", [])
+            recent.close()
+            used = max(used, room.used)
+        most = used
 
 
 def test_nothing_is_written_when_nothing_changes() -> None:
