@@ -9,7 +9,7 @@ from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.pipeline.stage import Memory
 from tailrace.stages.values.identity import check_names, identity, short
-from tailrace.stages.values.moments import SECOND, Moments
+from tailrace.stages.values.moments import SECOND, USUAL, Moments
 from tailrace.stages.values.recent import Recent
 
 
@@ -36,7 +36,7 @@ class Dedupe:
     fields: list[str]
     window: Annotated[float, Duration("1ms", "365d", "an event is remembered for so long")] = 60.0
     max_keys: Annotated[int, Whole(1, 10_000_000, "each takes about 100 bytes of pipeline.stage_memory")] = 50_000
-    time: str = "timestamp"
+    time: str = USUAL  # of an event without that: `time`, as parse.combined writes it
     event_id: str = "event_id"  # the field that enrich.origin writes
     required: bool = False
 

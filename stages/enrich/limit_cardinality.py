@@ -9,7 +9,7 @@ from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.pipeline.stage import Memory
 from tailrace.stages.values.identity import check_names, identity, short
-from tailrace.stages.values.moments import SECOND, Moments
+from tailrace.stages.values.moments import SECOND, USUAL, Moments
 from tailrace.stages.values.recent import Recent
 
 
@@ -41,7 +41,7 @@ class LimitCardinality:
     group_by: list[str] = field(default_factory=list)
     window: Annotated[float, Duration("0s", "365d", "0 is no window")] = 0.0
     max_tracked_keys: Annotated[int, Whole(1, 1_000_000, "each takes 20 bytes for each value")] = 1000
-    time: str = "timestamp"
+    time: str = USUAL  # of an event without that: `time`, as parse.combined writes it
 
     def __post_init__(self) -> None:
         problems = Problems()

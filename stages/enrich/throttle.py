@@ -9,7 +9,7 @@ from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.pipeline.stage import Memory
 from tailrace.stages.values.identity import check_names, identity, short
-from tailrace.stages.values.moments import SECOND, Moments
+from tailrace.stages.values.moments import SECOND, USUAL, Moments
 from tailrace.stages.values.recent import Recent
 
 
@@ -38,7 +38,7 @@ class Throttle:
     burst: Annotated[int, Whole(0, 10_000_000, "events; 0 is the same as `rate`")] = 0
     key: list[str] = field(default_factory=list)
     max_keys: Annotated[int, Whole(1, 10_000_000, "each takes about 100 bytes of pipeline.stage_memory")] = 10_000
-    time: str = "timestamp"
+    time: str = USUAL  # of an event without that: `time`, as parse.combined writes it
 
     def __post_init__(self) -> None:
         problems = Problems()

@@ -32,6 +32,16 @@ def test_without_the_field_it_is_the_clock() -> None:
     assert Moments("").of({"": 1, "t": 2}, 7.5) == 7_500_000
 
 
+def test_the_time_of_an_event_without_a_timestamp_is_in_time_if_that_is_one() -> None:
+    moments = Moments("timestamp")
+    for _ in range(2):
+        assert moments.of({"time": "2026-01-01T00:00:00Z"}, 7.5) == NEW_YEAR
+        assert moments.of({"time": "2026-01-01T00:00:00Z", "timestamp": 9}, 7.5) == 9_000_000
+    for other in ("09:00", "12", 0.25, None):
+        assert moments.of({"time": other}, 7.5) == 7_500_000
+    assert Moments("t").of({"time": "2026-01-01T00:00:00Z"}, 7.5) == 7_500_000
+
+
 @pytest.mark.parametrize(
     "value",
     ["", "noon", "2026-01-01", "2026-01-01T00:00:00", "17/May/2015:10:05:03 +0000", True, [1], 1e18, float("nan"), "٣"],
