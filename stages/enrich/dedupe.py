@@ -19,10 +19,10 @@ class Dedupe:
     before it, or after it where lines come out of order. A repeat does not make the window longer.
 
     ``1`` and ``"1"``, null and a field that is not there differ. An event with none of the fields goes through, or is a
-    dead letter (``missing_field``) if ``required``. The time is that of the event's field ``time``, so that a replay
-    drops the same events; an event without it, and all of them with ``time = ""``, has the time at which its file was
-    read (in a replay: was last written). The event that went through goes through again if it comes back with its
-    ``event_id``, as a dead letter that is sent again does: put enrich.origin before.
+    dead letter (``missing_field``) if ``required``. The time is what the field says that ``time`` names, so that a
+    replay drops the same events; an event without it, and all of them with ``time = ""``, has the time at which its
+    file was read (in a replay: was last written). The event that went through goes through again if it comes back with
+    its ``event_id``, as a dead letter that is sent again does: put enrich.origin before.
 
     The stage remembers ``max_keys`` events, about 100 bytes of ``pipeline.stage_memory`` each; beyond that it forgets
     those that went through longest ago. Fails: ``missing_field``, ``bad_timestamp``, ``bad_type`` (JSON cannot hold a

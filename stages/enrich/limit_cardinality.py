@@ -20,8 +20,8 @@ class LimitCardinality:
     is left out (counted as filtered).
 
     With ``group_by`` each group of events, by the values of these fields, has its own values. With ``window`` all
-    values are forgotten after that time, counted from midnight UTC; else the first values stay for ever. The time is
-    that of the event's field ``time``; an event without it, and all of them with ``time = ""``, has the time at which
+    values are forgotten at each multiple of it since 1970 (UTC); else the first values stay for ever. The time is what
+    the field says that ``time`` names; an event without it, and all of them with ``time = ""``, has the time at which
     its file was read (in a replay: was last written). An event of the window before counts in the current one, one of
     an earlier window begins anew. ``1`` and ``"1"`` differ; null or a field that is not there is no value.
 

@@ -18,9 +18,9 @@ class Throttle:
     """Let ``rate`` events through per ``per``, and drop the others (counted as filtered): a token bucket for each value
     of the fields ``key``, which holds ``burst`` tokens, at first all of them. Without ``key`` there is one bucket.
 
-    ``1`` and ``"1"``, null and a field that is not there are different values. The time is that of the event's field
-    ``time``, so that a replay drops the same events, and lines that are read late are not taken for a flood. An event
-    without it, and all of them with ``time = ""``, has the time at which its file was read; in a replay that is one
+    ``1`` and ``"1"``, null and a field that is not there are different values. The time is what the field says that
+    ``time`` names, so that a replay drops the same events, and lines that are read late are no flood. An event without
+    it, and all of them with ``time = ""``, has the time at which its file was read; in a replay that is one
     time for a whole file, in which no token is added. An event that is up to ``per`` older than the last one of its key
     counts as of that time; one that is older still begins with a full bucket: a clock was set back, or it is of another
     file.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.config.load import load
 from tailrace.pipeline.settings import Config
 
-from .scenario import CHUNK, COMMIT, append, live
+from .scenario import append, configuration, live
 
 pytestmark = pytest.mark.timeout(300)  # some dozens of processes
 
@@ -48,17 +46,6 @@ def lines(start: int, stop: int) -> bytes:
 RUNS = (lines(1, 500), lines(500, 900))
 
 
-def configuration(home: Path, workers: int) -> Config:
-    (home / "logs").mkdir(parents=True)
-    (home / "config.toml").write_text(CONFIG.replace("{workers}", str(workers)))
-    config = load(home / "config.toml")
-    return replace(
-        config,
-        pipeline=replace(config.pipeline, chunk_bytes=CHUNK, commit_bytes=COMMIT, commit_interval=3600.0),
-        source=replace(config.source, max_line_bytes=1 << 10),
-    )
-
-
 def result(config: Config) -> tuple[bytes, list[Any]]:
     """What was written, and what is remembered."""
     home = Path(config.directory)
@@ -78,13 +65,13 @@ def whole(config: Config) -> tuple[list[int], tuple[bytes, list[Any]]]:
 
 @pytest.mark.parametrize(("workers", "every"), [(0, 5), (1, 17)])
 def test_dedupe_drops_the_same_lines_whenever_it_is_killed(tmp_path: Path, workers: int, every: int) -> None:
-    counts, expected = whole(configuration(tmp_path / "whole", workers))
+    counts, expected = whole(configuration(tmp_path / "whole", workers, CONFIG))
     written, remembered = expected
     assert 100 < written.count(b"\n") < 500, "some are repeats, and not all"
     assert 10 < len(remembered) < 50, "some were forgotten"
     killed = 0
     for at in range(1, max(counts), every):
-        config = configuration(tmp_path / f"killed-{at}", workers)
+        config = configuration(tmp_path / f"killed-{at}", workers, CONFIG)
         for data in RUNS:
             append(Path(config.directory, "logs", "a.log"), data)
             for operation in (at, at // 2, 0):  # as it works, as it recovers, and then not at all
