@@ -56,7 +56,8 @@ class Located(Protocol):
     """Optional, beside ``process`` or ``encode``: a stage that wants to know where the events come from.
 
     An enrich stage that has it stands directly after the parse stages, so that ``origin.places`` is aligned with its
-    events; for a write stage the places are those of the piece and not aligned.
+    events, unless it says ``needs_places: ClassVar[bool] = False``: then it may stand anywhere, and the places are not
+    aligned. For a write stage they are those of the piece and not aligned, either.
     """
 
     def locate(self, origin: Origin) -> None:

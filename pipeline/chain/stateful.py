@@ -113,7 +113,8 @@ class Remembered:
         taken: dict[str, dict[str, bytes | None]] = {}
         for stage, (new, deleted) in changes.items():
             values = self._stages.setdefault(stage, {})
-            texts = {key: orjson.dumps(value) for key, value in new.items()}
+            # Copied: what orjson returns holds 4 KiB for as long as it lives, however short it is.
+            texts = {key: bytes(memoryview(orjson.dumps(value))) for key, value in new.items()}
             values.update(texts)
             for key in deleted:
                 values.pop(key, None)

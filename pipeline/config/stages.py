@@ -201,13 +201,17 @@ def _check_order(entries: list[Entry], report: Report) -> None:
             elif entry.spec and not entry.spec.only:
                 takes_all = entry
             continue
-        if entry.role == "enrich" and callable(getattr(entry.stage, "locate", None)):
+        if entry.role == "enrich" and _needs_places(entry.stage):
             if first:
                 why = "it needs the place of each line, so it must come directly after the parse stages"
                 report.add(entry.path, f"comes after {first.use}; {why}")
             if entry.spec and entry.spec.when:
                 report.add((*entry.path, "when"), "this stage needs the place of every line, so it takes no `when`")
         first = first or entry
+
+
+def _needs_places(stage: Any) -> bool:
+    return callable(getattr(stage, "locate", None)) and bool(getattr(stage, "needs_places", True))
 
 
 def _check_sinks(entries: list[Entry], report: Report) -> None:

@@ -80,6 +80,12 @@ class Place:
     def locate(self, batch): pass
 
 @dataclass
+class Clock:
+    needs_places = False
+    def process(self, events): return events
+    def locate(self, batch): pass
+
+@dataclass
 class Reserved:
     when: str = ""
     def process(self, events): return events

@@ -130,6 +130,16 @@ def test_stages_that_make_no_chain_in_this_order(problems: Problems) -> None:
     ]
 
 
+def test_a_stage_that_needs_no_places_may_stand_anywhere_and_takes_a_when(load_text: Load) -> None:
+    config = load_text(f'{SOURCE}[[stages]]\nuse = "stubs:function"\n[[stages]]\nuse = "stubs:Clock"\nwhen = "a"\n')
+    assert [spec.use for spec in config.stages] == ["stubs:function", "stubs:Clock"]
+
+
+def test_a_stage_that_needs_places_comes_before_one_that_does_not(problems: Problems) -> None:
+    (found,) = problems(f'{SOURCE}[[stages]]\nuse = "stubs:Clock"\n[[stages]]\nuse = "stubs:Place"\n')
+    assert "stubs:Place: comes after stubs:Clock; it needs the place of each line" in found
+
+
 def test_case_073_two_sinks_share_neither_a_file_nor_an_id(problems: Problems) -> None:
     sinks = ['path = "out/x"', 'path = "./out//x"\nid = "b"', 'path = "out/y"\nid = "c"', 'path = "out/z"\nid = "c"']
     found = problems(SOURCE + "".join(f'[[stages]]\nuse = "stubs:Out"\n{sink}\n' for sink in sinks))

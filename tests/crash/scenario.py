@@ -102,10 +102,10 @@ class FailedError(Exception):
     """A life that ended by itself, and badly."""
 
 
-def configuration(home: Path, workers: int) -> Config:
+def configuration(home: Path, workers: int, text: str = CONFIG) -> Config:
     """Written and loaded; with smaller chunks than a configuration may ask for."""
     (home / "logs").mkdir(parents=True)
-    (home / "config.toml").write_text(CONFIG.replace("{workers}", str(workers)))
+    (home / "config.toml").write_text(text.replace("{workers}", str(workers)))
     config = load(home / "config.toml")
     return replace(
         config,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tailrace.pipeline.chain.outcome import Changes
 from tailrace.pipeline.chain.stateful import Remembered, Room, StageMemory
 from tailrace.pipeline.errors import MemoryFull
 from tailrace.pipeline.settings import StageSpec
@@ -106,6 +108,19 @@ def test_rolling_back_gives_what_was_there_and_changes_make_the_parents_copy_the
             saved = []
             assert dict(memory) == kept
     assert room.used == sum(len(key) + len(orjson.dumps(value)) for key, value in memory.items())
+
+
+def test_the_parents_copy_takes_little_more_than_what_it_holds() -> None:
+    parent = Remembered({})
+    changes: Changes = {"s": ({str(number): [number, "x" * 20] for number in range(2000)}, [])}
+    parent.apply(changes)  # what is allocated once
+    tracemalloc.start()
+    try:
+        taken = parent.apply(changes)
+        each = tracemalloc.get_traced_memory()[0] / len(taken["s"])
+    finally:
+        tracemalloc.stop()
+    assert each < 300
 
 
 def data(count: int, *, bad: str = "", start: int = 0) -> bytes:
