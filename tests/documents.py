@@ -65,6 +65,7 @@ def filled(text: str, directory: Path, programs: Path) -> str:
         if kind == "dead letters":
             lines, dead[:] = dead.copy(), []
             return match[0].replace(f"\n{block}```", f"\n{''.join(lines)}```")
+        assert not dead, f"dead letters that the document does not show: {dead}"
         printed = ""
         for command in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
             ran = shell.run(command)
@@ -73,7 +74,9 @@ def filled(text: str, directory: Path, programs: Path) -> str:
             dead.extend(_reasons(ran.stderr))
         return f"<!-- run -->\n```console\n{printed}```\n"
 
-    return _BLOCK.sub(fill, text)
+    right = _BLOCK.sub(fill, text)
+    assert not dead, f"dead letters that the document does not show: {dead}"
+    return right
 
 
 def _reasons(log: str) -> list[str]:

@@ -21,7 +21,7 @@ from .documents import ROOT, filled
 PAGES = ROOT / "docs" / "stages"
 FORMATS = ROOT / "docs" / "formats.md"
 ROLES: tuple[Role, ...] = ("parse", "enrich", "write")
-_MADE = "<!-- Made of the code by `python -m tests.stage_pages`: change the stage's docstring, not this. -->"
+_MADE = "<!-- Made of the code by `make documents`: change the stage's docstring, not this. -->"
 _SOURCE = '[source]\npaths = ["example.log"]\n'
 
 

@@ -12,7 +12,7 @@ from tailrace.pipeline.config.load import load
 from .documents import ROOT, broken_links
 from .stage_pages import FORMATS, PAGES, describe, paths, right
 
-REFRESH = "run: python -m tests.stage_pages"
+REFRESH = "run: make documents"
 PAGES_AND_FORMATS = [*paths(), FORMATS]
 
 # Stages whose docstring has no `Example::` yet; this list only gets shorter.

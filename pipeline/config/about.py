@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from tailrace.pipeline.chain.loader import Role, role_of
-from tailrace.pipeline.config.comments import field_comments
+from tailrace.pipeline.config.comments import docstring, field_comments
 from tailrace.pipeline.config.expected import EXPECTED, declaration_of, describe_type
 from tailrace.pipeline.config.problems import Report
 from tailrace.pipeline.config.stage_keys import COMMON
@@ -99,7 +99,7 @@ class About:
 def about(use: str, thing: type | Callable[..., Any]) -> About:
     """``thing`` is what ``use`` names. ConfigError: it is no stage."""
     role = role_of(thing)
-    text = _docstring(thing)
+    text = docstring(thing)
     sections = {name: textwrap.dedent(block).strip("\n") for name, block in _SECTION.findall(text)}
     paragraphs = [one for one in re.split(r"\n{2,}", _SECTION.sub("", text).strip()) if one]
     fails = next((one for one in paragraphs if one.startswith("Fails: ")), "")
@@ -137,15 +137,6 @@ def common_options(role: Role) -> list[Option]:
     return [Option(key, _KINDS[key], _DEFAULTS.get(key, ""), text=words[key]) for key in COMMON[role] if key != "use"]
 
 
-def _docstring(thing: Any) -> str:
-    """Its own, without the indentation. Tabs stay, which ``inspect.cleandoc`` makes blanks: lines may have them."""
-    text = vars(thing).get("__doc__") if isinstance(thing, type) else getattr(thing, "__doc__", None)
-    if text is None or (isinstance(thing, type) and text.startswith(f"{thing.__name__}(")):  # made by @dataclass
-        return ""
-    first, _, rest = text.partition("\n")
-    return f"{first.strip()}\n{textwrap.dedent(rest)}".strip()
-
-
 def _single(text: str) -> str:
     return text.replace("``", "`")
 
@@ -170,7 +161,7 @@ def _options(cls: type, shared: dict[str, str], prefix: str = "") -> Iterator[Op
         text = comments.get(name) or shared.get(name, "")
         tables: list[Any] = [one for one in branches(hint) if dataclasses.is_dataclass(one)]
         if tables and not text:
-            text = " Or: ".join(" ".join(_docstring(table).split()) for table in tables)
+            text = " Or: ".join(" ".join(docstring(table).split()) for table in tables)
         shown = "" if tables or default is _NO_DEFAULT else _toml(_default(cls, name, default), declaration_of(hint))
         yield Option(prefix + name, "a table" if tables else _kind(hint), shown, default is _NO_DEFAULT, _single(text))
         for table in tables:

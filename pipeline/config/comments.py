@@ -1,4 +1,4 @@
-"""What the source of a dataclass says of its fields: the comment behind a field, and the string below it."""
+"""What the source of a stage says: its docstring, and of each field the comment behind it and the string below it."""
 
 from __future__ import annotations
 
@@ -6,29 +6,52 @@ import ast
 import inspect
 import io
 import re
+import textwrap
 import tokenize
+from typing import Any
 
 _NOT_FOR_READERS = re.compile(r"\s*#?\s*\b(?:noqa|type: ignore|pragma)\b.*")
+
+
+_Definition = ast.ClassDef | ast.FunctionDef
+
+
+def docstring(thing: Any) -> str:
+    """Of a class or function, without its indentation; '' for none. Tabs stay as they are in the source, while Python
+    makes blanks of them (3.13 in ``__doc__``, others in ``inspect.getdoc``): what is quoted may have them."""
+    definition, _ = _source_of(thing)
+    text = ast.get_docstring(definition, clean=False) if definition is not None else _made_docstring(thing)
+    first, _, rest = (text or "").partition("\n")
+    return f"{first.strip()}\n{textwrap.dedent(rest)}".strip()
 
 
 def field_comments(cls: type) -> dict[str, str]:
     """By the field's name, in one line; those of base classes included. Empty where there is no source to read."""
     found: dict[str, str] = {}
     for one in reversed(cls.__mro__):
-        try:
-            source = "".join(inspect.findsource(one)[0])
-            found |= _comments(_class_in(ast.parse(source), one.__qualname__), _by_line(source))
-        except (OSError, TypeError, SyntaxError, tokenize.TokenError):  # built in, made in a shell, changed since
-            continue
+        definition, source = _source_of(one)
+        if definition is not None:
+            found |= _comments(definition.body, _by_line(source))
     return found
 
 
-def _class_in(tree: ast.AST, qualified: str) -> list[ast.stmt]:
-    """The body of a class that may stand in a class or function."""
-    for name in qualified.split("."):
-        inside = (node for node in ast.walk(tree) if isinstance(node, (ast.ClassDef, ast.FunctionDef)))
+def _made_docstring(thing: Any) -> str:
+    """Of what has no source, unless it was made by ``@dataclass``."""
+    text = vars(thing).get("__doc__") or "" if isinstance(thing, type) else getattr(thing, "__doc__", None) or ""
+    return "" if text.startswith(f"{getattr(thing, '__name__', '')}(") else text
+
+
+def _source_of(thing: Any) -> tuple[_Definition | None, str]:
+    """The definition, and the text of its file; None where there is none to read."""
+    try:
+        source = "".join(inspect.findsource(thing)[0])
+        tree: ast.AST = ast.parse(source)
+    except (OSError, TypeError, SyntaxError):  # built in, made in a shell, changed since
+        return None, ""
+    for name in thing.__qualname__.split("."):  # it may stand in a class or function
+        inside = (node for node in ast.walk(tree) if isinstance(node, _Definition))
         tree = next((node for node in inside if node.name == name), tree)
-    return tree.body if isinstance(tree, ast.ClassDef) else []
+    return (tree, source) if isinstance(tree, _Definition) and tree.name == thing.__name__ else (None, "")
 
 
 def _by_line(source: str) -> dict[int, str]:
