@@ -30,11 +30,12 @@ from tailrace.pipeline.chain.loader import Role, role_of
 from tailrace.pipeline.config.comments import docstring, field_comments
 from tailrace.pipeline.config.expected import EXPECTED, declaration_of, describe_type
 from tailrace.pipeline.config.problems import Report
-from tailrace.pipeline.config.stage_keys import COMMON
+from tailrace.pipeline.config.stage_keys import COMMON, TYPES
 from tailrace.pipeline.config.tables import parameters_of
 from tailrace.pipeline.config.units import format_duration, format_size
 from tailrace.pipeline.construct import branches
 from tailrace.pipeline.keys import Duration, Matching, Size, Whole
+from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.stage import Guarantee, Memory
 from tailrace.stages.common_keys import COMMON_KEYS
 
@@ -44,11 +45,12 @@ _NO_DEFAULT = inspect.Parameter.empty
 _WORDS = {
     "name": "what it is called in counters, dead letters, errors and the log; by default `use`",
     "only": "for which files, by name: a pattern or a list of them",
-    "when": "for which events: an expression",
+    "when": "for which events",
     "on_error": 'a record that fails becomes a dead letter, goes on with `error` set (`"keep"`), or is dropped and '
     'counted (`"drop"`)',
     "id": "what its marks are kept under; by default `use` and `path`",
-    "field": "it parses this field of the event, at its place in the chain, instead of the line",
+    "field": "it parses this field of the event, at its place in the chain, instead of the line; without a text in it "
+    "a record fails (`missing_field`, `bad_type`)",
     "into": "the field that takes what it makes; by default the top level",
     "overwrite": "with `field`: `false` leaves what the event has already",
 }
@@ -56,17 +58,7 @@ _WORDS_FOR_PARSERS = {
     "only": f"{_WORDS['only']}; the first parse stage that fits a file takes its lines",
     "when": f"with `field`: {_WORDS['when']}",
 }
-_KINDS = {
-    "name": "a string",
-    "only": "a string or a list of strings",
-    "when": "a string",
-    "on_error": '"dead_letter" or "keep" or "drop"',
-    "id": "a string",
-    "field": "a string",
-    "into": "a string",
-    "overwrite": "true or false",
-}
-_DEFAULTS = {"on_error": '"dead_letter"', "overwrite": "true"}
+_KINDS = {"only": "a string or a list of strings", "when": "an expression"}  # of keys that are checked in their own way
 
 
 @dataclasses.dataclass(slots=True, frozen=True)
@@ -102,7 +94,7 @@ def about(use: str, thing: type | Callable[..., Any]) -> About:
     text = docstring(thing)
     sections = {name: textwrap.dedent(block).strip("\n") for name, block in _SECTION.findall(text)}
     paragraphs = [one for one in re.split(r"\n{2,}", _SECTION.sub("", text).strip()) if one]
-    fails = next((one for one in paragraphs if one.startswith("Fails: ")), "")
+    fails = next((one for one in paragraphs if one.startswith("Fails:")), "")
     summary = "" if ":" in use else summary_of(use)
     if not summary and paragraphs:
         summary, _, rest = paragraphs[0].partition(". ")
@@ -112,7 +104,7 @@ def about(use: str, thing: type | Callable[..., Any]) -> About:
         role,
         _single(" ".join(summary.split())).rstrip("."),
         tuple(_single(one) for one in paragraphs if one and one != fails),
-        _single(fails.removeprefix("Fails: ")),
+        _single(fails.removeprefix("Fails:").strip()),
         tuple(_facts(thing, role)),
         tuple(_options(thing, COMMON_KEYS if ":" not in use else {})) if isinstance(thing, type) else (),
         sections.get("Example", ""),
@@ -134,7 +126,12 @@ def summary_of(use: str) -> str:
 def common_options(role: Role) -> list[Option]:
     """The keys that every stage of a role has."""
     words = _WORDS | (_WORDS_FOR_PARSERS if role == "parse" else {})
-    return [Option(key, _KINDS[key], _DEFAULTS.get(key, ""), text=words[key]) for key in COMMON[role] if key != "use"]
+    defaults = {one.name: one.default for one in dataclasses.fields(StageSpec)}
+    return [
+        Option(key, _KINDS.get(key) or _kind(TYPES[key]), _toml(defaults.get(key), None), text=words[key])
+        for key in COMMON[role]
+        if key != "use"
+    ]
 
 
 def _single(text: str) -> str:

@@ -143,6 +143,8 @@ def test_types_that_cannot_be_determined_are_a_mistake() -> None:
 def test_every_key_of_the_engine_is_in_words(role: Role) -> None:
     assert ["use", *(option.name for option in common_options(role))] == list(COMMON[role])
     assert all(option.text for option in common_options(role))
+    (on_error,) = (option for option in common_options(role) if option.name == "on_error")
+    assert (on_error.kind, on_error.default) == ('"dead_letter" or "keep" or "drop"', '"dead_letter"')
 
 
 @pytest.mark.parametrize("use", built_in())
@@ -150,7 +152,8 @@ def test_every_stage_that_comes_with_it_can_be_described(use: str) -> None:
     it = about(use, resolve(use, "/nowhere"))
     assert it.summary == summary_of(use) != ""
     assert it.paragraphs
-    assert it.role != "parse" or it.fails or "never fails" in it.paragraphs[0]
+    says = it.fails or "never fails" in it.paragraphs[0]
+    assert says or it.role != "parse", f"{use}: its class's docstring has no paragraph `Fails: code, ...`"
 
 
 @pytest.mark.parametrize(
