@@ -14,7 +14,7 @@ JOBS ?= 2
 export EXAMPLES ?= 2000
 ARGS ?=
 
-.PHONY: help demo test versions fuzz lint format bench crash product room long soak model mutations clean
+.PHONY: help demo test versions fuzz lint format documents bench crash product room long soak model mutations clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +39,9 @@ lint: $(VENV)/test.stamp  ## check style, format and types
 format: $(VENV)/test.stamp  ## put style and format right
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+documents: $(VENV)/test.stamp  ## write docs/stages/ anew, and what the commands in docs/formats.md print
+	@$(BIN)/python -m tests.stage_pages
 
 bench: $(VENV)/bench.stamp  ## measure speed and memory beside others (SIZE=1GB RUNS=3 ARGS='--json FILE')
 	@$(BIN)/python -m benchmarks.bench --size $(SIZE) --runs $(RUNS) $(ARGS)

@@ -15,8 +15,8 @@ from tailrace.pipeline.keys import Duration, Size, Whole
 
 @dataclass(slots=True, frozen=True)
 class Batch:
-    """How many events go to the server at once. A batch is sent when the first of the three limits is reached, and at
-    each commit."""
+    """How many events go to the server at once. A batch is sent when it has ``max_events`` or ``max_bytes``, after
+    ``timeout``, and at each commit."""
 
     max_events: Annotated[int, Whole(1, 1_000_000, "a batch is held in memory until it is delivered")] = 1000
     max_bytes: Annotated[int, Size("1KiB", "256MiB", "a batch is held in memory until it is delivered")] = 1 << 20
@@ -25,7 +25,7 @@ class Batch:
 
 @dataclass(slots=True, frozen=True)
 class Request:
-    """How one batch is sent."""
+    """How one batch is sent: its answer may take ``timeout``, and ``concurrency`` of them are under way at once."""
 
     timeout: Annotated[float, Duration("100ms", "1h", "a server that has not answered by then is tried again")] = 30.0
     concurrency: Annotated[int, Whole(1, 64, "each request holds a batch in memory and a connection")] = 1

@@ -36,6 +36,7 @@ STAGES_MAY_IMPORT = {
 # asks for it.
 ENGINE_MAY_IMPORT = {
     "tailrace.stages.expressions.expression": {"tailrace.pipeline.config", "tailrace.pipeline.chain.steps"},  # `when`
+    "tailrace.stages.common_keys": {"tailrace.pipeline.config.about"},  # words for documents
     "tailrace.stages.defaults": {  # what is used where the configuration names nothing
         "tailrace.pipeline.chain.steps",
         "tailrace.pipeline.cli",

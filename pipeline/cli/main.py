@@ -24,6 +24,7 @@ COMMANDS = {
     "replay": "run recorded files through the chain, touching no state",
     "check": "check a configuration and show what it would do",
     "dlq": "list, show, export or drop dead letters (lines that could not be processed)",
+    "stages": "list the stages, or show what one does, with its keys and an example",
 }
 """Each is the module of this package that defines its arguments and executes it; imported only when it is called."""
 

@@ -25,7 +25,7 @@ RESERVED: dict[Role, tuple[str, ...]] = {
 }
 """A stage of that role has no fields of these names."""
 
-_TYPES: dict[str, Any] = {
+TYPES: dict[str, Any] = {
     "name": Annotated[
         str,
         Matching(
@@ -39,6 +39,7 @@ _TYPES: dict[str, Any] = {
     "into": str,
     "overwrite": bool,
 }
+"""Of those that are checked as a stage's own are."""
 
 
 def read_common(table: dict[str, Any], role: Role, path: KeyPath, report: Report) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def read_common(table: dict[str, Any], role: Role, path: KeyPath, report: Report
         report.add((*path, "id"), "only write stages have an id")
     common = {
         key: read_value(hint, table[key], (*path, key), report)
-        for key, hint in _TYPES.items()
+        for key, hint in TYPES.items()
         if key in table and key in COMMON[role]
     }
     for key, check in (("only", _only), ("when", _when)):

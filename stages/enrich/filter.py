@@ -16,6 +16,22 @@ class Filter:
     """Keep, or drop, the events for which the expression is true as Python sees truth: not None, 0 or empty.
 
     An expression that fails filters nothing: the line becomes a dead letter (``raised``).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.filter"
+        drop = "path == '/healthz' and status // 100 == 2"
+
+    Lines::
+
+        {"path": "/healthz", "status": 200}
+        {"path": "/healthz", "status": 503}
+        {"path": "/cart", "status": 200}
+        {"path": "/healthz", "status": "200 OK"}
     """
 
     plain: ClassVar[bool] = True

@@ -11,7 +11,21 @@ from tailrace.stages.values.fields import FieldPatterns
 
 @dataclass
 class Keep:
-    """Keep the named fields, in the order they have in the event; an event without any of them becomes empty."""
+    """Keep the named fields, in the order they have in the event; an event without any of them becomes empty.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.keep"
+        fields = ["time", "http_*"]
+
+    Lines::
+
+        {"time": "2026-02-02T10:30:45Z", "http_method": "GET", "http_status": 200, "pid": 412, "thread": "main"}
+    """
 
     plain: ClassVar[bool] = True
 

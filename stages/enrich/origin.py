@@ -19,6 +19,21 @@ class Origin:
     one after a truncation and on another host. Further events of one line have ``.1``, ``.2`` ... behind it. ``file``,
     ``path``, ``offset`` and ``event_id`` replace what a line may claim about itself; ``host``, this machine's name, is
     only set where the line has named none. Bytes of a name that are not UTF-8 are written ``\\xff``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.origin"
+        event_id = ""
+        host = ""
+
+    Lines::
+
+        {"msg": "order paid"}
+        {"msg": "order sent"}
     """
 
     plain: ClassVar[bool] = True

@@ -11,7 +11,22 @@ from tailrace.stages.values.fields import FieldPatterns
 
 @dataclass
 class Remove:
-    """Remove the named fields; one that is not there is no error."""
+    """Remove the named fields; one that is not there is no error.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.remove"
+        fields = ["password", "debug_*"]
+
+    Lines::
+
+        {"user": "ann", "password": "hunter2", "debug_sql": "SELECT 1", "status": 200}
+        {"user": "bob", "status": 401}
+    """
 
     plain: ClassVar[bool] = True
 

@@ -15,6 +15,20 @@ class Rename:
 
     A name that is taken makes the line a dead letter (``field_exists``), unless ``overwrite``. A renamed field stands
     after the others.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.rename"
+        fields = { ts = "timestamp", msg = "message" }
+
+    Lines::
+
+        {"ts": "2026-02-02T10:30:45Z", "msg": "order paid", "order": 7}
+        {"ts": "2026-02-02T10:30:46Z", "msg": "order sent", "message": "taken"}
     """
 
     plain: ClassVar[bool] = True

@@ -18,6 +18,22 @@ class Set:
 
     All expressions see the event as it came in, so ``{ a = "b", b = "a" }`` swaps. An expression that fails makes the
     line a dead letter (``raised``).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.set"
+        values = { env = "production" }
+        expr = { class = "status // 100", slow = "duration_ms > 1000" }
+
+    Lines::
+
+        {"path": "/cart", "status": 200, "duration_ms": 12}
+        {"path": "/pay", "status": 502, "duration_ms": 5003}
+        {"path": "/pay"}
     """
 
     values: dict[str, Any] = field(default_factory=dict)  # field = constant of any type

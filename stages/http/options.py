@@ -22,7 +22,7 @@ _UNSAFE = re.compile(r"[^\x21-\x7e]")
 
 @dataclass(slots=True, frozen=True)
 class Basic:
-    """A name and a password, sent with each request. Write the password as ``"${VARIABLE}"``."""
+    """``user`` and ``password``, sent with each request. Write the password as ``"${VARIABLE}"``."""
 
     user: Annotated[str, Text()]
     password: str = field(repr=False)
@@ -40,7 +40,7 @@ class Basic:
 
 @dataclass(slots=True, frozen=True)
 class Bearer:
-    """A token, sent with each request. Write it as ``"${VARIABLE}"``."""
+    """``token``, sent with each request. Write it as ``"${VARIABLE}"``."""
 
     token: Annotated[str, Text()] = field(repr=False)
 
@@ -63,6 +63,7 @@ class Tls:
 
     ``ca_file`` takes the place of the system's authorities. ``cert_file`` (with ``key_file``, if the key is not in it)
     is our own certificate. ``server_name`` is the name in the server's certificate, if it is not that of the endpoint.
+    ``verify = false`` takes any certificate.
     """
 
     ca_file: Annotated[str, FilePath()] = ""

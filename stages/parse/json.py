@@ -43,6 +43,20 @@ class Json:
     - Of duplicate keys the last wins. A byte order mark before the object is taken off. Invalid UTF-8 is replaced by
       U+FFFD.
     - NaN, Infinity, a float that overflows, lone surrogates, and all else that is not JSON: ``no_match``.
+
+    Fails: ``no_match``, ``bad_type``, ``too_large``, ``bad_timestamp``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+        types = { ts = "timestamp" }
+
+    Lines::
+
+        {"ts": 1770028245.25, "level": "info", "msg": "order paid", "order": {"id": 7, "items": [3, 4]}}
+        {"ts": "2026-02-02T11:30:46+01:00", "level": "error", "msg": "payment refused"}
+        {"ts": 1770028247, "level": "info", "msg": "cut in the mid
     """
 
     plain: ClassVar[bool] = True

@@ -9,50 +9,20 @@ import resource
 import stat
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from hashlib import blake2b
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 from tailrace.pipeline import disk
 from tailrace.pipeline.batch import Event, Origin
 from tailrace.pipeline.errors import StateError
 from tailrace.pipeline.outgoing import About, Outgoing, Payload
 from tailrace.pipeline.stage import Cut, Guarantee, Marks
+from tailrace.stages.outputs.mark import TAIL_BYTES, Mark, Output, digest, tail_of
 from tailrace.stages.outputs.ndjson import to_lines
 from tailrace.stages.outputs.template import Template
 
 GONE = "was deleted or replaced: what was not committed is written again, to a new file"
 SHARE = 16  # of the descriptors that the process may have, a sink takes one in so many
-TAIL_BYTES = 64  # before a mark, that tell whether a file is still the one we wrote
-
-
-@dataclass(slots=True, eq=False)
-class Output:
-    """One file as far as we have written it."""
-
-    destination: str
-    path: str
-    device: int
-    inode: int
-    length: int
-    tail: bytes  # the last up to TAIL_BYTES before `length`
-    ours: bool
-
-    def mark(self) -> dict[str, Any]:
-        """For the state, see ``Mark``."""
-        return asdict(Mark(self.path, self.device, self.inode, self.length, _digest(self.tail), self.ours))
-
-
-@dataclass(slots=True, frozen=True)
-class Mark:
-    """How far one output is durable: what the state keeps of it, as JSON."""
-
-    path: str  # absolute, resolved
-    device: int
-    inode: int
-    length: int  # bytes that are durable
-    tail: str  # hex digest of the last bytes before `length`
-    ours: bool  # the file was made by us (else it stood there before the first event)
 
 
 @dataclass
@@ -62,14 +32,35 @@ class File:
     Missing directories are made. Below the literal directory of ``path`` no symbolic link is followed. An event whose
     path cannot be told is a dead letter (``missing_field``, ``bad_timestamp``, ``bad_type``; ``rejected``: a value with
     ``/``), as is one that JSON cannot hold (``rejected``: a set, bytes, a lone surrogate); NaN and
-    infinities are written as null.
+    infinities are written as null. An output that was moved away by others is noticed at the next commit and a new one
+    begun.
 
-    An output that was moved away by others is noticed at the next barrier and a new one begun. A destination is known
-    from ``announce`` on, or from ``recover``, unless its file was not there any more: then it must be announced again,
-    for the new file has no durable mark.
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "write.file"
+        path = "out/{level}/{time:%Y-%m-%d}.ndjson"
+
+    Lines::
+
+        {"time": "2026-02-02T23:59:59Z", "level": "info", "msg": "order paid"}
+        {"time": "2026-02-03T00:00:01Z", "level": "error", "msg": "payment refused"}
+        {"time": "2026-02-03T00:00:02Z", "level": "../etc", "msg": "no place to go"}
+
+    Commands::
+
+        tailrace run -c example.toml --until-eof
+        cat out/info/2026-02-02.ndjson
+        cat out/error/2026-02-03.ndjson
     """
 
-    path: str  # template, see stages/outputs/template.py
+    # A destination is known from ``announce`` on, or from ``recover``, unless its file was not there any more: then it
+    # must be announced again, for the new file has no durable mark.
+
+    path: str  # `{source}` is the file's name, `{field}` a field, `{time:%Y-%m-%d}` its time in UTC, `{{` a brace
     mode: str = "0640"  # of new files, octal; new directories may be entered by whoever may read
     max_open_files: int = 256  # or fewer, where the process may have fewer than 4096 descriptors
 
@@ -253,7 +244,7 @@ class File:
         self._new_entries |= disk.directories(path)
         self._descriptors[destination] = descriptor
         status = os.fstat(descriptor)
-        tail = _tail(descriptor, status.st_size)
+        tail = tail_of(descriptor, status.st_size)
         if tail and not tail.endswith(b"\n"):
             self._about.say(f"{path}: was there before and does not end with a newline; appended to as it is")
         return Output(destination, path, status.st_dev, status.st_ino, status.st_size, tail, made)
@@ -303,7 +294,7 @@ class File:
                 "going on at its end"
             )
             output.length = status.st_size
-            output.tail = _tail(descriptor, status.st_size)
+            output.tail = tail_of(descriptor, status.st_size)
 
     def _recognise(self, destination: str, mark: Mark) -> Output | None:
         """The output of a mark, if its file is still there; _Damaged if it is not as we can have left it."""
@@ -315,12 +306,12 @@ class File:
             return None
         descriptor = disk.open_file(mark.path)
         try:
-            tail = _tail(descriptor, mark.length)
+            tail = tail_of(descriptor, mark.length)
         finally:
             os.close(descriptor)
         if status.st_size < mark.length:
             problem = f"holds {status.st_size} bytes, but {mark.length} were written and committed"
-        elif _digest(tail) != mark.tail:
+        elif digest(tail) != mark.tail:
             problem = f"holds other bytes before byte {mark.length} than were written and committed"
         else:
             return Output(destination, mark.path, status.st_dev, status.st_ino, mark.length, tail, mark.ours)
@@ -338,12 +329,3 @@ class _Lost(OSError):
 
 class _Damaged(Exception):
     """An output is not what its mark says."""
-
-
-def _tail(descriptor: int, length: int) -> bytes:
-    size = min(length, TAIL_BYTES)
-    return os.pread(descriptor, size, length - size)
-
-
-def _digest(tail: bytes) -> str:
-    return blake2b(tail, digest_size=16).hexdigest()

@@ -42,13 +42,28 @@ class Http:
 
     An event that JSON cannot hold is a dead letter (``rejected``); NaN and infinities are written as null. With
     ``request.concurrency`` above 1 order is lost. Write passwords, tokens and keys in ``headers`` as ``"${VARIABLE}"``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.origin"
+
+        [[stages]]
+        use = "write.http"
+        endpoint = "https://logs.example.com/ingest"
+        auth = { token = "${TOKEN:-none}" }
+        compression = "gzip"
+        batch = { max_events = 500, timeout = "2s" }
     """
 
-    endpoint: str
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
-    format: Literal["ndjson", "array"] = "ndjson"
-    compression: Compression = "none"  # of the body; zstd needs the extra of that name
-    auth: Basic | Bearer | None = None  # { user, password } or { token }
+    endpoint: str  # a URL
+    method: Literal["POST", "PUT", "PATCH"] = "POST"  # of each request
+    format: Literal["ndjson", "array"] = "ndjson"  # of the body
+    compression: Compression = "none"  # of the body, too; zstd needs the extra of that name
+    auth: Basic | Bearer | None = None
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     tls: Tls = field(default_factory=Tls)
     batch: Batch = field(default_factory=Batch)

@@ -56,6 +56,27 @@ class Sqlite:
 
     The file is in WAL mode, which does not work on network file systems, with ``synchronous = FULL``: what a batch
     holds is durable, or not there. A full disk is waited for, and a damaged file is never replaced.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "write.sqlite"
+        path = "shop.sqlite"
+        table = "orders"
+        columns = { number = "order", level = "level", text = "msg" }
+
+    Lines::
+
+        {"level": "info", "msg": "order paid", "order": 7}
+        {"level": "error", "msg": "payment refused"}
+
+    Commands::
+
+        tailrace run -c example.toml --until-eof
+        sqlite3 shop.sqlite 'SELECT number, level, text FROM orders'
     """
 
     path: str  # no placeholders

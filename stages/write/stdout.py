@@ -29,10 +29,27 @@ PATIENCE = 5.0  # seconds after which it gets one although there is progress
 class Stdout:
     """Write events as NDJSON to standard output. A crash repeats at most what lay between two commits.
 
-    Standard output stays in blocking mode, since other processes may share it; so a pipe is written in portions and
-    only when it has room. When the reader is gone for good, ``deliver`` raises ReaderGone, and the
-    run ends.
+    When the reader is gone for good, the run ends.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "write.stdout"
+
+    Lines::
+
+        {"msg": "order paid"}
+
+    Commands::
+
+        tailrace run -c example.toml --until-eof
     """
+
+    # Standard output stays in blocking mode, since other processes may share it; so a pipe is written in portions and
+    # only when it has room. When the reader is gone for good, ``deliver`` raises ReaderGone.
 
     guarantee: ClassVar[Guarantee] = Guarantee.AT_LEAST_ONCE
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from tailrace.pipeline.outgoing import About, Outgoing
 from tailrace.pipeline.stage import Cut
-from tailrace.stages.write.file import File, Mark
+from tailrace.stages.outputs.mark import Mark
+from tailrace.stages.write.file import File
 
 
 class Harness:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tailrace.stages.write import file as module
+from tailrace.stages.outputs.mark import TAIL_BYTES, digest
 
 from .file_harness import Fault, Harness
 
@@ -232,5 +232,5 @@ def test_tail_covers_the_last_bytes_whatever_the_payloads(harness: Harness, out:
     for size in (1, 3, 63, 64, 65, 200, 1):
         harness.put(out, b"%d" % (size % 10) * size)
         (mark,) = harness.commit()
-        assert mark.tail == module._digest(out.read_bytes()[-module.TAIL_BYTES :])
+        assert mark.tail == digest(out.read_bytes()[-TAIL_BYTES:])
         harness.crash()
