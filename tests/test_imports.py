@@ -14,7 +14,21 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A name stands for the module and everything below it (the longest name that fits counts); a module
 # imports from its own layer and from lower ones.
 LAYERS = [
-    ["", "errors", "escape", "sizes", "batch", "stage", "disk", "keys", "construct", "delivery", "outgoing"],
+    [
+        "",
+        "errors",
+        "escape",
+        "sizes",
+        "batch",
+        "stage",
+        "disk",
+        "keys",
+        "construct",
+        "delivery",
+        "outgoing",
+        "encoding",
+        "framing",
+    ],
     ["settings"],
     ["telemetry"],
     ["chain"],

@@ -93,7 +93,7 @@ class LimitCardinality:
         return [(name, keys[name], short(identity(event, [name]))) for name in named]
 
     def _fits(self, key: str, value: str, window: int) -> bool:
-        self._tracked.touch(key)
+        self._tracked.renew(key)
         _, values, found = self._state(key, window)
         return value in found or len(values) < self.value_limit
 

@@ -66,7 +66,7 @@ class Novelty:
             self._kinds.put(key, [count + 1])
             return 1
         if not self.rate:
-            self._kinds.touch(key)
+            self._kinds.renew(key)
             return None
         is_next = count + 1 >= self.first + self.rate
         self._kinds.put(key, [self.first if is_next else count + 1])

@@ -57,7 +57,7 @@ class Recent:
             entry[1:] = (self._last, *state)
         self._changed.add(key)
 
-    def touch(self, key: str) -> None:
+    def renew(self, key: str) -> None:
         """The key is used, and its state stays as it is."""
         entry = self._entry(key)
         if entry is not None and entry[1] != self._last:

@@ -12,7 +12,7 @@ from tailrace.stages.values.recent import Recent
 KEYS = st.sampled_from("abcdefghijklmnop")
 
 
-@given(st.integers(1, 12), st.lists(st.tuples(KEYS, st.sampled_from(["put", "touch", "get"])), max_size=120))
+@given(st.integers(1, 12), st.lists(st.tuples(KEYS, st.sampled_from(["put", "renew", "get"])), max_size=120))
 def test_it_is_bounded_and_holds_what_was_put_last_and_its_books_are_right(
     limit: int, steps: list[tuple[str, str]]
 ) -> None:
@@ -25,8 +25,8 @@ def test_it_is_bounded_and_holds_what_was_put_last_and_its_books_are_right(
             recent.put(key, [number])
             put[key] = number
             assert recent.get(key) == [number], "what was just put is there"
-        elif what == "touch":
-            recent.touch(key)
+        elif what == "renew":
+            recent.renew(key)
         found = recent.get(key)
         assert found is None or found == [put[key]]
         recent.close()
@@ -47,7 +47,7 @@ def test_what_is_used_stays_however_many_come() -> None:
     recent.put("used", [1])
     for number in range(20_000):
         recent.put(f"k{number}", [])
-        recent.touch("used")
+        recent.renew("used")
     recent.close()
     assert memory["used"][2:] == [1]
     assert memory["k19999"]
@@ -101,6 +101,6 @@ def test_nothing_is_written_when_nothing_changes() -> None:
             raise AssertionError("written")
 
     recent.open(Closed(memory))
-    recent.touch("a")
+    recent.renew("a")
     assert (recent.get("a"), recent.get("b")) == ([1], None)
     recent.close()
