@@ -40,6 +40,8 @@ _NAMES = (
 _MONTHS = {name: i for i, name in enumerate(_NAMES, 1)} | {name[:3]: i for i, name in enumerate(_NAMES, 1)}
 _SECONDS = {f"{i:02}": f"{i:02}" for i in range(60)} | {str(i): f"{i:02}" for i in range(10)}
 
+_TWO_DIGITS = frozenset(second for second in _SECONDS if len(second) == 2)
+
 _UNIX = re.compile(r"(-?)([0-9]{1,20})(?:\.([0-9]{1,30}))?")
 _UNIX_DIGITS = ((11, 0), (14, 3), (17, 6), (20, 9))  # up to so many digits: seconds with so many decimals
 
@@ -70,6 +72,7 @@ class Times:
         problems.check()
         self.yearless = any(form is not None and not {"Y", "y"} & form.groupindex.keys() for _, form in self._forms)
         self._minutes: dict[tuple[object, ...], tuple[datetime, str]] = {}
+        self._beginnings: dict[str, str] = {}  # of texts that end with their seconds: what comes before those
         self._latest = 0
         self.set_bound(time.time())
 
@@ -83,11 +86,14 @@ class Times:
         self._latest = latest
         if self.yearless:
             self._minutes.clear()
+            self._beginnings.clear()
         return self.yearless
 
     def __call__(self, text: str) -> str:
         if not text:
             raise ValueError("no time")
+        if (beginning := self._beginnings.get(text[:-2])) and text[-2:] in _TWO_DIGITS:
+            return f"{beginning}{text[-2:]}Z"
         unknown = ""
         if len(text) <= _LONGEST:
             for number, (name, form) in enumerate(self._forms):
@@ -95,7 +101,7 @@ class Times:
                     if form is None:
                         return _unix(text, UNIX[name])
                     if (match := form.fullmatch(text)) is not None:
-                        return self._convert(number, match)
+                        return self._convert(number, form, match)
                 except UnknownZoneError as error:
                     unknown = unknown or str(error)
                 except (ValueError, OverflowError):
@@ -108,23 +114,34 @@ class Times:
         shown = repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
         raise ValueError(f"{shown} does not match any time format: {names}")
 
-    def _convert(self, number: int, match: re.Match[str]) -> str:
-        parts = match.groupdict()
-        second = parts.pop("S", None) or "00"
-        fraction = parts.pop("f", None)
+    def _convert(self, number: int, form: re.Pattern[str], match: re.Match[str]) -> str:
+        text = match.string
+        second, fraction = "00", ""
+        begin, end = match.span("S") if "S" in form.groupindex else (len(text), len(text))
+        rest = end
+        if begin < end:
+            second = text[begin:end]
+        if "f" in form.groupindex:
+            first, last = match.span("f")
+            fraction = text[first:last]
+            if first == end + 1:  # else it stays in the key
+                rest = last
+        key = (number, text[:begin], text[rest:])
+        known = self._minutes.get(key)
+        if known is None:
+            known = self._minute(match.groupdict())
+            if len(self._minutes) >= _CACHED_MINUTES:
+                self._minutes.clear()
+                self._beginnings.clear()
+            self._minutes[key] = known
+        start, prefix = known
         if second == "60":
             second, fraction = "59", "999999"
+        elif number == 0 and end == len(text) and second in _TWO_DIGITS and not start.second:
+            self._beginnings[text[:begin]] = f"{prefix}:"
         second = _SECONDS.get(second, "")
         if not second:
             raise ValueError("no such second")
-        key = (number, *parts.values())
-        known = self._minutes.get(key)
-        if known is None:
-            known = self._minute(parts)
-            if len(self._minutes) >= _CACHED_MINUTES:
-                self._minutes.clear()
-            self._minutes[key] = known
-        start, prefix = known
         moment = f"{prefix}:{second}"
         if start.second:  # an offset with seconds, as zones had before about 1900
             moment = (start + timedelta(seconds=int(second))).isoformat()
