@@ -54,7 +54,8 @@ class Located(Protocol):
     """Optional, beside ``process`` or ``encode``: a stage that wants to know where the events come from.
 
     An enrich stage that has it stands directly after the parse stages, so that ``origin.places`` is aligned with its
-    events; for a write stage the places are those of the piece and not aligned.
+    events. One that reads no places says ``anywhere: ClassVar[bool] = True`` and may stand anywhere, also with `when`.
+    For a write stage the places are those of the piece and not aligned.
     """
 
     def locate(self, origin: Origin) -> None:

@@ -186,7 +186,8 @@ def _check_order(entries: list[Entry], report: Report) -> None:
             elif entry.spec and not entry.spec.only:
                 takes_all = entry
             continue
-        if entry.role == "enrich" and callable(getattr(entry.stage, "locate", None)):
+        located = callable(getattr(entry.stage, "locate", None)) and not getattr(entry.stage, "anywhere", False)
+        if entry.role == "enrich" and located:
             if first:
                 why = "it needs the place of each line, so it must come directly after the parse stages"
                 report.add(entry.path, f"comes after {first.use}; {why}")

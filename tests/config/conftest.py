@@ -80,6 +80,10 @@ class Place:
     def locate(self, batch): pass
 
 @dataclass
+class Clocked(Place):
+    anywhere: ClassVar[bool] = True
+
+@dataclass
 class Reserved:
     when: str = ""
     def process(self, events): return events

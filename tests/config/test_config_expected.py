@@ -130,6 +130,12 @@ def test_stages_that_make_no_chain_in_this_order(problems: Problems) -> None:
     ]
 
 
+def test_a_stage_that_reads_no_places_may_stand_anywhere(problems: Problems) -> None:
+    uses = ["Line", "function", 'Clocked"\nwhen = "a', "Place"]
+    (found,) = problems(SOURCE + "".join(f'[[stages]]\nuse = "stubs:{use}"\n' for use in uses))
+    assert "#4 stubs:Place: comes after stubs:function" in found
+
+
 def test_case_073_two_sinks_share_neither_a_file_nor_an_id(problems: Problems) -> None:
     sinks = ['path = "out/x"', 'path = "./out//x"\nid = "b"', 'path = "out/y"\nid = "c"', 'path = "out/z"\nid = "c"']
     found = problems(SOURCE + "".join(f'[[stages]]\nuse = "stubs:Out"\n{sink}\n' for sink in sinks))
