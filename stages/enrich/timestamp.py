@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -93,5 +92,6 @@ def _text(value: Any) -> str | None:
     if type(value) is int:
         return str(value) if abs(value) < 10**20 else "more than 20 digits"
     if type(value) is float:
-        return f"{Decimal(repr(value)):f}".removesuffix(".0") if math.isfinite(value) else repr(value)
+        text = repr(value)
+        return f"{Decimal(text):f}" if "e" in text else text.removesuffix(".0")
     return None
