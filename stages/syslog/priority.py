@@ -17,13 +17,17 @@ _SEVERITIES = {
     **{"panic": 0, "emergency": 0, "critical": 2, "error": 3, "warn": 4},
 }
 
-_LEVELS = "|".join(sorted(_SEVERITIES, key=len, reverse=True))
-WORDS = rf"(?:{'|'.join(_FACILITIES)})\.(?:{_LEVELS})"
-LIKE_WORDS = rf"[a-z]{{3,8}}[0-7]?\.(?:{_LEVELS})"  # found out faster
+_FACILITY = "|".join(_FACILITIES)
+_SEVERITY = "|".join(sorted(_SEVERITIES, key=len, reverse=True))
+WORDS = rf"(?:{_FACILITY})\.(?:{_SEVERITY})"
+LIKE_WORDS = rf"[a-z]{{3,8}}[0-7]?\.(?:{_SEVERITY})"  # found out faster
 LEVEL = "|".join(sorted({name.capitalize() for name in _SEVERITIES}))
-_PRIORITY = re.compile(
-    rf"<(?:([0-9]{{1,10}})|([0-9]{{1,2}})\.([0-7])|({WORDS}))>:? ?|({WORDS})(?:<[0-9]{{1,3}}>)?(?:: | )"
+_NUMBER = re.compile(r"<(?:([0-9]{1,10})|([0-9]{1,2})\.([0-7]))>:? ?")
+_WORDS = re.compile(
+    rf"<({_FACILITY})\.({_SEVERITY})>:? ?|({_FACILITY})\.({_SEVERITY})(?:<[0-9]{{1,3}}>)?(?:: | )"
+    rf"|({_FACILITY})(?:\|[a-z]{{3,8}})*:({_SEVERITY})(?:\|[a-z]{{3,8}})* "
 )
+_MESSAGE_ID = re.compile(rf"\[ID [0-9]{{1,10}} ({_FACILITY})\.({_SEVERITY})\]")
 
 Priority = dict[str, int]
 """The fields ``facility`` and ``severity``; empty where the line tells none."""
@@ -38,20 +42,23 @@ def of_level(word: str) -> Priority:
     return {"severity": _SEVERITIES[word.lower()]}
 
 
+def of_message(line: str, position: int) -> Priority:
+    """What Solaris puts in front of its messages: ``[ID 800047 auth.info]``."""
+    match = _MESSAGE_ID.match(line, position)
+    return {} if match is None else {"facility": _FACILITIES[match[1]], "severity": _SEVERITIES[match[2]]}
+
+
 def read_priority(line: str, position: int) -> tuple[Priority, int] | Fail:
     """What the line tells at that place, and where it goes on: ``<38>``, ``<auth.info>``, ``<4.6>`` (FreeBSD),
-    ``auth.info`` (BusyBox) or ``auth.info<38>:`` (rsyslog's ``pri-text``)."""
-    match = _PRIORITY.match(line, position)
-    if match is None:
-        return {}, position
-    number, facility, severity, *words = match.groups()
-    if number:
-        if int(number) > 191:
+    ``auth.info`` (BusyBox), ``auth|security:info`` (AIX) or ``auth.info<38>:`` (rsyslog's ``pri-text``)."""
+    if match := _NUMBER.match(line, position):
+        number, facility, severity = match.groups()
+        if number and int(number) > 191:
             return Fail("no_match", f"PRI {int(number)} is above 191, {place(line, match.start(1))}")
-        return of_number(int(number)), match.end()
-    if facility:
-        if int(facility) > 23:
+        if facility and int(facility) > 23:
             return Fail("no_match", f"facility {int(facility)} is above 23, {place(line, match.start(2))}")
-        return {"facility": int(facility), "severity": int(severity)}, match.end()
-    name, level = (words[0] or words[1]).split(".")
-    return {"facility": _FACILITIES[name], "severity": _SEVERITIES[level]}, match.end()
+        return of_number(int(number) if number else int(facility) * 8 + int(severity)), match.end()
+    if match := _WORDS.match(line, position):
+        facility, severity = filter(None, match.groups())
+        return {"facility": _FACILITIES[facility], "severity": _SEVERITIES[severity]}, match.end()
+    return {}, position

@@ -12,15 +12,17 @@ import re
 from tailrace.pipeline.batch import Event, Fail
 from tailrace.stages.patterns.place import place
 from tailrace.stages.patterns.reach import Reach
-from tailrace.stages.syslog.priority import LEVEL, LIKE_WORDS, Priority, of_level, read_priority
+from tailrace.stages.syslog.priority import LEVEL, LIKE_WORDS, Priority, of_level, of_message, read_priority
 from tailrace.stages.values.conversion import Column
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
 from tailrace.stages.values.zones import ABBREVIATIONS
 
 # A word behind the time is a zone if it is known as one; any other in capitals only where nothing else can stand.
 _ZONE = (
-    rf"(?:[Zz]| ?[+-][0-9]{{2}}(?::?[0-9]{{2}})?| (?:{ABBREVIATIONS}|[A-Z]{{1,5}}(?=: *%| [0-9]{{4}}[ :])"
-    r"|(?:[A-Z]{2,4}T|[A-Z]{2,5}(?= [a-z0-9._-]+ ))(?= [^ :]{1,255} [^ :\[]{1,255}(?:\[[^\]]{0,128}\])?: )))(?=[ :]|\Z)"
+    rf"(?:[Zz]| ?[+-][0-9]{{2}}(?::?[0-9]{{2}})?| (?:{ABBREVIATIONS}"
+    r"|[A-Z]{1,7}(?=: *%| [0-9]{4}[ :])|[A-Z][A-Za-z]{1,3}(?=: *%)"
+    r"|(?:[A-Z]{2,4}T|[A-Z]{2,5}(?= [a-z0-9._-]+ ))(?= [^ :]{1,255} [^ :\[]{1,255}(?:\[[^\]]{0,128}\])?: )"
+    r"))(?=[ :]|\Z)"
 )
 _CLOCK = rf"[0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}(?:[.,][0-9]{{1,12}})?(?:{_ZONE})?"
 _ISO = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt ]{_CLOCK}"
@@ -42,7 +44,7 @@ _SINCE_START = re.compile(rf"{_BEFORE}({_UPTIME})(?:: | )")
 _TIME_REACH = Reach(_TIME)
 
 _SECONDS = re.compile(r"\[[0-9]{1,11}\.[0-9]{1,9}\] ")  # OpenWrt's logread -t, behind the time
-_HOST = re.compile(r"(?!%)(?![^ ]*\[[0-9]*\] )([^ ]{0,254}[^ :])(?: (?::? *(?=%))?|: (?=%))")
+_HOST = re.compile(r"(?!%|--|last message repeated )(?![^ ]*\[[0-9]*\] )([^ ]{0,254}[^ :])(?: (?::? *(?=%))?|: (?=%))")
 _NUMBERED = re.compile(
     rf"(?:[0-9]{{1,12}}: +){{0,2}}(?:[*.;]?(?:{_DATE}|{_UPTIME}): +)?(?:%\$[^ ]{{1,64}}\$ +)?(?=%[A-Z])"
 )
@@ -58,6 +60,7 @@ _TAGS = [
         # "syslogd 1.4.1:", but not an address
         r"([A-Za-z][^ :\[]{0,63} (?!(?:[0-9]+\.){3}[0-9]+:)v?[0-9]+\.[0-9][^ :\[]{0,30})()():(?: |\Z)",
         r"([^ :\[]{1,255})\[([0-9]+)\]()(?: |\Z)",
+        r"(?![0-9])([^ :\[]{1,255})(?:\[([^\]]{1,128})\])?():",
     )
 ]
 """App, pid and severity. What has a pid in brackets is a tag, also with blanks in it."""
@@ -104,7 +107,7 @@ class Rfc3164:
             "host": host,
             "app": app,
             "pid": self._pids[pid],
-            **(of_level(level) if level else priority),
+            **(of_level(level) if level else priority or of_message(line, position)),
             "message": line[position:],
         }
 

@@ -24,7 +24,7 @@ _DIRECTIVES = {
     "S": r"(?P<S>[0-9]{1,2})",
     "f": r"(?P<f>[0-9]+)",
     "z": rf"(?P<z>[Zz]|{_OFFSET})",
-    "Z": rf"(?P<Z>[A-Za-z]{{1,6}}|(?:UTC|GMT)?{_OFFSET})",  # zones without letters are called -03; Java has GMT+02:00
+    "Z": rf"(?P<Z>[A-Za-z]{{1,7}}|(?:UTC|GMT)?{_OFFSET})",  # zones without letters are called -03; Java has GMT+02:00
     "a": r"[A-Za-z]{3,9}",
     "%": "%",
 }

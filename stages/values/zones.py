@@ -75,7 +75,7 @@ def at_abbreviation(local: datetime, word: str, zone: ZoneInfo) -> datetime:
             if str(aware.tzname()).upper() == name:
                 return local.replace(tzinfo=timezone(aware.utcoffset() or timedelta(0)))
     raise UnknownZoneError(
-        f"{word!r} is not a name of the zone {zone.key!r}; set timezone to the one it is of, such as 'Europe/Berlin'"
+        f"{word!r} is not a name of the zone {zone.key!r}; set timezone to the zone that the log is written in"
     )
 
 

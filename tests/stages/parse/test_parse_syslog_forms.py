@@ -59,6 +59,8 @@ def test_a_zone_behind_the_time(line: str, timestamp: str, host: str | None, app
         ("Apr  4 20:57:20 XYZ sw01 sshd[5]: x", "XYZ"),
         ("Apr  4 20:57:20 XYZ 2015 sw01 sshd[5]: x", "XYZ"),
         ("<189>94: *Feb 28 2010 00:20:10.663 EST: %SYS-5-CONFIG_I: x", "EST"),
+        ("Apr  4 20:57:20 OFFICE: %LINEPROTO-5-UPDOWN: x", "OFFICE"),
+        ("Apr  4 20:57:20 Zone: %LINEPROTO-5-UPDOWN: x", "Zone"),
     ],
 )
 def test_a_zone_that_is_not_known_is_neither_utc_nor_a_host(line: str, zone: str) -> None:
@@ -137,11 +139,20 @@ def test_the_time_since_a_device_started_is_no_timestamp(uptime: str) -> None:
         ("Connection from 10.0.0.1: ok", None, None, "Connection from 10.0.0.1: ok"),
         ("peer 10.0.0.1: ok", None, None, "peer 10.0.0.1: ok"),
         ("a message of [some] words: x", None, None, "a message of [some] words: x"),
+        ("app:a: b", "app", None, "a: b"),
+        ("app[7]:a", "app", 7, "a"),
         ("<1234> is: no priority", None, None, "<1234> is: no priority"),
     ],
 )
 def test_a_tag_with_blanks_or_more_behind_its_pid(text: str, app: str | None, pid: object, message: str) -> None:
     assert shown(f"Jul  3 10:00:00 mac {text}", "host", "app", "pid", "message") == ("mac", app, pid, message)
+
+
+@pytest.mark.parametrize(
+    "text", ["--- last message repeated 1 time ---", "last message repeated 2 times", "-- MARK --"]
+)
+def test_what_syslogd_says_itself_has_no_host(text: str) -> None:
+    assert shown(f"Dec  1 11:35:28 {text}", "host", "app", "message") == (None, None, text)
 
 
 def test_a_level_of_macos_is_the_severity() -> None:
@@ -171,6 +182,9 @@ def test_a_level_of_macos_is_the_severity() -> None:
         ("2015-03-27T13:06:56+01:00 host authpriv.notice sshd[1]: x", "host", "sshd", 10, 5),
         ("auth.info<38>: Mar 27 13:06:56 host app: x", "host", "app", 4, 6),
         ("<34> Oct 11 22:14:15 host su: x", "host", "su", 4, 2),
+        ("Mar 27 13:06:56 aix1 auth|security:info sshd[123]: x", "aix1", "sshd", 4, 6),
+        ("Mar 27 13:06:56 aix1 user:err|error app: x", "aix1", "app", 1, 3),
+        ("Mar 27 13:06:56 sun1 sshd[123]: [ID 800047 auth.info] x", "sun1", "sshd", 4, 6),
         ("Oct 11 22:14:15 mail.example.com app: x", "mail.example.com", "app", None, None),
     ],
 )
