@@ -36,8 +36,8 @@ _TIMES = ("%b %d %H:%M:%S", "rfc3339", "rfc3164")
 @dataclass
 class Syslog:
     """RFC 3164: ``timestamp host app pid message``; RFC 5424: also ``msgid`` and ``sd``. With a PRI both have
-    ``facility`` (0 to 23) and ``severity`` (0, emergency, to 7, debug), also where BusyBox, FreeBSD, AIX or Solaris write
-    words (``auth.info``); files often lack it, and then so does the event.
+    ``facility`` (0 to 23) and ``severity`` (0, emergency, to 7, debug), also where BusyBox, FreeBSD, AIX or Solaris
+    write words (``auth.info``); files often lack it, and then so does the event.
 
     ``timestamp`` is RFC 3339 in UTC. The classic form tells no year and no zone: it is taken to be in ``timezone`` (a
     name, or ``local``), and in the latest year that puts it not more than 7 days after the file's last write. ISO times
