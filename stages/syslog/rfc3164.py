@@ -35,7 +35,7 @@ _UPTIME = (
 
 # A number of the message, the device, another number, the part of it; the sign of a clock that is not set.
 _BEFORE = (
-    r":? *(?:([0-9]{1,12}): +)?(?:([^ :<]{1,255})(?:: +| (?=[A-Z0-9]+/)))?(?:[0-9]{1,12}: +)?"
+    r":? *(?:([0-9]{1,12}): +)?(?:([^ :<*]{1,255})(?:: +| (?=[A-Z0-9]+/)))?(?:[0-9]{1,12}: +)?"
     r"(?:[A-Z0-9]+(?:/[A-Z0-9]+)+:)?[*.;]?"
 )
 _TIME = rf"{_WEEKDAY}(?:({_ISO}|{_DATE})|({_UNIX}))(?::? +|\Z)"
@@ -44,7 +44,7 @@ _SINCE_START = re.compile(rf"{_BEFORE}({_UPTIME})(?:: | )")
 _TIME_REACH = Reach(_TIME)
 
 _SECONDS = re.compile(r"\[[0-9]{1,11}\.[0-9]{1,9}\] ")  # OpenWrt's logread -t, behind the time
-_HOST = re.compile(r"(?!%|--|last message repeated )(?![^ ]*\[[0-9]*\] )([^ ]{0,254}[^ :])(?: (?::? *(?=%))?|: (?=%))")
+_HOST = re.compile(r"(?!%|--|last message repeated )(?![^ ]*\[[0-9]*\] )([^ ]{0,254}[^ :])(?: +:? *(?=%)| |: +(?=%))")
 _NUMBERED = re.compile(
     rf"(?:[0-9]{{1,12}}: +){{0,2}}(?:[*.;]?(?:{_DATE}|{_UPTIME}): +)?(?:%\$[^ ]{{1,64}}\$ +)?(?=%[A-Z])"
 )

@@ -100,6 +100,7 @@ def test_a_zone_that_is_not_known_is_neither_utc_nor_a_host(line: str, zone: str
         ("Sep  6 09:25:12 r1 93: text: x", "2015-09-06T09:25:12Z", "r1", None, "93: text: x"),
         ("Sep  6 09:25:12 r1: %SYS-5-A: x", "2015-09-06T09:25:12Z", "r1", "%SYS-5-A", "x"),
         ("Oct 01 2014 22:14:15 fw01 : %ASA-6-302013: x", "2014-10-01T22:14:15Z", "fw01", "%ASA-6-302013", "x"),
+        ("2014-08-16T09:39:03Z fw01  : %FTD-1-430002: x", "2014-08-16T09:39:03Z", "fw01", "%FTD-1-430002", "x"),
         ("<166>:Oct 01 22:14:15 UTC: %ASA-session-6-3: x", "2015-10-01T22:14:15Z", None, "%ASA-session-6-3", "x"),
         ("<189>20: xr1 RP/0/RSP0/CPU0:Mar 27 13:06:56.1 UTC: ospf[9]: x", "2015-03-27T13:06:56.1Z", "xr1", "ospf", "x"),
     ],
