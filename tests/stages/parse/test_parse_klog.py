@@ -131,8 +131,13 @@ def test_the_zone_must_exist() -> None:
 
 @settings(max_examples=200)
 @given(lines_like(PLAIN, PAIRS, "I0230 13:06:56.123456 1 a.go:1] m", "W20150327 13:06:60.1 1 a.go:1] m", "E0327 13"))
-def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str]) -> None:
+def test_batch_equals_line_by_line(
+    same_line_by_line: Callable[[Parse, list[str]], None],
+    same_beside_several_lines: Callable[[Parse, list[str]], None],
+    lines: list[str],
+) -> None:
     same_line_by_line(Klog(), lines)
+    same_beside_several_lines(Klog(), lines)
 
 
 @pytest.mark.parametrize(

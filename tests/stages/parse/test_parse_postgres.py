@@ -222,11 +222,15 @@ def test_wrong_options_are_told(options: dict[str, str], message: str) -> None:
 @settings(max_examples=150)
 @given(lines_like(USUAL, LONG, "\tmore", USUAL.replace("01-30", "02-30"), USUAL.replace("[", "[] ")), lines_like(CSV))
 def test_batch_equals_line_by_line(
-    same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str], records: list[str]
+    same_line_by_line: Callable[[Parse, list[str]], None],
+    same_beside_several_lines: Callable[[Parse, list[str]], None],
+    lines: list[str],
+    records: list[str],
 ) -> None:
-    same_line_by_line(Postgres(), lines)
-    same_line_by_line(Postgres(prefix=LONG_PREFIX, timezone=BERLIN), lines)
-    same_line_by_line(Postgres(format="csv"), records)
+    for same in (same_line_by_line, same_beside_several_lines):
+        same(Postgres(), lines)
+        same(Postgres(prefix=LONG_PREFIX, timezone=BERLIN), lines)
+        same(Postgres(format="csv"), records)
 
 
 @pytest.mark.parametrize(

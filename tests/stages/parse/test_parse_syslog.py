@@ -196,8 +196,13 @@ def test_every_line_of_a_real_log_parses(real_lines: Callable[[str], list[str]],
         "Oct  1 22:14:15 CET h auth.info a b[1] (c[2]) <Notice>: x",
     )
 )
-def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str]) -> None:
+def test_batch_equals_line_by_line(
+    same_line_by_line: Callable[[Parse, list[str]], None],
+    same_beside_several_lines: Callable[[Parse, list[str]], None],
+    lines: list[str],
+) -> None:
     same_line_by_line(Syslog(), lines)
+    same_beside_several_lines(Syslog(), lines)
 
 
 @pytest.mark.parametrize(
