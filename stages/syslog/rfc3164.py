@@ -29,9 +29,7 @@ _ISO = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt ]{_CLOCK}"
 _DATE = rf"(?:[0-9]{{4}} )?[A-Z][a-z]{{2}} {{1,2}}[0-9]{{1,2}},?(?: [0-9]{{4}})? {_CLOCK}(?: [0-9]{{4}}(?=[ :]))?"
 _UNIX = r"[0-9]{9,11}\.[0-9]{3,9}(?= )"
 _WEEKDAY = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
-_UPTIME = (
-    r"(?:[0-9]+y[0-9]+w|[0-9]+w[0-9]+d|[0-9]+d[0-9]+h|[0-9]+:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?|\[ *[0-9]+\.[0-9]+\])"
-)
+_UPTIME = r"(?:[0-9]+y[0-9]+w|[0-9]+w[0-9]+d|[0-9]+d[0-9]+h|[0-9]+:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?)"
 
 # A number of the message, the device, another number, the part of it; the sign of a clock that is not set.
 _BEFORE = (
@@ -40,7 +38,7 @@ _BEFORE = (
 )
 _TIME = rf"{_WEEKDAY}(?:({_ISO}|{_DATE})|({_UNIX}))(?::? +|\Z)"
 _START = re.compile(_BEFORE + _TIME)
-_SINCE_START = re.compile(rf"{_BEFORE}({_UPTIME})(?:: | )")
+_SINCE_START = re.compile(rf"{_BEFORE}(?:({_UPTIME}): |(\[ *[0-9]+\.[0-9]+\]) )")
 _TIME_REACH = Reach(_TIME)
 
 _SECONDS = re.compile(r"\[[0-9]{1,11}\.[0-9]{1,9}\] ")  # OpenWrt's logread -t, behind the time
@@ -122,8 +120,9 @@ def _read_again(line: str, position: int, before: Priority) -> tuple[Priority, i
 
 def _fault(line: str, position: int) -> Fail:
     if match := _SINCE_START.match(line, position):
-        remedy = "`journalctl -o short-iso`" if match[3][0] == "[" else "Cisco's `service timestamps log datetime`"
-        why = f"{match[3]!r} is the time since the device started, and no date; {remedy} gives one"
-        return Fail(BAD_TIMESTAMP, f"{why}, {place(line, match.start(3))}")
+        found = match.lastindex or 0
+        remedy = "`journalctl -o short-iso`" if found == 4 else "Cisco's `service timestamps log datetime`"
+        why = f"{match[found]!r} is the time since the device started, and no date; {remedy} gives one"
+        return Fail(BAD_TIMESTAMP, f"{why}, {place(line, match.start(found))}")
     expected = "a time such as 'Mar 27 13:06:56' or '2015-03-27T13:06:56Z'"
     return Fail("no_match", _TIME_REACH.why(line, position, expected))

@@ -160,6 +160,7 @@ def test_another_bound_is_heeded() -> None:
         ("<192>Oct 11 22:14:15 h su: x", "no_match", "PRI 192 is above 191"),
         ("<192>1 - - - - - -", "no_match", "PRI 192"),
         ("<13>junk", "no_match", "at column 5: 'junk'"),
+        ("13:06:56 h su: x", "no_match", "expected a time such as"),
         ("Mar 27 13:06 h su: x", "no_match", "from column 1 on; it goes wrong at column 13: ' h su: x'"),
         ("2015-03-27_13:06:56 h x", "no_match", "it goes wrong at column 11: '_13:06:56 h x'"),
         ("Feb 30 12:00:00 h a: b", "bad_timestamp", "Feb 30"),
