@@ -24,7 +24,8 @@ _DIRECTIVES = {
     "S": r"(?P<S>[0-9]{1,2})",
     "f": r"(?P<f>[0-9]+)",
     "z": rf"(?P<z>[Zz]|{_OFFSET})",
-    "Z": rf"(?P<Z>[A-Za-z]{{1,7}}|(?:UTC|GMT)?{_OFFSET})",  # zones without letters are called -03; Java has GMT+02:00
+    # Zones without letters are called -03; Java has GMT+02:00, and names of the IANA database.
+    "Z": rf"(?P<Z>[A-Za-z]{{1,7}}|(?:UTC|GMT)?{_OFFSET}|[A-Z][A-Za-z]{{1,20}}(?:/[A-Za-z0-9_+-]{{1,30}}){{1,2}})",
     "a": r"[A-Za-z]{3,9}",
     "%": "%",
 }

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from tailrace.pipeline.keys import Problems
 from tailrace.stages.values.time_formats import CLF, UNIX, patterns_of
-from tailrace.stages.values.zones import UnknownZoneError, at_abbreviation, at_offset, zone_of
+from tailrace.stages.values.zones import UnknownZoneError, at_abbreviation, at_name, at_offset, zone_of
 
 __all__ = ["BAD_TIMESTAMP", "CLF", "DEFAULT_FORMATS", "Times"]
 
@@ -191,9 +191,11 @@ def _first(days: Sequence[date | None], latest: int) -> date:
 
 
 def _at(local: datetime, zone: str, here: ZoneInfo) -> datetime:
-    """``local`` in a zone told by name, or by an offset behind ``GMT``."""
+    """``local`` in a zone told by an abbreviation, by its name, or by an offset, also one behind ``GMT``."""
     if zone.isalpha():
         return at_abbreviation(local, zone, here)
+    if "/" in zone:
+        return at_name(local, zone)
     return local.replace(tzinfo=at_offset(zone.lstrip("UTCGM")))
 
 

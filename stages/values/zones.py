@@ -79,6 +79,14 @@ def at_abbreviation(local: datetime, word: str, zone: ZoneInfo) -> datetime:
     )
 
 
+def at_name(local: datetime, name: str) -> datetime:
+    """The naive time ``local`` in a zone of the IANA database."""
+    try:
+        return local.replace(tzinfo=ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownZoneError(f"there is no zone {name!r}") from None
+
+
 def at_offset(text: str) -> timezone:
     """The zone of ``Z``, ``+0100``, ``+01:00`` or ``-03``; ValueError: there is none."""
     if text in ("Z", "z"):

@@ -188,6 +188,7 @@ BERLIN = "Europe/Berlin"
         ("Europe/London", "2015-07-01 12:00:00 BST", "2015-07-01T11:00:00Z"),
         ("America/New_York", "2015-01-01 12:00:00 EST", "2015-01-01T17:00:00Z"),
         ("Asia/Kolkata", "2015-01-01 12:00:00 IST", "2015-01-01T06:30:00Z"),
+        ("UTC", "2015-07-01 12:00:00 Europe/Berlin", "2015-07-01T10:00:00Z"),
         ("America/Sao_Paulo", "2015-07-01 12:00:00 -03", "2015-07-01T15:00:00Z"),
     ],
 )
@@ -199,6 +200,11 @@ def test_an_abbreviation_of_the_zone_is_understood(zone: str, text: str, expecte
 def test_any_other_abbreviation_is_not_taken_for_utc(zone: str) -> None:
     with pytest.raises(ValueError, match=f"CEST': 'CEST' is not a name of the zone '{zone}'; set timezone to"):
         Times(DEFAULT_FORMATS, zone)("2015-07-01 12:00:00 CEST")
+
+
+def test_a_name_of_no_zone_is_not_taken_for_utc() -> None:
+    with pytest.raises(ValueError, match="Mars/Olympus': there is no zone 'Mars/Olympus'"):
+        Times()("2015-07-01 12:00:00 Mars/Olympus")
 
 
 @pytest.mark.parametrize("name", ["Asia/Tokyo", ":Asia/Tokyo", "FILE"])
