@@ -10,6 +10,7 @@ from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Whole
 from tailrace.stages.patterns.place import place
 from tailrace.stages.values.conversion import Kind, OnBadType, Types, excerpt
+from tailrace.stages.values.escapes import unescape
 from tailrace.stages.values.repeated import Duplicates, gather
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -24,13 +25,6 @@ _PAIRS = re.compile(
 _KEY = re.compile(r'[^ \t="]++')
 _PRI = re.compile(r"<([0-9]{1,10})>")
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_ESCAPE = re.compile(
-    r"\\(?:u([0-9A-Fa-f]{4})(?:\\u([Dd][C-Fc-f][0-9A-Fa-f]{2}))?"
-    r"|U(00(?:0[0-9A-Fa-f]|10)[0-9A-Fa-f]{4})|(x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)|(.))",
-    re.DOTALL,
-)
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f"}
-_ESCAPED |= {"a": "\a", "v": "\v", "'": "'"}
 
 
 @dataclass
@@ -85,7 +79,7 @@ class Logfmt:
             start, pri = match.end(), {"facility": number >> 3, "severity": number & 7}
         found = _PAIRS.findall(line.rstrip(" \t"), start)
         if "\\" in line:
-            found = [(key, equals, _unescape(quoted), plain, junk) for key, equals, quoted, plain, junk in found]
+            found = [(key, equals, unescape(quoted), plain, junk) for key, equals, quoted, plain, junk in found]
         pairs = [(key, quoted or plain if equals else True) for key, equals, quoted, plain, _ in found]
         event: Event = dict(pairs)
         if "" in event:
@@ -112,23 +106,3 @@ def _fault(line: str, start: int) -> str:
     if quoted is None:
         return f"the value of {key[0]!r} has no closing quote; it begins {place(line, position + 1)}"
     return f"expected a blank after the closing quote of {key[0]!r} {place(line, quoted.end())}"
-
-
-def _unescape(text: str) -> str:
-    return _ESCAPE.sub(_character, text)
-
-
-def _character(match: re.Match[str]) -> str:
-    code, low, long, run, other = match.groups()
-    if other is not None:
-        return _ESCAPED.get(other, match[0])
-    if run is not None:
-        data = bytes.fromhex(run.replace("\\", "").replace("x", ""))
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            return data.decode("latin-1")
-    first = int(long or code, 16)
-    if 0xD800 <= first < 0xDC00 and low:
-        return chr(0x10000 + ((first - 0xD800) << 10) + int(low, 16) - 0xDC00)
-    return "\ufffd" if 0xD800 <= first < 0xE000 else chr(first) + (_unescape(rf"\u{low}") if low else "")

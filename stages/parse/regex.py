@@ -28,9 +28,9 @@ class Regex:
     syntax is Python's; ``(?<name>...)``, ``\\z`` and POSIX classes (``[[:alpha:]]``, ASCII) are understood too. A group
     that is empty or took no part in the match is null.
     ``types`` converts groups: ``int`` and ``float`` (decimal, 64 bits), ``bool``, ``timestamp`` (to RFC 3339 in UTC:
-    ``time_formats`` in order, ``timezone`` for times without one; without a year, the latest that puts it not more than
-    7 days after the file's last write), ``ip``, ``string``. ``on_bad_type``: ``error`` makes the line a dead letter,
-    ``null`` or ``string`` keep it.
+    ``time_formats`` in order, see enrich.timestamp; ``timezone``, a name or ``local``, for times without one; without a
+    year, the latest that puts it not more than 7 days after the file's last write), ``ip``, ``string``.
+    ``on_bad_type``: ``error`` makes the line a dead letter, ``null`` or ``string`` keep it.
 
     Fails: ``no_match``, ``bad_type``, ``bad_timestamp``.
     """

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from time import perf_counter, thread_time
 
 from tailrace.stages.patterns.parts import Part, Row, take_apart
+from tailrace.stages.patterns.place import place
 from tailrace.stages.values.conversion import excerpt
 
 LONGEST = 16 * 1024  # characters of a line that is looked into
@@ -58,6 +59,13 @@ class Reach:
         except TimeoutError:
             return None
         return max(faults, key=lambda fault: fault.position)
+
+    def why(self, line: str, at: int, expected: str) -> str:
+        """What keeps the line from matching there, where ``expected`` are words for the pattern as a whole."""
+        fault = self.fault(line, at)
+        if fault is None or fault.position == at:
+            return f"expected {expected} {place(line, at)}"
+        return f"expected {expected} from column {at + 1} on; it goes wrong {place(line, fault.position)}"
 
     def _whole(self, row: _Sequence, look: _Look) -> Fault:
         fault = row.first_fault(look)

@@ -4,7 +4,8 @@ Names of months are English whatever ``LC_TIME`` says. Digits of a fraction are 
 microseconds of ``datetime``. A second 60 becomes 59.999999. A time without a zone is in the zone given; in the hour a
 clock change repeats or leaves out, the offset before the change is taken. A time without a year gets the latest year
 that puts it not later than 7 days after the day of a bound: no line of a file is from after its last write, and clocks
-may differ. 29 February gets the latest leap year of these.
+may differ. 29 February gets the latest leap year of these. A zone by name is UTC or one of the names of the zone given
+(``CET``, ``CEST``), and then tells the two hours of a clock change apart; of any other name nothing is known.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from tailrace.pipeline.keys import Problems
+from tailrace.stages.values.time_formats import CLF, UNIX, patterns_of
+from tailrace.stages.values.zones import UnknownZoneError, at_abbreviation, at_name, at_offset, zone_of
+
+__all__ = ["BAD_TIMESTAMP", "CLF", "DEFAULT_FORMATS", "Times"]
 
 BAD_TIMESTAMP = "bad_timestamp"
-CLF = "%d/%b/%Y:%H:%M:%S %z"  # the Common Log Format of Apache and nginx
 DEFAULT_FORMATS = ("rfc3339", "unix", CLF)
 
 _LONGEST = 64  # characters; no time is longer
@@ -28,29 +32,6 @@ _EPOCH_DAY = date(1970, 1, 1)
 _FAR_DAYS = 700_000  # some 1900 years
 _END = date.max.toordinal()
 _TOLERANCE = 7  # days by which a time without a year may lie after the bound: clocks differ, zones are mistaken
-_ZONE = r"(?P<z>[Zz]|[+-][0-9]{2}(?::?[0-9]{2}){0,2})"
-_RFC3339 = rf"%Y-%m-%d[Tt ]%H:%M:%S(?:[.,]%f)? ?(?:{_ZONE}|(?P<Z>UTC|GMT))?"
-
-_DIRECTIVES = {
-    "Y": r"(?P<Y>[0-9]{4})",
-    "y": r"(?P<y>[0-9]{2})",
-    "m": r"(?P<m>[0-9]{1,2})",
-    "b": r"(?P<b>[A-Za-z]{3,9})",
-    "d": r"(?P<d> ?[0-9]{1,2})",
-    "j": r"(?P<j>[0-9]{1,3})",
-    "H": r"(?P<H>[0-9]{1,2})",
-    "I": r"(?P<I>[0-9]{1,2})",
-    "p": r"(?P<p>[AaPp][Mm])",
-    "M": r"(?P<M>[0-9]{1,2})",
-    "S": r"(?P<S>[0-9]{1,2})",
-    "f": r"(?P<f>[0-9]+)",
-    "z": _ZONE,
-    "Z": r"(?P<Z>UTC|GMT)",
-    "a": r"[A-Za-z]{3,9}",
-    "%": "%",
-}
-_DIRECTIVES |= {"B": _DIRECTIVES["b"], "h": _DIRECTIVES["b"], "e": _DIRECTIVES["d"], "A": _DIRECTIVES["a"]}
-_SHORTHANDS = {"%T": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d", "%D": "%m/%d/%y"}
 
 _NAMES = (
     *("january", "february", "march", "april", "may", "june"),
@@ -59,32 +40,39 @@ _NAMES = (
 _MONTHS = {name: i for i, name in enumerate(_NAMES, 1)} | {name[:3]: i for i, name in enumerate(_NAMES, 1)}
 _SECONDS = {f"{i:02}": f"{i:02}" for i in range(60)} | {str(i): f"{i:02}" for i in range(10)}
 
-_UNIX = re.compile(r"([0-9]{1,11})(?:\.([0-9]+))?|(-?[0-9]{1,20})")
+_TWO_DIGITS = frozenset(second for second in _SECONDS if len(second) == 2)
+
+_UNIX = re.compile(r"(-?)([0-9]{1,20})(?:\.([0-9]{1,30}))?")
 _UNIX_DIGITS = ((11, 0), (14, 3), (17, 6), (20, 9))  # up to so many digits: seconds with so many decimals
 
 
 class Times:
     """A callable: the text of a time to RFC 3339 in UTC; ValueError when no format fits.
 
-    ``formats`` are tried in order: ``rfc3339`` (also with a blank for the T, or without a zone), ``unix`` (seconds,
-    milli-, micro- or nanoseconds, told apart by the number of digits), or directives of ``strptime`` (``%f`` takes
-    any number of digits). ``timezone`` is the name of a zone, for times that tell none. ValueError: all that is wrong
-    with either, by the keys ``time_formats`` and ``timezone``.
+    ``formats`` are tried in order: ``rfc3339`` (also with a blank for the T, or without a zone), ``rfc3164`` (``Mar 27
+    13:06:56``, also with a weekday, a year, a fraction or a zone), ``unix`` (seconds, milli-, micro- or nanoseconds,
+    told apart by the number of digits; ``unix_s``, ``unix_ms``, ``unix_us``, ``unix_ns``: of that unit), or directives
+    of ``strptime`` (``%f`` takes any number of digits). ``timezone`` is the name of a zone, or ``local``, for times
+    that tell none. ValueError: all that is wrong with either, by the keys ``key`` and ``timezone``.
     """
 
-    def __init__(self, formats: Sequence[str] = DEFAULT_FORMATS, timezone: str = "UTC") -> None:
+    def __init__(
+        self, formats: Sequence[str] = DEFAULT_FORMATS, timezone: str = "UTC", key: str = "time_formats"
+    ) -> None:
         problems = Problems()
         if not formats:
-            problems.add("time_formats", "is empty: give at least one format")
-        self._formats: list[tuple[str, re.Pattern[str] | None]] = []
+            problems.add(key, "is empty: give at least one format")
+        self._names = tuple(formats)
+        self._forms: list[tuple[str, re.Pattern[str] | None]] = []
         for index, name in enumerate(formats):
-            with problems.of(f"time_formats[{index}]"):
-                self._formats.append((name, None if name == "unix" else _compile(name)))
+            with problems.of(f"{key}[{index}]"):
+                self._forms += [(name, form) for form in ([None] if name in UNIX else patterns_of(name))]
         with problems.of("timezone"):
-            self._zone = _zone(timezone)
+            self._zone = zone_of(timezone)
         problems.check()
-        self._yearless = any(form is not None and not {"Y", "y"} & form.groupindex.keys() for _, form in self._formats)
+        self.yearless = any(form is not None and not {"Y", "y"} & form.groupindex.keys() for _, form in self._forms)
         self._minutes: dict[tuple[object, ...], tuple[datetime, str]] = {}
+        self._beginnings: dict[str, str] = {}  # of texts that end with their seconds: what comes before those
         self._latest = 0
         self.set_bound(time.time())
 
@@ -96,45 +84,64 @@ class Times:
         if latest == self._latest:
             return False
         self._latest = latest
-        if self._yearless:
+        if self.yearless:
             self._minutes.clear()
-        return self._yearless
+            self._beginnings.clear()
+        return self.yearless
 
     def __call__(self, text: str) -> str:
         if not text:
             raise ValueError("no time")
+        if (beginning := self._beginnings.get(text[:-2])) and text[-2:] in _TWO_DIGITS:
+            return f"{beginning}{text[-2:]}Z"
+        unknown = ""
         if len(text) <= _LONGEST:
-            for name, form in self._formats:
+            for number, (name, form) in enumerate(self._forms):
                 try:
                     if form is None:
-                        return _unix(text)
+                        return _unix(text, UNIX[name])
                     if (match := form.fullmatch(text)) is not None:
-                        return self._convert(name, match)
+                        return self._convert(number, form, match)
+                except UnknownZoneError as error:
+                    unknown = unknown or str(error)
                 except (ValueError, OverflowError):
                     continue  # the next format may fit
-        names = " or ".join(name for name, _ in self._formats[:_SHOWN_FORMATS])
-        if len(self._formats) > _SHOWN_FORMATS:
-            names += f" or {len(self._formats) - _SHOWN_FORMATS} more"
+        if unknown:
+            raise ValueError(f"{text!r}: {unknown}")
+        names = " or ".join(self._names[:_SHOWN_FORMATS])
+        if len(self._names) > _SHOWN_FORMATS:
+            names += f" or {len(self._names) - _SHOWN_FORMATS} more"
         shown = repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
         raise ValueError(f"{shown} does not match any time format: {names}")
 
-    def _convert(self, name: str, match: re.Match[str]) -> str:
-        parts = match.groupdict()
-        second = parts.pop("S", None) or "00"
-        fraction = parts.pop("f", None)
+    def _convert(self, number: int, form: re.Pattern[str], match: re.Match[str]) -> str:
+        text = match.string
+        second, fraction = "00", ""
+        begin, end = match.span("S") if "S" in form.groupindex else (len(text), len(text))
+        rest = end
+        if begin < end:
+            second = text[begin:end]
+        if "f" in form.groupindex:
+            first, last = match.span("f")
+            fraction = text[first:last]
+            if first == end + 1:  # else it stays in the key
+                rest = last
+        key = (number, text[:begin], text[rest:])
+        known = self._minutes.get(key)
+        if known is None:
+            known = self._minute(match.groupdict())
+            if len(self._minutes) >= _CACHED_MINUTES:
+                self._minutes.clear()
+                self._beginnings.clear()
+            self._minutes[key] = known
+        start, prefix = known
         if second == "60":
             second, fraction = "59", "999999"
+        elif number == 0 and end == len(text) and second in _TWO_DIGITS and not start.second:
+            self._beginnings[text[:begin]] = f"{prefix}:"
         second = _SECONDS.get(second, "")
         if not second:
             raise ValueError("no such second")
-        key = (name, *parts.values())
-        known = self._minutes.get(key)
-        if known is None:
-            known = self._minute(parts)
-            if len(self._minutes) >= _CACHED_MINUTES:
-                self._minutes.clear()
-            self._minutes[key] = known
-        start, prefix = known
         moment = f"{prefix}:{second}"
         if start.second:  # an offset with seconds, as zones had before about 1900
             moment = (start + timedelta(seconds=int(second))).isoformat()
@@ -147,9 +154,11 @@ class Times:
         day = self._date(parts)
         local = datetime(day.year, day.month, day.day, hour, minute)
         if text := parts.get("z"):
-            aware = local.replace(tzinfo=_offset(text))
+            aware = local.replace(tzinfo=at_offset(text))
+        elif text := parts.get("Z"):
+            aware = _at(local, text, self._zone)
         else:
-            aware = local.replace(tzinfo=UTC if parts.get("Z") else self._zone)
+            aware = local.replace(tzinfo=self._zone)
         start = aware.astimezone(UTC).replace(tzinfo=None)
         return start, start.isoformat()[:16]
 
@@ -181,45 +190,13 @@ def _first(days: Sequence[date | None], latest: int) -> date:
     raise ValueError("no such day")
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"{name!r} is unknown here; expected a name such as 'UTC' or 'Europe/Berlin' "
-            "(systems without a zone database need the package tzdata)"
-        ) from None
-
-
-def _compile(name: str) -> re.Pattern[str]:
-    if name == "rfc3339":
-        source, literal = _RFC3339, False
-    elif "%" in name:
-        source, literal = name, True
-        for short, meaning in _SHORTHANDS.items():
-            source = source.replace(short, meaning)
-    else:
-        raise ValueError(f"{name!r} is not a time format: expected 'rfc3339', 'unix' or directives such as '{CLF}'")
-    pattern = ""
-    for part in re.findall(r"%.?|\s+|[^%\s]+", source, re.DOTALL):
-        if part[0] == "%":
-            if part[1:] not in _DIRECTIVES:
-                raise ValueError(f"{part!r} is not known, in {name!r}; known: %{' %'.join(_DIRECTIVES)}")
-            pattern += _DIRECTIVES[part[1:]]
-        elif literal:
-            pattern += " +" if part.isspace() else re.escape(part)
-        else:
-            pattern += part
-    try:
-        form = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"a directive stands twice in {name!r} ({error.msg})") from None
-    groups = form.groupindex.keys()
-    if not ("j" in groups or ("d" in groups and {"m", "b"} & groups)):
-        raise ValueError(f"{name!r} has no day: expected %d with %m or %b, or %j")
-    if ("I" in groups) != ("p" in groups):
-        raise ValueError(f"{name!r} has one of %I and %p, which belong together")
-    return form
+def _at(local: datetime, zone: str, here: ZoneInfo) -> datetime:
+    """``local`` in a zone told by an abbreviation, by its name, or by an offset, also one behind ``GMT``."""
+    if zone.isalpha():
+        return at_abbreviation(local, zone, here)
+    if "/" in zone:
+        return at_name(local, zone)
+    return local.replace(tzinfo=at_offset(zone.lstrip("UTCGM")))
 
 
 def _hour(parts: dict[str, str | None]) -> int:
@@ -251,28 +228,15 @@ def _day_of_year(year: int, number: int) -> date | None:
     return day if day.year == year else None
 
 
-def _offset(text: str) -> timezone:
-    if text in ("Z", "z"):
-        return UTC
-    digits = text[1:].replace(":", "")
-    hours, minutes, seconds = int(digits[:2]), int(digits[2:4] or 0), int(digits[4:6] or 0)
-    if hours > 23 or minutes > 59 or seconds > 59:
-        raise ValueError("no such offset")
-    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return timezone(-offset if text[0] == "-" else offset)
-
-
-def _unix(text: str) -> str:
+def _unix(text: str, decimals: int | None) -> str:
+    """A count since 1970 of units that are so many decimals of a second; None: its digits tell."""
     match = _UNIX.fullmatch(text)
     if match is None:
         raise ValueError("no number")
-    seconds, fraction, number = match.groups()
-    if seconds is None:
-        digits = len(number.lstrip("-"))
-        decimals = next(decimals for limit, decimals in _UNIX_DIGITS if digits <= limit)
-        whole, rest = divmod(int(number), 10**decimals)
-        fraction = f"{rest:0{decimals}}" if decimals else None
-    else:
-        whole = int(seconds)
+    sign, number, rest = match.groups("")
+    if decimals is None:
+        decimals = next(decimals for limit, decimals in _UNIX_DIGITS if len(number) <= limit)
+    places = decimals + len(rest)
+    whole, fraction = divmod(int(sign + number + rest), 10**places)
     moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=whole)).isoformat()[:19]
-    return f"{moment}.{fraction}Z" if fraction else f"{moment}Z"
+    return f"{moment}.{fraction:0{places}}Z" if places else f"{moment}Z"

@@ -41,7 +41,11 @@ SAMPLES: dict[str, list[bytes]] = {
     "parse.syslog": [
         b"<34>Oct 11 22:14:15 mymachine su[12]: 'su root' failed",
         b'<165>1 2003-10-11T22:14:15.003Z host app - ID47 [x@1 a="1" b="\\]"][y] \xef\xbb\xbfbody',
+        b"<189>94: sw01: *Feb 28 2010 00:20:10.663 CEST: %SYS-5-CONFIG_I: x",
+        b"Oct 11 22:14:15 UTC mac auth.info Some App[12] (a[3]) <Notice>: x",
     ],
+    "parse.klog": [b'I0229 13:06:56.123456   77 sync.go:9] "a \\"b\\"" pod="c/d" n=3 e={X:1 Y:2}'],
+    "parse.postgres": [b"2022-01-30 00:08:42.390 UTC [15462] LOG:  checkpoint starting: time"],
     "parse.regex": [b"12 abc", b"7 x y"],
     "parse.kv": [b"a = 1 b=\"x \\\" y\" 'c d'=' ' e f=", b"a=1\tb"],
     "parse.cef": [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import locale
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from zoneinfo import TZPATH
 
 import pytest
 from hypothesis import given
@@ -41,6 +43,11 @@ def yearless(text: str, bound: str, zone: str = "UTC") -> str:
         ("1700000000123456", "2023-11-14T22:13:20.123456Z"),
         ("1700000000123456789", "2023-11-14T22:13:20.123456789Z"),
         ("-1", "1969-12-31T23:59:59Z"),
+        ("-1.5", "1969-12-31T23:59:58.5Z"),
+        ("1700000000123.4560", "2023-11-14T22:13:20.1234560Z"),
+        ("2015-05-17T10:05:03+01:00[Europe/Paris]", "2015-05-17T09:05:03Z"),
+        ("2015-05-17 10:05:03 GMT+02:00", "2015-05-17T08:05:03Z"),
+        ("2015-05-17 10:05:03 -03", "2015-05-17T13:05:03Z"),
     ],
 )
 def test_default_formats_give_rfc3339_in_utc(text: str, expected: str) -> None:
@@ -56,6 +63,15 @@ def test_default_formats_give_rfc3339_in_utc(text: str, expected: str) -> None:
         ("%a, %d %B %Y %T %Z", "Sun, 17 May 2015 10:05:03 GMT", "2015-05-17T10:05:03Z"),
         ("%Y-%j", "2016-366", "2016-12-31T00:00:00Z"),
         ("%F %T.%f%z", "2015-05-17 10:05:03.0000001+01:00", "2015-05-17T09:05:03.0000001Z"),
+        ("%a %b %e %T %Z %Y", "Sun May 17 10:05:03 UTC 2015", "2015-05-17T10:05:03Z"),
+        ("%Y-%m-%d %H:%M:%S %Z", "2015-05-17 10:05:03 -03", "2015-05-17T13:05:03Z"),
+        ("unix_s", "17000000000", "2508-09-16T06:13:20Z"),
+        ("unix_ms", "17", "1970-01-01T00:00:00.017Z"),
+        ("unix_us", "1700000000.25", "1970-01-01T00:28:20.00000025Z"),
+        ("unix_ns", "1700000000123456789", "2023-11-14T22:13:20.123456789Z"),
+        ("rfc3164", "May 17 2015 10:05:03.120 UTC", "2015-05-17T10:05:03.120Z"),
+        ("rfc3164", "2015 May  7 10:05:03", "2015-05-07T10:05:03Z"),
+        ("rfc3164", "Sun May 17 10:05:03 GMT 2015", "2015-05-17T10:05:03Z"),
         ("%b %d %Y 100%%", "May  7 2015 100%", "2015-05-07T00:00:00Z"),
     ],
 )
@@ -156,6 +172,55 @@ def test_in_a_clock_change_the_offset_before_it_is_taken() -> None:
     assert times("2015-03-29 02:30:00") == "2015-03-29T01:30:00Z", "the hour that does not exist"
 
 
+BERLIN = "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "expected"),
+    [
+        (BERLIN, "2022-01-30 00:08:42.390 CET", "2022-01-29T23:08:42.390Z"),
+        (BERLIN, "2022-07-30 00:08:42.390 CEST", "2022-07-29T22:08:42.390Z"),
+        (BERLIN, "2022-07-30 00:08:42 UTC", "2022-07-30T00:08:42Z"),
+        (BERLIN, "2015-10-25 02:30:00 CEST", "2015-10-25T00:30:00Z"),
+        (BERLIN, "2015-10-25 02:30:00 CET", "2015-10-25T01:30:00Z"),
+        (BERLIN, "2015-03-29 02:30:00 CET", "2015-03-29T01:30:00Z"),
+        (BERLIN, "2015-07-01 12:00:00 CET", "2015-07-01T11:00:00Z"),  # a clock that does not follow the season
+        ("Europe/London", "2015-07-01 12:00:00 BST", "2015-07-01T11:00:00Z"),
+        ("America/New_York", "2015-01-01 12:00:00 EST", "2015-01-01T17:00:00Z"),
+        ("Asia/Kolkata", "2015-01-01 12:00:00 IST", "2015-01-01T06:30:00Z"),
+        ("UTC", "2015-07-01 12:00:00 Europe/Berlin", "2015-07-01T10:00:00Z"),
+        ("America/Sao_Paulo", "2015-07-01 12:00:00 -03", "2015-07-01T15:00:00Z"),
+    ],
+)
+def test_an_abbreviation_of_the_zone_is_understood(zone: str, text: str, expected: str) -> None:
+    assert Times(["rfc3339"], zone)(text) == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_any_other_abbreviation_is_not_taken_for_utc(zone: str) -> None:
+    with pytest.raises(ValueError, match=f"CEST': 'CEST' is not a name of the zone '{zone}'; set timezone to"):
+        Times(DEFAULT_FORMATS, zone)("2015-07-01 12:00:00 CEST")
+
+
+def test_a_name_of_no_zone_is_not_taken_for_utc() -> None:
+    with pytest.raises(ValueError, match="Mars/Olympus': there is no zone 'Mars/Olympus'"):
+        Times()("2015-07-01 12:00:00 Mars/Olympus")
+
+
+@pytest.mark.parametrize("name", ["Asia/Tokyo", ":Asia/Tokyo", "FILE"])
+def test_local_is_the_zone_of_this_machine(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = next(path for path in map(Path, TZPATH) if (path / "Asia" / "Tokyo").exists())
+    monkeypatch.setenv("TZ", name.replace("FILE", str(directory / "Asia" / "Tokyo")))
+    times = Times(["rfc3339"], "local")
+    assert times("2015-05-17 10:05:03") == times("2015-05-17 10:05:03 JST") == "2015-05-17T01:05:03Z"
+
+
+def test_local_says_why_it_tells_no_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST")
+    with pytest.raises(ValueError, match="timezone: 'local' does not tell a zone: the variable TZ is 'CET-1CEST'"):
+        Times(["rfc3339"], "local")
+
+
 def test_names_of_months_do_not_follow_the_locale() -> None:
     before = locale.setlocale(locale.LC_TIME)
     try:
@@ -173,7 +238,7 @@ def test_names_of_months_do_not_follow_the_locale() -> None:
     ("formats", "zone", "message"),
     [
         ([], "UTC", "at least one"),
-        (["iso"], "UTC", "expected 'rfc3339', 'unix' or directives"),
+        (["iso"], "UTC", "expected 'rfc3339', 'rfc3164', 'unix', .* or directives"),
         (["%H:%M:%S"], "UTC", "has no day"),
         (["%Y-%m-%d %Q"], "UTC", "'%Q' is not known"),
         (["%Y-%m-%d %"], "UTC", "'%' is not known"),

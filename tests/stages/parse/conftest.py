@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.batch import Fail, Origin
+from tailrace.pipeline.batch import Fail, Lines, Origin
 from tailrace.pipeline.stage import Parse
 from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.pipeline.testing.doubles import origin
@@ -28,6 +28,19 @@ def same_line_by_line() -> Callable[[Parse, list[str]], None]:
         batch = [plain(entry) for entry in stage.parse(of("\n".join(lines)))]
         alone = [[plain(entry) for entry in stage.parse(of(line))] for line in lines]
         assert [[entry] for entry in batch] == alone
+
+    return check
+
+
+@pytest.fixture
+def same_beside_several_lines() -> Callable[[Parse, list[str]], None]:
+    """That a line comes to the same, whether or not another record of the batch holds a newline."""
+
+    def check(stage: Parse, lines: list[str]) -> None:
+        records = [line.encode("utf-8", "surrogatepass") for line in lines]
+        entries = [plain(entry) for entry in stage.parse(Lines.of(records, origin()))]
+        beside = [plain(entry) for entry in stage.parse(Lines.of([*records, b"a\nb"], origin()))]
+        assert beside[:-1] == entries
 
     return check
 

@@ -160,13 +160,14 @@ def test_another_bound_is_heeded() -> None:
         ("<192>Oct 11 22:14:15 h su: x", "no_match", "PRI 192 is above 191"),
         ("<192>1 - - - - - -", "no_match", "PRI 192"),
         ("<13>junk", "no_match", "at column 5: 'junk'"),
+        ("13:06:56 h su: x", "no_match", "expected a time such as"),
         ("Mar 27 13:06 h su: x", "no_match", "from column 1 on; it goes wrong at column 13: ' h su: x'"),
-        ("2015-03-27 13:06:56 h x", "no_match", "it goes wrong at column 11: ' 13:06:56 h x'"),
+        ("2015-03-27_13:06:56 h x", "no_match", "it goes wrong at column 11: '_13:06:56 h x'"),
         ("Feb 30 12:00:00 h a: b", "bad_timestamp", "Feb 30"),
         ("<13>1 2003-13-11T22:14:15Z h a - - - m", "bad_timestamp", "2003-13-11"),
         ("<13>1  - - - - -", "no_match", "expected the time, or -, at column 7: ' - - - - -'"),
         ("<13>1 - - -", "no_match", "expected a blank after the app at column 12, where the line ends"),
-        ("<13>1 - - - - - x", "no_match", "expected structured data, [id name=\"value\"] or -, at column 17: 'x'"),
+        ("<13>1 - - - - - [=]", "no_match", "from column 17 on; it goes wrong at column 18: '=]'"),
         ("<13>1 - - - - - [a", "no_match", "from column 17 on; it goes wrong at column 19, where the line ends"),
         ('<13>1 - - - - - [a b="c]', "no_match", 'structured data, [id name="value"] or -, from column 17 on; it goes'),
         ('<13>1 - - - - - [a b="c" d=e] m', "no_match", "it goes wrong at column 28: 'e] m'"),
@@ -190,10 +191,19 @@ def test_every_line_of_a_real_log_parses(real_lines: Callable[[str], list[str]],
 
 @settings(max_examples=300)
 @given(
-    lines_like(OLD, PRI, ISO, NEW, SD, "<192>Oct 11 22:14:15 h su: x", "Feb 30 10:00:00 h a: b", "Oct  1 22:14:15 h")
+    lines_like(
+        *(OLD, PRI, ISO, NEW, SD, "<192>Oct 11 22:14:15 h su: x", "Feb 30 10:00:00 h a: b", "Oct  1 22:14:15 h"),
+        "<189>94: sw01: *Feb 28 2010 00:20:10.663 CEST: %SYS-5-CONFIG_I: x",
+        "Oct  1 22:14:15 CET h auth.info a b[1] (c[2]) <Notice>: x",
+    )
 )
-def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]], None], lines: list[str]) -> None:
+def test_batch_equals_line_by_line(
+    same_line_by_line: Callable[[Parse, list[str]], None],
+    same_beside_several_lines: Callable[[Parse, list[str]], None],
+    lines: list[str],
+) -> None:
     same_line_by_line(Syslog(), lines)
+    same_beside_several_lines(Syslog(), lines)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +221,13 @@ def test_batch_equals_line_by_line(same_line_by_line: Callable[[Parse, list[str]
         "Oct  1 22:14:15 " + ":" * 100_000,
         "9" * 100_000,
         "<" * 100_000,
+        "Oct  1 22:14:15 h " + "a " * 50_000 + "[1]",
+        "Oct  1 22:14:15 h " + "a[1] (" * 20_000,
+        "Oct  1 22:14:15 " + "Z " * 50_000,
+        "Oct  1 22:14:15 XYZ " + "a" * 100_000,
+        "1: " * 30_000,
+        ":" + " " * 100_000,
+        "A/" * 50_000,
         "Oct  1 22:14:15 h\n" * 5_000 + "x",
         "<13>1 2003-10-11T22:14:15Z\n" * 4_000 + "x",
     ],
