@@ -15,7 +15,7 @@ from tailrace.pipeline.chain.outcome import clean
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.errors import MemoryFull, Reject, TimeBudget
 from tailrace.pipeline.outgoing import Payload
-from tailrace.pipeline.stage import Enrich, Parse, Write
+from tailrace.pipeline.stage import Enrich, Parse, Refreshed, Write
 
 T = TypeVar("T")
 Entries = list[Event | Fail]
@@ -43,6 +43,7 @@ class Step:
     own: bool = True  # a stage of the user's: it may give other events than it got
     id_field: str = ""  # of a parse stage: where a later stage writes the event id, which must stay unique
     memory: StageMemory | None = None
+    refresh: Callable[[float], Refreshed | None] | None = None
     verbatim: bool = field(init=False)  # of a parse stage: it is given lines with a terminal's colours in them
     _locate: Callable[[Origin], None] | None = field(init=False)
 

@@ -11,7 +11,8 @@ from tailrace.pipeline.chain.parsed import ParsedField, ParsedInto
 from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Identifies, Memory
+from tailrace.pipeline.stage import Identifies, Memory, Refreshes
+from tailrace.pipeline.telemetry import log
 from tailrace.stages.defaults import LINES
 
 
@@ -31,6 +32,8 @@ def build_steps(config: Config) -> list[Step]:
         inner: Any = stage.stage if isinstance(stage, ParsedField | ParsedInto) else stage
         if isinstance(getattr(type(inner), "memory", None), Memory):
             step.memory = inner.memory = StageMemory(room)
+        if isinstance(inner, Refreshes):
+            step.refresh = inner.refresh
         steps.append(step)
     _tell_plain(steps)
     if not any(step.role == "parse" and not step.only for step in steps):
@@ -60,8 +63,17 @@ def _tell_plain(steps: Sequence[Step]) -> None:
             step.stage.given_plain = plain
 
 
+def exposed(steps: Sequence[Step]) -> frozenset[str]:
+    """The stages that are given what a later one takes out: those up to the last that says `redacts`, or all."""
+    last = max((index for index, step in enumerate(steps) if getattr(step.stage, "redacts", False)), default=len(steps))
+    return frozenset(step.label for step in steps[: last + 1])
+
+
 def steps_from_json(data: bytes) -> Sequence[Step]:
-    return build_steps(Config.from_json(data))
+    """For a worker, which then also logs as the configuration says."""
+    config = Config.from_json(data)
+    log.configure(config.log)
+    return build_steps(config)
 
 
 def condition(text: str) -> Condition:

@@ -23,6 +23,7 @@ from tailrace.pipeline.batch import Origin
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import Made
+from tailrace.pipeline.chain.refreshing import Refreshing
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import memories
 from tailrace.pipeline.errors import TimeBudget
@@ -47,6 +48,7 @@ class Work:
     def __init__(self, steps: Sequence[Step], line_timeout: float) -> None:
         self._steps = steps
         self._memories = memories(steps)
+        self._refreshing = Refreshing(steps)
         self._chains: dict[str, Chain] = {}
         self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
@@ -57,6 +59,7 @@ class Work:
             memory.restore(remembered.get(label, {}))
 
     def begin(self, slot: Slot) -> None:
+        self._refreshing.refresh(monotonic())
         self._slot = slot
         self._asked = asked = slot.request()
         self._done = asked.begin

@@ -1,0 +1,297 @@
+"""Where texts hold what others should not read: finders by name, each telling (start, end) of every place.
+
+They are made for one long text in which many values stand, with NUL between them: no place holds a NUL, and what is
+found in a value is the same whatever stands beside it. Each looks first for something that is cheap to find and rare.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+
+Span = tuple[int, int]
+
+
+class Text:
+    """A text, and in small letters when somebody asks for that: the same length, so that places mean the same."""
+
+    __slots__ = ("_small", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._small: str | None = None
+
+    @property
+    def small(self) -> str:
+        if self._small is None:
+            small = self.text.lower()
+            if len(small) != len(self.text):  # a few letters become two
+                small = "".join(one if len(one) == 1 else "?" for one in map(str.lower, self.text))
+            self._small = small
+        return self._small
+
+    def places(self, word: str) -> Iterator[int]:
+        """Behind each ``word``, given in small letters, whatever its case in the text."""
+        return _behind(self.small, word)
+
+
+def _behind(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        at += len(word)
+        yield at
+        at = text.find(word, at)
+
+
+# E-mail addresses. What is before the "@" is whatever is no delimiter, since names may be of any script.
+
+_AT = re.compile(r"@|%40")
+_LOCAL = 64  # characters at most, RFC 5321, 4.5.3.1.1
+_BEFORE_LOCAL = re.compile(r"""(?s:.*)[\s\x00"'`<>()\[\]{},;:=/\\|&?!@]""")
+_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}(?!\w)")
+
+
+def email(given: Text) -> Iterator[Span]:
+    """``ann@example.com``, also with ``%40``, as in an URL."""
+    text = given.text
+    if "@" not in text and "%40" not in text:
+        return
+    for found in _AT.finditer(text):
+        at = found.start()
+        before = text[max(0, at - _LOCAL) : at]
+        delimiter = _BEFORE_LOCAL.match(before)
+        start = at - len(before) + (delimiter.end() if delimiter else 0)
+        if start < at and (domain := _DOMAIN.match(text, found.end())):
+            yield start, domain.end()
+
+
+# Payment cards, ISO/IEC 7812: known first digits, the lengths that go with them, and the check digit.
+
+# What most digits are not is asked first; the groups of all cards begin with four digits.
+_CARD = re.compile(r"[2-6][0-9][0-9][0-9](?=[ -]?[0-9]{2})(?<![0-9A-Za-z_].{4})(?<![0-9]\..{4})(?=(?:[ -]?[0-9]){8})")
+_CARD_DIGITS = {count: re.compile(rf"(?:[0-9][ -]?){{{count - 1}}}[0-9](?![0-9A-Za-z_])") for count in range(12, 20)}
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # twice a digit, and the digits of that added up
+
+
+def card(given: Text) -> Iterator[Span]:
+    """A number with or without single blanks or hyphens in it."""
+    text = given.text
+    for found in _CARD.finditer(text):
+        start = found.start()
+        if end := _card_end(text, start):
+            yield start, end
+
+
+def is_card(number: int) -> bool:
+    text = str(number)
+    return text[0] in "23456" and 12 <= len(text) <= 19 and _card_end(text, 0) == len(text)
+
+
+def _card_end(text: str, start: int) -> int:
+    """Where a card ends that begins there; 0: there is none."""
+    head = re.sub("[ -]", "", text[start : start + 8])
+    for count in _card_lengths(head):
+        if found := _CARD_DIGITS[count].match(text, start):
+            digits = [int(one) for one in found[0] if one not in " -"]
+            if (sum(digits[-1::-2]) + sum(_DOUBLED[one] for one in digits[-2::-2])) % 10 == 0:
+                return found.end()
+    return 0
+
+
+def _card_lengths(head: str) -> tuple[int, ...]:
+    """How many digits a card has that begins so, the most first."""
+    two, four = int(head[:2]), int(head[:4])
+    if head[0] == "4":
+        return (19, 16, 13)
+    if two in (34, 37):
+        return (15,)
+    if two in (36, 38, 39) or 3000 <= four <= 3059:
+        return (14,)
+    if 51 <= two <= 55 or 2200 <= four <= 2204 or 2221 <= four <= 2720:
+        return (16,)
+    if head[0] == "6" or 3528 <= four <= 3589:
+        return (19, 18, 17, 16)
+    return (19, 18, 17, 16, 15, 14, 13, 12) if two in (50, 56, 57, 58) else ()
+
+
+# Bank accounts, ISO 13616: a country, two check digits, and as many characters as that country's have.
+
+_IBAN = re.compile(r"[A-Z][A-Z][0-9][0-9](?=[ ]?[0-9A-Z])(?<![0-9A-Za-z_].{4})")
+_IBAN_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO", 16: "BE", 18: "DK FI FK FO GL NL", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK",
+        21: "CH HR LI LV", 22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR", 27: "BI DJ FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HU LB NI PL SV", 29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC", 32: "LC",
+        33: "RU",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+_IBAN_REST = {
+    length: re.compile(rf"(?:[ ]?[0-9A-Z]){{{length - 4}}}(?![0-9A-Za-z_])") for length in set(_IBAN_LENGTHS.values())
+}
+
+
+def iban(given: Text) -> Iterator[Span]:
+    """In capitals, with or without single blanks in it."""
+    text = given.text
+    for found in _IBAN.finditer(text):
+        length = _IBAN_LENGTHS.get(found[0][:2])
+        rest = _IBAN_REST[length].match(text, found.end()) if length else None
+        if rest and int("".join(str(int(one, 36)) for one in (rest[0] + found[0]).replace(" ", ""))) % 97 == 1:
+            yield found.start(), rest.end()
+
+
+# Addresses.
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"(?<![0-9A-Za-z])(?<![0-9]\.){_OCTET}(?:\.{_OCTET}){{3}}(?![0-9A-Za-z]|\.[0-9])")
+_IPV4_MIDDLE = re.compile(r"\.[0-9]{1,3}(?=\.[0-9]{1,3}\.)")
+_IPV6_MIDDLE = re.compile(r":[0-9A-Fa-f]{0,4}:(?:(?<=::)|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:)")
+_IPV6_LONGEST = 64  # characters, with what may stand around one that is told below
+_NOT_IPV6 = re.compile(r"(?s:.*)[^0-9A-Fa-f:.]")
+_IPV6_REST = re.compile(r"[0-9A-Fa-f:.]*+")
+
+
+def ipv4(given: Text) -> Iterator[Span]:
+    text = given.text
+    until = 0
+    for middle in _IPV4_MIDDLE.finditer(text):  # few dots are followed so: by far faster than to try at each digit
+        at = middle.start()
+        for start in range(max(until, at - 3), at):
+            if found := _IPV4.match(text, start):
+                until = found.end()
+                yield found.span()
+                break
+
+
+def ipv6(given: Text) -> Iterator[Span]:
+    """Not ``::`` alone."""
+    text = given.text
+    until = 0
+    for middle in _IPV6_MIDDLE.finditer(text):
+        at = middle.start()
+        if at < until:
+            continue
+        before = text[max(until, at - _IPV6_LONGEST) : at]
+        other = _NOT_IPV6.match(before)
+        start = at - len(before) + (other.end() if other else 0)
+        until = _IPV6_REST.match(text, at).end()  # type: ignore[union-attr]  # it matches the empty text, too
+        if until - start <= _IPV6_LONGEST and (span := _ipv6_in(text, start, until)):
+            yield span
+
+
+def _ipv6_in(text: str, start: int, end: int) -> Span | None:
+    """Of a run of hexadecimal digits, colons and dots: the address without what belongs to the text before it, a colon
+    or a sentence that ends in a dot, and without a port or the text's own dots and colons behind it."""
+    if end < len(text) and text[end].isalnum():
+        return None
+    start = max(start, text.rfind(".", start, text.find(":", start)) + 1)
+    ends = [end]
+    for _ in range(3):
+        ends.append(max(text.rfind(":", start, ends[-1]), text.rfind(".", start, ends[-1])))
+    firsts = [start + 1] if text[start] == ":" else []
+    if text[start] == ":" or not start or not text[start - 1].isalnum():
+        firsts.insert(0, start)
+    for first in firsts:
+        for last in ends:
+            run = text[first : max(last, first)]
+            if run.count(":") >= 2 and run != "::" and _is_ipv6(run):
+                return first, last
+    return None
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+# Tokens and passwords, by the word before them.
+
+_TOKEN = re.compile(r"(?:[ \t]|%20|\+){1,4}([0-9A-Za-z._~+/=-]+)")
+_JWT = re.compile(r"eyJ[0-9A-Za-z_.-]*+")  # begins with {" in base64; its parts are joined by dots
+
+
+def bearer(given: Text) -> Iterator[Span]:
+    """The word behind ``Bearer``, and JSON Web Tokens wherever they are."""
+    for at in given.places("bearer"):
+        if token := _TOKEN.match(given.text, at):
+            yield token.span(1)
+    if "eyJ" in given.text:
+        for token in _JWT.finditer(given.text):
+            if token[0].rstrip(".").count(".") >= 2:
+                yield token.start(), token.start() + len(token[0].rstrip("."))
+
+
+_KEYS = "api|access|account|auth|encryption|private|secret|shared|signing"  # of the many, those that are secret
+_BEFORE_KEY = re.compile(rf"(?s:.*)(?:{_KEYS})[ _-]?")
+_LONGEST_BEFORE_KEY = 16
+_REST_OF_WORD = {
+    "pass": r"(?:(?i:w(?:or[dt]|d)|phrase)[\w-]{0,24}|(?i:code)|(?<![A-Za-z]....))",  # not "bypass"
+    "pwd": r"(?<![A-Za-z]...)",
+    "secret": r"[\w-]{0,24}",
+    "token": "",
+    "key": "",
+    "credential": "[sS]?",
+}
+_QUOTED = (
+    r"""(?:\\{0,3}["'])?(?:[ \t]{1,4}=>?[ \t]{0,4}|=>?|[ \t]{0,4}(?::|%3[Dd])[ \t]{0,4})(?:"""
+    r"""\\{1,3}"((?:[^"\\\x00]|\\+[^"\\\x00])*+)"""  # in a JSON text that stands in a JSON text
+    r"""|"((?:[^"\\\x00]|\\[^\x00])*+)"""
+    r"""|'([^'\x00]*+)"""
+)
+_PLAIN = 4  # the group of a value without quotes
+_OR_PLAIN = r"""|((?!\\{1,3}")[^\s"'&<\x00]++)"""
+_AFTER_WORD = {
+    word: (re.compile(f"{rest}{_QUOTED})"), re.compile(f"{rest}{_QUOTED}{_OR_PLAIN})"))
+    for word, rest in _REST_OF_WORD.items()
+}
+_USER_INFO = re.compile(r"[^\s/:@\"'<>\x00]{0,256}:([^\s/@\"'<>\x00]{1,256})@")
+
+SECRET_NAME = (
+    r"(?i:.*(?:passw(?:or[dt]|d)[\w-]{0,24}|passphrase|passcode|secret[\w-]{0,24}|token|credentials?"
+    rf"|(?:{_KEYS})[ _-]?key)|(?:.*[^a-z])?(?:pass|pwd))\Z"
+)
+"""The name of a field whose value is a secret, whatever it is."""
+
+
+def password_kv(given: Text) -> Iterator[Span]:
+    """The value behind ``password=``, ``"api_key": `` and the like, and the password in ``https://user:password@host``.
+    Quoted, it ends at the quote; else at a blank, a quote, ``&`` or ``<``."""
+    text = given.text
+    for word, (quoted, any_value) in _AFTER_WORD.items():
+        until = 0  # a plain value inside of another ends where that does
+        for at in given.places(word):
+            if word == "key" and not _BEFORE_KEY.fullmatch(
+                given.small, max(0, at - len(word) - _LONGEST_BEFORE_KEY), at - len(word)
+            ):
+                continue
+            value = (quoted if at < until else any_value).match(text, at)
+            if value is None:
+                continue
+            first, last = value.span(value.lastindex or 0)
+            until = max(until, last)
+            if value.lastindex == _PLAIN:
+                plain = value[_PLAIN]
+                last = first + len(plain.rstrip(",;" if any(one in plain for one in "([{") else ",;)}]"))
+            if first < last:
+                yield first, last
+    for at in _behind(text, "://"):
+        if value := _USER_INFO.match(text, at):
+            yield value.span(1)
+
+
+PRESETS: dict[str, Callable[[Text], Iterator[Span]]] = {
+    "email": email,
+    "card": card,
+    "iban": iban,
+    "ipv4": ipv4,
+    "ipv6": ipv6,
+    "bearer": bearer,
+    "password_kv": password_kv,
+}
