@@ -127,6 +127,16 @@ class Remarks(Protocol):
         ...
 
 
+@runtime_checkable
+class Holds(Protocol):
+    """Optional: a stage that holds much in memory whatever it is given, in each process that it is built in."""
+
+    @property
+    def held_bytes(self) -> int:
+        """About so much, for the memory ceiling that ``check`` tells; twice as much while it is read anew."""
+        ...
+
+
 Marks = Mapping[str, Any]
 """How far a sink is durable: a JSON value for each destination, written and read back by the sink alone."""
 

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
+from sys import getsizeof
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -22,6 +24,7 @@ PlainKind = Literal["int", "float", "bool", "ip", "string"]
 Row = dict[str, Any]
 
 VALUE = "value"  # the column of a JSON object that has one value for each key
+_SAMPLE = 1000  # rows
 _LONGEST = 1 << 20  # characters of a value in CSV
 
 
@@ -37,6 +40,13 @@ class Table:
         if key in self.rows:
             self.twice.append(key)
         self.rows[key] = row
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about: as the first rows are, so are all."""
+        some = list(islice(self.rows.items(), _SAMPLE))
+        of_some = sum(getsizeof(key) + getsizeof(row) + sum(map(getsizeof, row.values())) for key, row in some)
+        return getsizeof(self.rows) + (of_some * len(self.rows) // len(some) * 5 // 4 if some else 0)
 
     def shaped(self, columns: Mapping[str, str], types: Mapping[str, PlainKind], *, ignore_case: bool) -> Table:
         """With these columns only, under these names, of these types. ValueError."""

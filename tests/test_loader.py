@@ -103,7 +103,7 @@ def test_two_configurations_have_modules_of_one_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("use", "problem"),
     [
-        ("enrich.sett", 'there is no stage enrich.sett; did you mean "enrich.set"? (known: enrich.filter, '),
+        ("enrich.sett", 'there is no stage enrich.sett; did you mean "enrich.set"? (known: enrich.'),
         ("filter", '"filter" is not a stage; expected "parse.NAME", "enrich.NAME" or "write.NAME", or your own as '
          '"module:Name"; did you mean "enrich.filter"?'),
         ("parse.filter", 'there is no stage parse.filter; did you mean "enrich.filter"?'),

@@ -16,7 +16,8 @@ from tailrace.stages.reloaded import Reloaded
 from tailrace.stages.values.addresses import Address, AddressField
 from tailrace.stages.values.conversion import excerpt
 
-REMEMBERED = 16_384  # addresses, about 3 MB
+REMEMBERED = 16_384  # addresses
+_ADDRESS, _NETWORK = 200, 200  # bytes that one takes
 
 _LINE = re.compile(r"([^\s,]+)(?:\s*,\s*|\s+)(\S.*)")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -74,6 +75,10 @@ class Cidr:
     def remarks(self) -> Sequence[str]:
         return [f"{self.path}: {one}" for one in self._file.value.remarks] if self._file else []
 
+    @property
+    def held_bytes(self) -> int:
+        return (self._file.value if self._file else self._networks).count * _NETWORK + REMEMBERED * _ADDRESS
+
     def process(self, events: list[Event]) -> list[Event | Fail]:
         into = self.into
         entries: list[Event | Fail] = []
@@ -128,6 +133,10 @@ class Networks:
         if key in table and where:
             self.remarks.append(f"{where}{network} is there twice; its label is {label!r}, no longer {table[key]!r}")
         table[key] = label
+
+    @property
+    def count(self) -> int:
+        return sum(len(table) for tables in self._tables.values() for table in tables.values())
 
     def find(self, address: Address) -> str | None:
         number = int(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from maxminddb import Reader
 
 Facts = dict[str, Any]
+
+_REMEMBERED = 1500  # bytes: what is known of an address
 
 _PLACES: dict[str, tuple[str | int, ...]] = {
     "city_name": ("city", "names"),
@@ -61,7 +64,7 @@ class Geoip:
     into: str = "geo"
     fields: list[str] = dataclass_field(default_factory=list)  # of those above; empty: all that there are
     locale: str = "en"
-    cache_size: Annotated[int, Whole(1, 10_000_000, "an address that is remembered takes about 1 KiB")] = 10_000
+    cache_size: Annotated[int, Whole(1, 10_000_000, "an address that is remembered takes about 1.5 KB")] = 10_000
     required: bool = False
     reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0
 
@@ -88,6 +91,10 @@ class Geoip:
         if done is not None and not done.problem:
             self._addresses.forget()
         return done
+
+    @property
+    def held_bytes(self) -> int:
+        return os.path.getsize(self.database) + self.cache_size * _REMEMBERED
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         into = self.into

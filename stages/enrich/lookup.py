@@ -96,6 +96,10 @@ class Lookup:
         names = ", ".join(map(excerpt, twice[:_TOLD]))
         return [f"{self.path}: there twice, the last one counts: {names}{more}"]
 
+    @property
+    def held_bytes(self) -> int:
+        return self._file.value.size
+
     def process(self, events: list[Event]) -> list[Event | Fail]:
         rows, field, into = self._file.value.rows, self.field, self.into
         entries: list[Event | Fail] = []

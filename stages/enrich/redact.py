@@ -33,7 +33,7 @@ class Redact:
     - ``email``: also with ``%40`` for the ``@``;
     - ``card``: numbers of payment cards, by their first digits, length and check digit; also whole numbers;
     - ``iban``: in capitals, by country, length and check digits;
-    - ``ipv4``, ``ipv6``;
+    - ``ipv4``, ``ipv6``: not ``::`` and what ends in ``.0.0.0``, which are no hosts;
     - ``bearer``: the word behind ``Bearer``, and JSON Web Tokens;
     - ``password_kv``: what follows ``password=``, ``"api_key": `` and the like, the password in an URL, and the values
       of fields with such a name (password, passwd, pwd, passphrase, passcode, secret, token, api_key, credentials ...).

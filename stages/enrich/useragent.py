@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 LONGEST = 1024  # characters; what follows tells no more, and costs time
 
+_RULES = 32 << 20  # bytes: the library's rules, ready for use
+_REMEMBERED = 1500  # bytes: a text and what it says
+
 Agent = dict[str, dict[str, str]]
 
 _TABLETS = ("iPad", "Kindle", "Nexus 7", "Nexus 9", "Nexus 10")  # what the families of tablets begin with
@@ -38,7 +41,7 @@ class Useragent:
 
     field: str = "agent"
     into: str = "user_agent"
-    cache_size: Annotated[int, Whole(1, 10_000_000, "a text that is remembered takes about 1 KiB")] = 10_000
+    cache_size: Annotated[int, Whole(1, 10_000_000, "a text that is remembered takes about 1.5 KB")] = 10_000
     required: bool = False
 
     def __post_init__(self) -> None:
@@ -49,6 +52,10 @@ class Useragent:
         problems.check()
         resolve = _resolver()
         self._agent = lru_cache(self.cache_size)(lambda text: _agent(text, resolve(text)))
+
+    @property
+    def held_bytes(self) -> int:
+        return _RULES + self.cache_size * _REMEMBERED
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         field, into, agent_of = self.field, self.into, self._agent

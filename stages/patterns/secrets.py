@@ -156,6 +156,7 @@ _IPV6_REST = re.compile(r"[0-9A-Fa-f:.]*+")
 
 
 def ipv4(given: Text) -> Iterator[Span]:
+    """Not those that end in ``.0.0.0``: no host has such an address, but many a version is written so."""
     text = given.text
     until = 0
     for middle in _IPV4_MIDDLE.finditer(text):  # few dots are followed so: by far faster than to try at each digit
@@ -163,7 +164,8 @@ def ipv4(given: Text) -> Iterator[Span]:
         for start in range(max(until, at - 3), at):
             if found := _IPV4.match(text, start):
                 until = found.end()
-                yield found.span()
+                if not found[0].endswith(".0.0.0"):
+                    yield found.span()
                 break
 
 

@@ -45,6 +45,22 @@ def test_a_run_with_a_worker_looks_things_up(config: Path, tailrace: Run) -> Non
     assert json.loads((config.parent / "out/all.ndjson").read_text()) == {"server": "web1", "owner": "shop"}
 
 
+def test_the_memory_ceiling_has_the_tables_in_each_process_and_twice_where_they_are_read_anew(
+    config: Path, tailrace: Run
+) -> None:
+    def ceiling(workers: int) -> float:
+        write(config, LOOKUP, workers=workers)
+        (line,) = [line for line in tailrace("check")[1].splitlines() if line.endswith(" while they are read anew")]
+        return float(line.split()[0])
+
+    rows = "".join(f"host{number},team{number},{'x' * 1000}\n" for number in range(10_000))
+    (config.parent / "hosts.csv").write_text(f"host,team,text\n{rows}")
+    one = ceiling(0) / 2  # with the text, which is left out, there would be ten times as much
+    assert 1 < one < 10
+    assert round(ceiling(1) / one) == 3
+    assert round(ceiling(3) / one) == 7
+
+
 def test_check_tells_that_dead_letters_hold_what_is_redacted(config: Path, tailrace: Run) -> None:
     hint = "! enrich.redact: dead letters hold the lines as they were"
     write(config, "enrich.redact")
