@@ -143,7 +143,7 @@ def _remarks(config: Config, steps: Sequence[Step]) -> Iterator[tuple[str, str]]
             yield from ((_HINT, f"{step.label}: {remark}") for remark in step.stage.remarks())
     redacting = [step.label for step in steps if getattr(step.stage, "redacts", False)]
     if redacting and config.dead_letters.raw == "keep":
-        what = f"{', '.join(redacting)}: dead letters hold the lines as they were"
+        what = f"{', '.join(redacting)}: dead letters hold the lines as they were, and the log quotes them"
         yield _HINT, f'{what}; [dead_letters] raw = "omit" leaves them out'
 
 

@@ -125,11 +125,17 @@ def _open(path: str) -> Reader:
     import maxminddb
 
     try:
-        return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
+        reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
     except OSError:
         raise
     except Exception as error:  # of the many that a broken file can make of its metadata
         raise ValueError(f"is not a database in MaxMind's format: {error}") from error
+    try:
+        for first in range(256):  # all over the file
+            reader.get(ipaddress.IPv4Address(first << 24 | 0x010101))
+    except Exception as error:
+        raise ValueError(f"is damaged: {error}") from error
+    return reader
 
 
 def _of_places(reader: Reader) -> bool:

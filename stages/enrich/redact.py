@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +21,7 @@ SECRET = "secret"  # the group of a pattern  # noqa: S105
 KEY_LENGTH = 16  # characters at least: a shorter key is found by trying
 HASH_DIGITS = 32  # of 64: 128 bits, so that no two values will ever have the same
 LEAST_CARD = 10**11
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _BETWEEN = "\0"  # stands between values while they are looked through together
 
 
@@ -34,7 +35,7 @@ class Redact:
     - ``card``: numbers of payment cards, by their first digits, length and check digit; also whole numbers;
     - ``iban``: in capitals, by country, length and check digits;
     - ``ipv4``, ``ipv6``: not ``::`` and what ends in ``.0.0.0``, which are no hosts;
-    - ``bearer``: the word behind ``Bearer``, and JSON Web Tokens;
+    - ``bearer``: the word behind ``Bearer``, a name and password behind ``Basic``, and JSON Web Tokens;
     - ``password_kv``: what follows ``password=``, ``"api_key": `` and the like, the password in an URL, and the values
       of fields with such a name (password, passwd, pwd, passphrase, passcode, secret, token, api_key, credentials ...).
 
@@ -86,35 +87,35 @@ class Redact:
         self._put = self._replacement()
 
     def process(self, events: list[Event]) -> list[Event]:
-        containers = self._containers(events)
-        values = [value for one in containers for value in (one.values() if isinstance(one, dict) else one)]
+        containers, values = self._inside(events)
         texts = [value for value in values if isinstance(value, str)]
         redacted = self._redacted(texts)
         if redacted is not texts:
             _exchange(containers, str, redacted, self.method == "remove")
-        if self._cards and any(type(value) is int and value >= LEAST_CARD for value in values):
+        if self._cards and [value for value in values if type(value) is int and value >= LEAST_CARD]:
             numbers = [value for value in values if type(value) is int]
             exchanged = [self._put(str(one)) if one >= LEAST_CARD and is_card(one) else one for one in numbers]
             _exchange(containers, int, exchanged, self.method == "remove")
         return events
 
-    def _containers(self, events: list[Event]) -> list[Container]:
-        """The events and all tables and lists in them; named fields are redacted on the way."""
-        found: list[Container] = []
+    def _inside(self, events: list[Event]) -> tuple[list[Container], list[Any]]:
+        """The events with all tables and lists in them, and what these hold; named fields are redacted on the way."""
+        containers: list[Container] = []
+        values: list[Any] = []
+        seen = set(map(id, events))  # what stands in several places is taken once
         level: list[Container] = list(events)
         while level:
             if self._named is not None:
                 for one in level:
                     if isinstance(one, dict):
                         self._redact_named(one, self._named)
-            found += level
-            inner: list[Container] = []
-            for one in level:
-                items: Iterable[Any] = one.values() if isinstance(one, dict) else one
-                if nested := [item for item in items if isinstance(item, (dict, list, tuple))]:
-                    inner += [_listed(one, item) if isinstance(item, tuple) else item for item in nested]
-            level = inner
-        return found
+            held = [value for one in level for value in (one.values() if isinstance(one, dict) else one)]
+            containers += level
+            values += held
+            if _SCALARS.issuperset(map(type, held)):
+                break
+            level = [inner for one in level for inner in _nested(one, seen)]
+        return containers, values
 
     def _redact_named(self, table: dict[str, Any], named: FieldPatterns) -> None:
         for name in named[tuple(table)]:
@@ -216,11 +217,13 @@ def _is(value: Any, kind: type) -> bool:
     return isinstance(value, str) if kind is str else type(value) is int
 
 
-def _listed(container: Container, item: tuple[Any, ...]) -> list[Any]:
-    """The tuple as a list, in its place."""
-    made = list(item)
-    places: Iterable[Any] = container if isinstance(container, dict) else range(len(container))
+def _nested(container: Container, seen: set[int]) -> Iterator[Container]:
+    """The tables and lists in it that were not seen yet. A tuple becomes a list, in its place."""
+    places: Iterable[Any] = list(container) if isinstance(container, dict) else range(len(container))
     for place in places:
-        if container[place] is item:
-            container[place] = made
-    return made
+        item = container[place]
+        if isinstance(item, tuple):
+            item = container[place] = list(item)
+        if isinstance(item, (dict, list)) and id(item) not in seen:
+            seen.add(id(item))
+            yield item

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 
 Span = tuple[int, int]
@@ -215,19 +216,32 @@ def _is_ipv6(text: str) -> bool:
 
 # Tokens and passwords, by the word before them.
 
-_TOKEN = re.compile(r"(?:[ \t]|%20|\+){1,4}([0-9A-Za-z._~+/=-]+)")
+_TOKEN = re.compile(r"(?:[ \t:=]|%20|\+){1,4}([0-9A-Za-z._~+/=-]+)")
+_BASIC = re.compile(r"(?:[ \t]|%20|\+){1,4}([0-9A-Za-z+/]{4,1024}+={0,2})")
 _JWT = re.compile(r"eyJ[0-9A-Za-z_.-]*+")  # begins with {" in base64; its parts are joined by dots
 
 
 def bearer(given: Text) -> Iterator[Span]:
-    """The word behind ``Bearer``, and JSON Web Tokens wherever they are."""
+    """The word behind ``Bearer``, a name and password behind ``Basic``, and JSON Web Tokens wherever they are."""
     for at in given.places("bearer"):
         if token := _TOKEN.match(given.text, at):
+            yield token.span(1)
+    for at in given.places("basic"):
+        if (token := _BASIC.match(given.text, at)) and _is_basic(token[1]):
             yield token.span(1)
     if "eyJ" in given.text:
         for token in _JWT.finditer(given.text):
             if token[0].rstrip(".").count(".") >= 2:
                 yield token.start(), token.start() + len(token[0].rstrip("."))
+
+
+def _is_basic(token: str) -> bool:
+    """Whether it is `name:password` in base64, and not a word of a sentence."""
+    try:
+        text = b64decode(token.rstrip("=") + "=" * (-len(token.rstrip("=")) % 4)).decode()
+    except ValueError:
+        return False
+    return ":" in text and text.isprintable()
 
 
 _KEYS = "api|access|account|auth|encryption|private|secret|shared|signing"  # of the many, those that are secret

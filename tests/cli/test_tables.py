@@ -86,4 +86,6 @@ def test_a_secret_is_in_neither_output_state_nor_log(config: Path, tailrace: Run
             assert b"hunter2" not in path.read_bytes(), path
     assert json.loads((config.parent / "out/all.ndjson").read_text()) == {"zero": 1, "to": "[REDACTED]", "y": 1}
     assert "hunter2" not in "".join(tailrace("dlq", command)[1] for command in ("list", "export"))
-    assert tailrace("dlq", "show", "1")[0] == 0
+    shown = tailrace("dlq", "show", "1")[1]
+    assert "\nlength        16 bytes, not kept\n" in shown
+    assert "\nline\n" not in shown

@@ -44,6 +44,8 @@ def found(preset: str, text: str) -> list[str]:
         ("ipv6", "at the face.2001:db8::2", ["2001:db8::2"]),
         ("ipv6", "04:25:21 00:1a:2b:3c:4d:5e std::vector Foo::Bar :: a:b:c:d", []),
         ("bearer", "Authorization: Bearer abc.def-9, BEARER%20xyz", ["abc.def-9", "xyz"]),
+        ("bearer", "Basic dXNlcjpwYXNz, basic dTpwYXNzdw==; basic understanding of Basic Auth",
+         ["dXNlcjpwYXNz", "dTpwYXNzdw=="]),
         ("bearer", "t=eyJhbGciOi.eyJzdWIi.sig-_ and eyJust", ["eyJhbGciOi.eyJzdWIi.sig-_"]),
         ("password_kv", "password=hunter2&x=1 PASSWORD: abc, pwd='a b' DB_PASSWORD = q",
          ["hunter2", "abc", "a b", "q"]),

@@ -123,6 +123,15 @@ def test_a_file_that_is_cut_short_in_place_neither_kills_nor_replaces(city: Path
     assert geo(stage, "192.0.2.1")["country_code"] == "US"
 
 
+def test_a_file_with_a_hole_in_it_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.mmdb", "Test-City", {f"{n}.0.0.0/8": {**CITY, "n": n} for n in range(1, 200)})
+    data = path.read_bytes()
+    middle = data.index(b"Springfield")
+    path.write_bytes(data[: middle - 200] + bytes(2000) + data[middle + 1800 :])
+    with pytest.raises(ValueError, match=r"database: .*c\.mmdb: is damaged: "):
+        Geoip(str(path), "ip")
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -52,6 +52,14 @@ def test_values_at_any_depth_and_names_stay() -> None:
     assert redact(event, mask="*") == {"a": {"ann@example.com": ["x", ["*"], {"n": ["*", 1]}]}, "b": []}
 
 
+def test_what_stands_in_several_places_is_redacted_once() -> None:
+    shared: dict[str, Any] = {"a": "ann@example.com", "b": "clean", "c": CARD}
+    shared["itself"] = shared
+    result = redact({"x": shared, "y": [shared, "bob@example.com"], "z": "clean too"}, method="remove")
+    assert result == {"x": shared, "y": [shared, ""], "z": "clean too"}
+    assert {name: value for name, value in shared.items() if name != "itself"} == {"b": "clean"}
+
+
 def test_a_card_may_be_a_whole_number() -> None:
     event = {"n": CARD, "list": [CARD, 5], "other": CARD + 1, "true": True, "big": 2**63}
     assert redact(event) == {
