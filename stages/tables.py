@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -62,15 +62,16 @@ class Table:
         shaped = Table(names=self.names, twice=self.twice)
         for key, row in self.rows.items():
             named = {columns[name]: value for name, value in row.items() if name in columns} if columns else row
+            _check_plain(named, key)
             shaped.add(key.casefold() if ignore_case else key, named)
         return shaped
 
 
-def read_table(path: str, form: str, key: str, delimiter: str, table: str) -> Table:
-    """ValueError, OSError."""
+def read_table(path: str, form: str, key: str, delimiter: str, table: str, columns: Collection[str]) -> Table:
+    """ValueError, OSError. ``columns`` that are needed, empty: all; others may be left out."""
     if form == "csv":
         return _read_csv(path, key, delimiter)
-    return _read_json(path, key) if form == "json" else _read_sqlite(path, table, key)
+    return _read_json(path, key) if form == "json" else _read_sqlite(path, table, key, columns)
 
 
 def _read_csv(path: str, key: str, delimiter: str) -> Table:
@@ -133,7 +134,7 @@ def _json_rows(content: Any, key: str) -> Iterator[tuple[str, Row]]:
         if key:
             raise ValueError("is an object, whose names are the keys; `key` is for a list of objects")
         for name, value in content.items():
-            yield name, _plain_row(value if isinstance(value, dict) else {VALUE: value}, repr(name))
+            yield name, value if isinstance(value, dict) else {VALUE: value}
         return
     rows = content if isinstance(content, list) else None
     if rows is None:
@@ -143,30 +144,29 @@ def _json_rows(content: Any, key: str) -> Iterator[tuple[str, Row]]:
     for number, item in enumerate(rows, 1):
         if not isinstance(item, dict) or key not in item:
             raise ValueError(f"item {number}: expected an object with {key!r}, found {excerpt(item)}")
-        row = _plain_row(item, f"item {number}")
-        yield _key_text(row.pop(key), f"item {number}"), row
+        yield _key_text(item.pop(key), f"item {number}"), item
 
 
-def _read_sqlite(path: str, table: str, key: str) -> Table:
+def _read_sqlite(path: str, table: str, key: str, columns: Collection[str]) -> Table:
     import sqlite3
 
     with open(path, "rb"):  # a plain reason when it cannot be read
         pass
     try:
         with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as database:
-            columns = database.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
-            names = [name for (name,) in columns]
+            names = [name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))]
             if not names:
                 tables = database.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
                 has = ", ".join(repr(name) for (name,) in tables) or "none"
                 raise ValueError(f"has no table {table!r}; it has {has}")
-            at = _columns(names, key)
+            _columns(names, key)
             found = Table(names=[name for name in names if name != key])
-            for values in database.execute(f"SELECT * FROM {_quoted(table)}"):  # noqa: S608  quoted
-                row = dict(zip(names, values, strict=True))
-                if row[names[at]] is not None:  # no value is equal to it
-                    name = _key_text(row.pop(key), "a row")
-                    found.add(name, _plain_row(row, f"row {excerpt(name)}"))
+            wanted = [name for name in names if name == key or not columns or name in columns]
+            query = f"SELECT {', '.join(map(_quoted, wanted))} FROM {_quoted(table)}"  # noqa: S608  quoted
+            for values in database.execute(query):
+                row = dict(zip(wanted, values, strict=True))
+                if row[key] is not None:  # no value is equal to it
+                    found.add(_key_text(row.pop(key), "a row"), row)
     except sqlite3.Error as error:
         raise ValueError(f"cannot be read as a database: {error}") from error
     return found
@@ -184,15 +184,17 @@ def _key_text(value: Any, where: str) -> str:
     raise ValueError(f"{where}: the key is {excerpt(value)}, expected a text or a whole number")
 
 
-def _plain_row(row: Row, where: str) -> Row:
+def _check_plain(row: Row, key: str) -> None:
     for name, value in row.items():
-        if isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
-            raise ValueError(f"{where}: {name!r} is an integer of more than 64 bits")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{where}: {name!r} is a number that JSON cannot hold")
+        problem = ""
         if value is not None and not isinstance(value, (str, int, float, bool)):
-            raise ValueError(f"{where}: {name!r} is {excerpt(value)}, expected a text, a number, true, false or null")
-    return row
+            problem = f"is {excerpt(value)}, expected a text, a number, true, false or null"
+        elif isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
+            problem = "is an integer of more than 64 bits"
+        elif isinstance(value, float) and not math.isfinite(value):
+            problem = "is a number that JSON cannot hold"
+        if problem:
+            raise ValueError(f"row {excerpt(key)}: {name!r} {problem}")
 
 
 def _refuse_constant(name: str) -> None:

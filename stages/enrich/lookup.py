@@ -77,8 +77,10 @@ class Lookup:
         problems.check()
         columns = self.columns if isinstance(self.columns, dict) else {name: name for name in self.columns}
 
+        needed = {*columns, *self.types} if columns else ()
+
         def read(path: str) -> Table:
-            found = read_table(path, form, self.key, self.delimiter, self.table)
+            found = read_table(path, form, self.key, self.delimiter, self.table, needed)
             return found.shaped(columns, self.types, ignore_case=self.ignore_case)
 
         with problems.of("path"):

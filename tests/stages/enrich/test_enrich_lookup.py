@@ -88,16 +88,18 @@ def test_json(tmp_path: Path, content: Any, key: str) -> None:
 def test_sqlite(tmp_path: Path) -> None:
     path = tmp_path / "users #1.db"
     with closing(sqlite3.connect(path)) as database:
-        database.execute('CREATE TABLE "the users" (id INTEGER, name TEXT)')
-        database.execute("INSERT INTO \"the users\" VALUES (7, 'ann'), (8, 'bob'), (NULL, 'x')")
+        database.execute('CREATE TABLE "the users" (id INTEGER, name TEXT, picture BLOB)')
+        database.execute("INSERT INTO \"the users\" VALUES (7, 'ann', x'00'), (8, 'bob', NULL), (NULL, 'x', NULL)")
         database.commit()
-    stage = Lookup(str(path), "uid", key="id", table="the users")
+    stage = Lookup(str(path), "uid", key="id", table="the users", columns=["name"])
     assert add(stage, uid=7) == {"uid": 7, "name": "ann"}
     assert add(stage, uid="8") == {"uid": "8", "name": "bob"}
     with pytest.raises(ValueError, match="has no table 'user'; it has 'the users'"):
         Lookup(str(path), "uid", key="id", table="user")
-    with pytest.raises(ValueError, match="has no column 'uid', which `key` names; it has 'id', 'name'"):
+    with pytest.raises(ValueError, match="has no column 'uid', which `key` names; it has 'id', 'name', 'picture'"):
         Lookup(str(path), "uid", key="uid", table="the users")
+    with pytest.raises(ValueError, match=r"row '7': 'picture' is b'\\x00', expected a text"):
+        Lookup(str(path), "uid", key="id", table="the users")
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE \"the users\" SET name = 'eve' WHERE id = 7")
         database.commit()
@@ -148,10 +150,10 @@ def test_keys_that_are_there_twice_are_told_and_the_last_counts(tmp_path: Path) 
         ("t.json", "{", {}, "Expecting property name"),
         ("t.json", "[" * 100_000, {}, "is nested too deeply"),
         ("t.json", "7", {}, "holds 7; expected an object or a list"),
-        ("t.json", '{"a": {"b": []}}', {}, r"'a': 'b' is \[\], expected a text, a number"),
-        ("t.json", '{"a": 1e999}', {}, "'a': 'value' is a number that JSON cannot hold"),
+        ("t.json", '{"a": {"b": []}}', {}, r"row 'a': 'b' is \[\], expected a text, a number"),
+        ("t.json", '{"a": 1e999}', {}, "row 'a': 'value' is a number that JSON cannot hold"),
         ("t.json", '{"a": NaN}', {}, "holds NaN, which is not JSON"),
-        ("t.json", '{"a": 99999999999999999999}', {}, "'a': 'value' is an integer of more than 64 bits"),
+        ("t.json", '{"a": 99999999999999999999}', {}, "row 'a': 'value' is an integer of more than 64 bits"),
         ("t.json", '[{"a": 1}]', {}, "`key` must say which member"),
         ("t.json", '[{"a": 1}]', {"key": "b"}, "item 1: expected an object with 'b'"),
         ("t.json", '[{"a": 1.5}]', {"key": "a"}, "item 1: the key is 1.5"),
