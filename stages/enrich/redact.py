@@ -36,11 +36,12 @@ class Redact:
     - ``iban``: in capitals, by country, length and check digits;
     - ``ipv4``, ``ipv6``: not ``::`` and what ends in ``.0.0.0``, which are no hosts;
     - ``bearer``: the word behind ``Bearer``, a name and password behind ``Basic``, and JSON Web Tokens;
-    - ``password_kv``: what follows ``password=``, ``"api_key": `` and the like, the password in an URL, and the values
+    - ``password_kv``: what follows ``password=``, ``"api_key": `` and the like, the password in a URL, and the values
       of fields with such a name (password, passwd, pwd, passphrase, passcode, secret, token, api_key, credentials ...).
 
-    ``patterns`` are regular expressions of your own: what the group ``secret`` matches is replaced, or else all of the
-    match. ``fields`` are names or globs of fields, at any depth, that are replaced as a whole.
+    ``patterns`` are regular expressions of your own, also for whole numbers: what the group ``secret`` matches is
+    replaced, or else all of the match. ``fields`` are names or globs of fields, at any depth, that are replaced as a
+    whole.
 
     ``method``: ``mask`` puts the text ``mask`` in place; ``hash`` the first 32 digits of an HMAC-SHA-256 with ``key``,
     the same for the same value; ``remove`` cuts it out, and the field with it if nothing is left. There is no hash
@@ -92,10 +93,9 @@ class Redact:
         redacted = self._redacted(texts)
         if redacted is not texts:
             _exchange(containers, str, redacted, self.method == "remove")
-        if self._cards and [value for value in values if type(value) is int and value >= LEAST_CARD]:
-            numbers = [value for value in values if type(value) is int]
-            exchanged = [self._put(str(one)) if one >= LEAST_CARD and is_card(one) else one for one in numbers]
-            _exchange(containers, int, exchanged, self.method == "remove")
+        numbers = [value for value in values if type(value) is int]
+        if self._patterns or (self._cards and numbers and max(numbers) >= LEAST_CARD):
+            _exchange(containers, int, list(map(self._number, numbers)), self.method == "remove")
         return events
 
     def _inside(self, events: list[Event]) -> tuple[list[Container], list[Any]]:
@@ -125,8 +125,14 @@ class Redact:
             if self.method == "remove":
                 del table[name]
             else:
-                text = value if isinstance(value, str) else orjson.dumps(value, default=repr).decode()
-                table[name] = self._put(text)
+                table[name] = self._put(value if isinstance(value, str) else _as_text(value))
+
+    def _number(self, number: int) -> int | str:
+        text = str(number)
+        if self._cards and number >= LEAST_CARD and is_card(number):
+            return self._put(text)
+        spans = _merged(self._own([text]))
+        return self._cut(text, spans) if spans else number
 
     def _redacted(self, texts: list[str]) -> list[str]:
         """The same list if nothing is found."""
@@ -143,15 +149,20 @@ class Redact:
     def _spans(self, joined: str, texts: list[str]) -> list[Span]:
         given = Text(joined)
         spans = [span for find in self._finders for span in find(given)]
+        return _merged(spans + self._own(texts))
+
+    def _own(self, texts: list[str]) -> list[Span]:
+        """Where the patterns of one's own match, in all the texts together."""
+        spans = []
         for pattern, group in self._patterns:
             start = 0
             for text in texts:
                 for found in pattern.finditer(text):
-                    first, last = found.span(group)
+                    first, last = found.span(group) if found[group] is not None else found.span()
                     if first < last:
                         spans.append((start + first, start + last))
                 start += len(text) + 1
-        return _merged(spans)
+        return spans
 
     def _cut(self, text: str, spans: list[Span]) -> str:
         put, at = self._put, 0
@@ -168,6 +179,13 @@ class Redact:
             return lambda text: hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:HASH_DIGITS]
         put = self.mask if self.method == "mask" else ""
         return lambda _: put
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return orjson.dumps(value, default=repr).decode()
+    except TypeError:  # what JSON cannot hold
+        return repr(value)
 
 
 def _compiled(pattern: str) -> tuple[re.Pattern[str], str | int]:

@@ -54,7 +54,7 @@ _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}(?!\w)")
 
 
 def email(given: Text) -> Iterator[Span]:
-    """``ann@example.com``, also with ``%40``, as in an URL."""
+    """``ann@example.com``, also with ``%40``, as in a URL."""
     text = given.text
     if "@" not in text and "%40" not in text:
         return
@@ -151,7 +151,7 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?<![0-9A-Za-z])(?<![0-9]\.){_OCTET}(?:\.{_OCTET}){{3}}(?![0-9A-Za-z]|\.[0-9])")
 _IPV4_MIDDLE = re.compile(r"\.[0-9]{1,3}(?=\.[0-9]{1,3}\.)")
 _IPV6_MIDDLE = re.compile(r":[0-9A-Fa-f]{0,4}:(?:(?<=::)|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:)")
-_IPV6_LONGEST = 64  # characters, with what may stand around one that is told below
+_IPV6_LONGEST = 64  # characters of a run that may hold one: an address has 45 at most
 _NOT_IPV6 = re.compile(r"(?s:.*)[^0-9A-Fa-f:.]")
 _IPV6_REST = re.compile(r"[0-9A-Fa-f:.]*+")
 

@@ -101,6 +101,9 @@ def test_patterns_of_ones_own() -> None:
         "n": "id=#;x",
         "o": "#",
     }
+    assert redact({"n": 123456789, "m": 12}, presets=[], patterns=[r"\d{9}"]) == {"n": "[REDACTED]", "m": 12}
+    either = {"m": "a1 b2"}
+    assert redact(either, presets=[], patterns=[r"a(?P<secret>\d)|b\d"], mask="#") == {"m": "a# #"}
     anchored = {"m": "x A", "n": "A x"}
     assert redact(anchored, presets=[], patterns=["^A"], mask="#") == {"m": "x A", "n": "# x"}
 
@@ -115,6 +118,7 @@ def test_a_hash_needs_a_key_and_is_the_same_for_the_same_value() -> None:
     result = redact(event, method="hash", key=KEY)
     assert (result["a"], result["b"]) == (digest, f"to {digest}")
     assert result["secret"] == hmac.new(KEY.encode(), b'{"x":1}', "sha256").hexdigest()[:32]
+    assert len(redact({"secret": {"n": 2**70}}, method="hash", key=KEY)["secret"]) == 32
     assert result["n"] == hmac.new(KEY.encode(), str(CARD).encode(), "sha256").hexdigest()[:32]
 
 
