@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +21,6 @@ SECRET = "secret"  # the group of a pattern  # noqa: S105
 KEY_LENGTH = 16  # characters at least: a shorter key is found by trying
 HASH_DIGITS = 32  # of 64: 128 bits, so that no two values will ever have the same
 LEAST_CARD = 10**11
-_SCALARS = frozenset({str, int, float, bool, type(None)})
 _BETWEEN = "\0"  # stands between values while they are looked through together
 
 
@@ -105,20 +104,22 @@ class Redact:
         seen = set(map(id, events))  # what stands in several places is taken once
         level: list[Container] = list(events)
         while level:
-            if self._named is not None:
-                for one in level:
-                    if isinstance(one, dict):
-                        self._redact_named(one, self._named)
+            if (named := self._named) is not None:
+                for table in [one for one in level if isinstance(one, dict) and named[tuple(one)]]:
+                    self._redact_named(table, named[tuple(table)])
             held = [value for one in level for value in (one.values() if isinstance(one, dict) else one)]
+            if tuple in set(map(type, held)):
+                _make_lists(level)
+                continue
             containers += level
             values += held
-            if _SCALARS.issuperset(map(type, held)):
-                break
-            level = [inner for one in level for inner in _nested(one, seen)]
+            inner = {id(value): value for value in held if isinstance(value, (dict, list))}
+            level = [value for key, value in inner.items() if key not in seen]
+            seen.update(inner)
         return containers, values
 
-    def _redact_named(self, table: dict[str, Any], named: FieldPatterns) -> None:
-        for name in named[tuple(table)]:
+    def _redact_named(self, table: dict[str, Any], names: Iterable[str]) -> None:
+        for name in names:
             value = table[name]
             if value is None or value == "":
                 continue
@@ -235,13 +236,10 @@ def _is(value: Any, kind: type) -> bool:
     return isinstance(value, str) if kind is str else type(value) is int
 
 
-def _nested(container: Container, seen: set[int]) -> Iterator[Container]:
-    """The tables and lists in it that were not seen yet. A tuple becomes a list, in its place."""
-    places: Iterable[Any] = list(container) if isinstance(container, dict) else range(len(container))
-    for place in places:
-        item = container[place]
-        if isinstance(item, tuple):
-            item = container[place] = list(item)
-        if isinstance(item, (dict, list)) and id(item) not in seen:
-            seen.add(id(item))
-            yield item
+def _make_lists(containers: list[Container]) -> None:
+    """Of tuples in them, in which nothing can be replaced."""
+    for one in containers:
+        places: Iterable[Any] = list(one) if isinstance(one, dict) else range(len(one))
+        for place in places:
+            if type(one[place]) is tuple:
+                one[place] = list(one[place])

@@ -10,31 +10,39 @@ import ipaddress
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 Span = tuple[int, int]
 
 
 class Text:
-    """A text, and in small letters when somebody asks for that: the same length, so that places mean the same."""
-
-    __slots__ = ("_small", "text")
+    """A text, and what some finders make of it, each when one asks for it first. A place means the same in all."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._small: str | None = None
 
-    @property
+    @cached_property
     def small(self) -> str:
-        if self._small is None:
-            small = self.text.lower()
-            if len(small) != len(self.text):  # a few letters become two
-                small = "".join(one if len(one) == 1 else "?" for one in map(str.lower, self.text))
-            self._small = small
-        return self._small
+        """In small letters."""
+        small = self.text.lower()
+        if len(small) != len(self.text):  # a few letters become two
+            small = "".join(one if len(one) == 1 else "?" for one in map(str.lower, self.text))
+        return small
+
+    @cached_property
+    def shape(self) -> bytes:
+        """Digits as ``0``, capital letters as ``A``, what may stand between groups of digits as a blank, all else as a
+        dot: what is rare in this is found much faster than by a pattern."""
+        return self.text.encode("latin-1", "replace").translate(_SHAPES)
 
     def places(self, word: str) -> Iterator[int]:
         """Behind each ``word``, given in small letters, whatever its case in the text."""
         return _behind(self.small, word)
+
+
+_SHAPES = bytes(
+    ord("0" if one in b"0123456789" else "A" if 65 <= one <= 90 else " " if one in b" -" else ".") for one in range(256)
+)
 
 
 def _behind(text: str, word: str) -> Iterator[int]:
@@ -47,7 +55,6 @@ def _behind(text: str, word: str) -> Iterator[int]:
 
 # E-mail addresses. What is before the "@" is whatever is no delimiter, since names may be of any script.
 
-_AT = re.compile(r"@|%40")
 _LOCAL = 64  # characters at most, RFC 5321, 4.5.3.1.1
 _BEFORE_LOCAL = re.compile(r"""(?s:.*)[\s\x00"'`<>()\[\]{},;:=/\\|&?!@]""")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}(?!\w)")
@@ -56,32 +63,42 @@ _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}(?!\w)")
 def email(given: Text) -> Iterator[Span]:
     """``ann@example.com``, also with ``%40``, as in a URL."""
     text = given.text
-    if "@" not in text and "%40" not in text:
-        return
-    for found in _AT.finditer(text):
-        at = found.start()
-        before = text[max(0, at - _LOCAL) : at]
-        delimiter = _BEFORE_LOCAL.match(before)
-        start = at - len(before) + (delimiter.end() if delimiter else 0)
-        if start < at and (domain := _DOMAIN.match(text, found.end())):
-            yield start, domain.end()
+    for sign in ("@", "%40"):
+        for behind in _behind(text, sign):
+            at = behind - len(sign)
+            before = text[max(0, at - _LOCAL) : at]
+            delimiter = _BEFORE_LOCAL.match(before)
+            start = at - len(before) + (delimiter.end() if delimiter else 0)
+            if start < at and (domain := _DOMAIN.match(text, behind)):
+                yield start, domain.end()
 
 
 # Payment cards, ISO/IEC 7812: known first digits, the lengths that go with them, and the check digit.
 
-# What most digits are not is asked first; the groups of all cards begin with four digits.
-_CARD = re.compile(r"[2-6][0-9][0-9][0-9](?=[ -]?[0-9]{2})(?<![0-9A-Za-z_].{4})(?<![0-9]\..{4})(?=(?:[ -]?[0-9]){8})")
+# All of one piece, or the first group has four digits or more, and the next as well.
+_CARD = re.compile(r"(?<![0-9A-Za-z_])(?<![0-9]\.)[2-6][0-9]{3}(?=[0-9]{8}|[0-9]*[ -][0-9]{4})")
+_TWO_GROUPS, _ONE_PIECE = b"0000 0000", b"000000000000"  # in the text's shape
+_FIRST_GROUP = 16  # digits at most
 _CARD_DIGITS = {count: re.compile(rf"(?:[0-9][ -]?){{{count - 1}}}[0-9](?![0-9A-Za-z_])") for count in range(12, 20)}
+_DIGITS = re.compile(rb"0*+")
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # twice a digit, and the digits of that added up
 
 
 def card(given: Text) -> Iterator[Span]:
     """A number with or without single blanks or hyphens in it."""
-    text = given.text
-    for found in _CARD.finditer(text):
-        start = found.start()
-        if end := _card_end(text, start):
-            yield start, end
+    text, shape = given.text, given.shape
+    at, until = shape.find(_ONE_PIECE), 0
+    while at >= 0:
+        if _CARD.match(text, at) and (end := _card_end(text, at)):
+            yield at, end
+        at = shape.find(_ONE_PIECE, _DIGITS.match(shape, at).end())  # type: ignore[union-attr]  # matches any text
+    at = shape.find(_TWO_GROUPS)
+    while at >= 0:
+        for start in range(max(until, at - _FIRST_GROUP), at + 1):
+            if _CARD.match(text, start) and (end := _card_end(text, start)):
+                yield start, end
+        until = at + 1
+        at = shape.find(_TWO_GROUPS, until)
 
 
 def is_card(number: int) -> bool:
@@ -118,7 +135,7 @@ def _card_lengths(head: str) -> tuple[int, ...]:
 
 # Bank accounts, ISO 13616: a country, two check digits, and as many characters as that country's have.
 
-_IBAN = re.compile(r"[A-Z][A-Z][0-9][0-9](?=[ ]?[0-9A-Z])(?<![0-9A-Za-z_].{4})")
+_IBAN_HEAD = b"AA00"  # in the text's shape
 _IBAN_LENGTHS = {
     country: length
     for length, countries in {
@@ -130,19 +147,24 @@ _IBAN_LENGTHS = {
     }.items()
     for country in countries.split()
 }  # fmt: skip
-_IBAN_REST = {
-    length: re.compile(rf"(?:[ ]?[0-9A-Z]){{{length - 4}}}(?![0-9A-Za-z_])") for length in set(_IBAN_LENGTHS.values())
+_IBANS = {
+    length: re.compile(rf"(?<![0-9A-Za-z_])[A-Z]{{2}}[0-9]{{2}}(?:[ ]?[0-9A-Z]){{{length - 4}}}(?![0-9A-Za-z_])")
+    for length in set(_IBAN_LENGTHS.values())
 }
 
 
 def iban(given: Text) -> Iterator[Span]:
     """In capitals, with or without single blanks in it."""
-    text = given.text
-    for found in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(found[0][:2])
-        rest = _IBAN_REST[length].match(text, found.end()) if length else None
-        if rest and int("".join(str(int(one, 36)) for one in (rest[0] + found[0]).replace(" ", ""))) % 97 == 1:
-            yield found.start(), rest.end()
+    text, shape = given.text, given.shape
+    at = shape.find(_IBAN_HEAD)
+    while at >= 0:
+        length = _IBAN_LENGTHS.get(text[at : at + 2])
+        found = _IBANS[length].match(text, at) if length else None
+        if found:
+            compact = found[0].replace(" ", "")
+            if int("".join(str(int(one, 36)) for one in compact[4:] + compact[:4])) % 97 == 1:
+                yield found.span()
+        at = shape.find(_IBAN_HEAD, at + len(_IBAN_HEAD))
 
 
 # Addresses.
@@ -249,7 +271,7 @@ _BEFORE_KEY = re.compile(rf"(?s:.*)(?:{_KEYS})[ _-]?")
 _LONGEST_BEFORE_KEY = 16
 _REST_OF_WORD = {
     "pass": r"(?:(?i:w(?:or[dt]|d)|phrase)[\w-]{0,24}|(?i:code)|(?<![A-Za-z]....))",  # not "bypass"
-    "pwd": r"(?<![A-Za-z]...)",
+    "pwd": r"(?<![A-Za-z]...)(?!=/)",  # not a working directory, as sudo logs it
     "secret": r"[\w-]{0,24}",
     "token": "",
     "key": "",
