@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Literal
 import orjson
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.keys import Problems
-from tailrace.stages.patterns.secrets import PRESETS, SECRET_NAME, Span, Text, is_card
+from tailrace.stages.patterns.accounts import is_card
+from tailrace.stages.patterns.searched import Span, Text
+from tailrace.stages.patterns.secrets import PRESETS, SECRET_NAME
 from tailrace.stages.values.fields import FieldPatterns
 
 Preset = Literal["email", "card", "iban", "ipv4", "ipv6", "bearer", "password_kv"]

@@ -7,7 +7,9 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.stages.patterns.secrets import PRESETS, Text, is_card
+from tailrace.stages.patterns.accounts import is_card
+from tailrace.stages.patterns.searched import Text
+from tailrace.stages.patterns.secrets import PRESETS
 
 
 def found(preset: str, text: str) -> list[str]:
