@@ -18,6 +18,7 @@ from tailrace.stages.values.conversion import excerpt
 
 REMEMBERED = 16_384  # addresses
 _ADDRESS, _NETWORK = 200, 200  # bytes that one takes
+_TOLD = 5  # networks that are there twice, by name
 
 _LINE = re.compile(r"([^\s,]+)(?:\s*,\s*|\s+)(\S.*)")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -73,7 +74,9 @@ class Cidr:
         return done
 
     def remarks(self) -> Sequence[str]:
-        return [f"{self.path}: {one}" for one in self._file.value.remarks] if self._file else []
+        twice = self._file.value.twice if self._file else []
+        told = [f"{self.path}: {one}" for one in twice[:_TOLD]]
+        return [*told, f"{self.path}: {len(twice) - _TOLD:,} more are there twice"] if len(twice) > _TOLD else told
 
     @property
     def held_bytes(self) -> int:
@@ -118,7 +121,7 @@ class Networks:
     networks."""
 
     def __init__(self, labels: Iterable[tuple[Network, str]]) -> None:
-        self.remarks: list[str] = []
+        self.twice: list[str] = []  # what there is to say of each network that is
         self._tables: dict[int, dict[int, dict[int, str]]] = {4: {}, 6: {}}  # by version, bits of the host, the others
         for network, label in labels:
             self.add(network, label)
@@ -131,7 +134,7 @@ class Networks:
         table = tables[host_bits]
         key = int(network.network_address) >> host_bits
         if key in table and where:
-            self.remarks.append(f"{where}{network} is there twice; its label is {label!r}, no longer {table[key]!r}")
+            self.twice.append(f"{where}{network} is there twice; its label is {label!r}, no longer {table[key]!r}")
         table[key] = label
 
     @property

@@ -43,7 +43,7 @@ class AddressField(Generic[T]):
             try:
                 address = to_address(text)
             except ValueError as error:
-                return error
+                return ValueError(str(error))  # without the frames it came through: it is remembered
             return find(address)
 
         self._from_text = from_text

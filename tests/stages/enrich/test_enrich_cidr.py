@@ -108,6 +108,13 @@ def test_a_file_of_networks_is_read_again_when_it_is_replaced(tmp_path: Path) ->
     assert stage.process([{"ip": "10.1.1.1"}]) == [{"ip": "10.1.1.1", "network": "host"}]  # no longer the remembered
 
 
+def test_only_some_of_many_networks_that_are_there_twice_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "networks"
+    path.write_text("10.0.0.0/8 a\n" * 101)
+    *named, last = Cidr("ip", path=str(path)).remarks()
+    assert (len(named), last) == (5, f"{path}: 95 more are there twice")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [("10.0.0.0/8\n", "line 1: '10.0.0.0/8' has no label"), ("\nten ten\n", "line 2: 'ten' is not a n")],
