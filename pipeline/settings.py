@@ -120,6 +120,7 @@ class DeadLetterSettings:
     max_bytes: Annotated[int, Size("64KiB", "1TiB", "at least one dead letter must fit")] = 256 << 20
     when_full: Literal["block", "drop_oldest"] = "block"
     max_age: Annotated[float, Duration("1h", "36500d", "an older letter is removed")] | None = None
+    raw: Literal["keep", "omit"] = "keep"  # the line's bytes, and what else of it nothing has redacted yet
 
 
 @dataclass(slots=True, frozen=True)

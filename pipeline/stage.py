@@ -108,6 +108,44 @@ class SimpleWrite(Protocol):
         ...
 
 
+@dataclass(slots=True, frozen=True)
+class Refreshed:
+    """A stage has read a file anew, or tried to."""
+
+    file: str
+    problem: str = ""  # why it could not; it goes on with what it had
+
+
+@runtime_checkable
+class Refreshes(Protocol):
+    """Optional, of a stage that works with what it has read from a file which others may replace."""
+
+    def refresh(self, now: float) -> Refreshed | None:
+        """Called in the worker before each chunk; what it takes counts against no line's time. ``now``: seconds of a
+        monotonic clock. Must be cheap while there is nothing new. None: nothing was read. What is read is taken whole
+        or not at all; it stays the same until the next call."""
+        ...
+
+
+@runtime_checkable
+class Remarks(Protocol):
+    """Optional: a stage has more to say to who checks the configuration than what is wrong with it."""
+
+    def remarks(self) -> Sequence[str]:
+        """For ``check``: what is probably not meant, such as a key that a table has twice."""
+        ...
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """Optional: a stage that holds much in memory whatever it is given, in each process that it is built in."""
+
+    @property
+    def held_bytes(self) -> int:
+        """About so much, for the memory ceiling that ``check`` tells; twice as much while it is read anew."""
+        ...
+
+
 Marks = Mapping[str, Any]
 """How far a sink is durable: a JSON value for each destination, written and read back by the sink alone."""
 

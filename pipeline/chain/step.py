@@ -16,7 +16,7 @@ from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.errors import MemoryFull, Reject, TimeBudget
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.outgoing import Payload
-from tailrace.pipeline.stage import Enrich, Parse, Write
+from tailrace.pipeline.stage import Enrich, Parse, Refreshed, Write
 
 T = TypeVar("T")
 Entries = list[Event | Fail | Skip]
@@ -46,6 +46,7 @@ class Step:
     memory: StageMemory | None = None
     framer: Framer | None = None  # of records of several lines
     strict: bool = False  # of a parse stage: a line with bytes that are no text fails
+    refresh: Callable[[float], Refreshed | None] | None = None
     verbatim: bool = field(init=False)  # of a parse stage: it is given lines with a terminal's colours in them
     _locate: Callable[[Origin], None] | None = field(init=False)
 

@@ -12,7 +12,8 @@ from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Identifies, remembers
+from tailrace.pipeline.stage import Identifies, Refreshes, remembers
+from tailrace.pipeline.telemetry import log
 from tailrace.stages.defaults import LINES
 
 
@@ -32,6 +33,8 @@ def build_steps(config: Config) -> list[Step]:
         inner = unwrapped(stage)
         if remembers(inner):
             step.memory = inner.memory = StageMemory(room)
+        if isinstance(inner, Refreshes):
+            step.refresh = inner.refresh
         steps.append(step)
     _tell_plain(steps)
     if not any(step.role == "parse" and not step.only for step in steps):
@@ -64,8 +67,17 @@ def _tell_plain(steps: Sequence[Step]) -> None:
             step.stage.given_plain = plain
 
 
+def exposed(steps: Sequence[Step]) -> frozenset[str]:
+    """The stages that are given what a later one takes out: those up to the last that says `redacts`, or all."""
+    last = max((index for index, step in enumerate(steps) if getattr(step.stage, "redacts", False)), default=len(steps))
+    return frozenset(step.label for step in steps[: last + 1])
+
+
 def steps_from_json(data: bytes) -> Sequence[Step]:
-    return build_steps(Config.from_json(data))
+    """For a worker, which then also logs as the configuration says."""
+    config = Config.from_json(data)
+    log.configure(config.log)
+    return build_steps(config)
 
 
 def condition(text: str) -> Condition:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.stage import Remarks
 
 if TYPE_CHECKING:
     from tailrace.pipeline.chain.step import Step
@@ -65,6 +66,7 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
     width = max((len(spec.label) for spec in config.stages), default=0)
     for spec in config.stages:
         yield "", f"{spec.label:<{width}}{_about(spec)}".rstrip()
+    yield from _remarks(config, steps)
     yield from _promises(steps)
     yield from _remembering(steps, config.pipeline.workers)
     yield from _places(config)
@@ -133,6 +135,16 @@ def _about(spec: StageSpec) -> str:
     only = f"  only {', '.join(spec.only)}" if spec.only else ""
     when = f"  when {getattr(spec.when, 'raw', spec.when)}" if spec.when else ""  # a variable may hold a secret
     return f"{use}{where}{only}{when}"
+
+
+def _remarks(config: Config, steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    for step in steps:
+        if isinstance(step.stage, Remarks):
+            yield from ((_HINT, f"{step.label}: {remark}") for remark in step.stage.remarks())
+    redacting = [step.label for step in steps if getattr(step.stage, "redacts", False)]
+    if redacting and config.dead_letters.raw == "keep":
+        what = f"{', '.join(redacting)}: dead letters hold the lines as they were, and the log quotes them"
+        yield _HINT, f'{what}; [dead_letters] raw = "omit" leaves them out'
 
 
 def _promises(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:

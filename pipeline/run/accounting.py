@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
 
@@ -22,19 +23,34 @@ INVALID = (
     'lines of it hold bytes that are no text in this encoding: set source.encoding to the right one, such as "latin-1" '
     'or "cp1252"; source.errors says what becomes of such lines'
 )
+OMITTED = 'left out, as dead_letters.raw = "omit" says'
+
+
+@dataclass(slots=True, frozen=True)
+class Omitting:
+    """Letters without the line's bytes. Those of the stages named here hold nothing else of it either: no fields, no
+    payload, and no reason or trace, which quote them. The log says no more than the letters."""
+
+    exposed: frozenset[str]
+
+    def applied(self, letter: DeadLetter) -> DeadLetter:
+        letter.raw = b""
+        if letter.stage in self.exposed:
+            letter.why, letter.event, letter.trace, letter.payload = OMITTED, None, None, None
+        return letter
 
 
 class Accounting:
     """What it makes of a result becomes durable with the next commit."""
 
-    def __init__(self, counters: Counters, log: Any) -> None:
-        self._counters, self._log = counters, log
+    def __init__(self, counters: Counters, log: Any, omitting: Omitting | None = None) -> None:
+        self._counters, self._log, self._omitting = counters, log, omitting
         self._invalid: set[int] = set()  # streams with bytes that are no text, which was said
 
     def enter(self, task: Task, result: Result) -> list[DeadLetter]:
         """Count what ``task`` came to; the dead letters among it."""
         wall = time()
-        letters = [_letter(dead, task, wall) for dead in result.dead]
+        letters = self._kept([_letter(dead, task, wall) for dead in result.dead])
         self._count(result)
         if result.tally.invalid:
             self._say_invalid(task, result.tally.invalid)
@@ -58,10 +74,13 @@ class Accounting:
     def refuse(self, sink: str, stage: str, refused: Sequence[Refused], original: Original) -> list[DeadLetter]:
         """The dead letters of records that a sink has refused."""
         wall = time()
-        letters = [_refused_letter(one, sink, stage, wall, original) for one in refused]
+        letters = self._kept([_refused_letter(one, sink, stage, wall, original) for one in refused])
         if letters:
             self._say_dead(letters)
         return letters
+
+    def _kept(self, letters: list[DeadLetter]) -> list[DeadLetter]:
+        return letters if self._omitting is None else [self._omitting.applied(letter) for letter in letters]
 
     def _count(self, result: Result) -> None:
         add = self._counters.add

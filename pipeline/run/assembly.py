@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
-from tailrace.pipeline.chain.steps import memories
+from tailrace.pipeline.chain.steps import exposed, memories
+from tailrace.pipeline.run.accounting import Omitting
 from tailrace.pipeline.run.commit import Store, most_uncommitted
 from tailrace.pipeline.run.engine import Engine, Outcome, Settings
 from tailrace.pipeline.run.memory import shape_of
@@ -72,8 +73,11 @@ def run_engine(
     dispatch = Dispatch(
         ring, max(workers, 1), hire, settings.task_timeout, counters, log, remembered if remembering else None
     )
+    omitting = Omitting(exposed(steps)) if config.dead_letters.raw == "omit" else None
     engine = Engine(
-        Settings(settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout, until_eof, give_up),
+        Settings(
+            settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout, until_eof, give_up, omitting
+        ),
         source,
         store,
         crew,

@@ -14,7 +14,7 @@ from typing import Any
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.config.units import format_duration
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.run.accounting import Accounting, dead_bytes
+from tailrace.pipeline.run.accounting import Accounting, Omitting, dead_bytes
 from tailrace.pipeline.run.commit import Committer, Store
 from tailrace.pipeline.run.rewind import Rewinds
 from tailrace.pipeline.run.waker import Waker
@@ -40,6 +40,7 @@ class Settings:
     shutdown_timeout: float
     until_eof: bool = False  # a run that is to end: it waits for nobody to make room
     give_up: float | None = None  # of such a run: seconds that sinks may take nothing
+    omitting: Omitting | None = None
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class Engine:
         self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
         self._crew, self._dispatch, self._remembered = crew, dispatch, remembered
         self._counters, self._on_turn, self._outputs = counters, on_turn, outputs
-        self._accounting = Accounting(counters, log)
+        self._accounting = Accounting(counters, log, settings.omitting)
         self._commit = Committer(
             store, source, crew, counters, durable, settings.commit_interval, settings.commit_bytes
         )

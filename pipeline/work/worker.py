@@ -23,6 +23,7 @@ from tailrace.pipeline.batch import Origin
 from tailrace.pipeline.chain.chain import Chain
 from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import Made
+from tailrace.pipeline.chain.refreshing import Refreshing
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import memories
 from tailrace.pipeline.encoding import encoding
@@ -49,6 +50,7 @@ class Work:
         self._steps = steps
         self._memories = memories(steps)
         self._framer = next((step.framer for step in steps if step.framer is not None), None)
+        self._refreshing = Refreshing(steps)
         self._chains: dict[str, Chain] = {}
         self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
@@ -59,6 +61,7 @@ class Work:
             memory.restore(remembered.get(label, {}))
 
     def begin(self, slot: Slot) -> None:
+        self._refreshing.refresh(monotonic())
         self._slot = slot
         self._asked = asked = slot.request()
         self._done = asked.begin

@@ -51,7 +51,7 @@ _EXTENDED = UsualForm(
 _FIELDS = r'[^"]*+(?:"' + QUOTED + r'"[^"]*+)*+'
 _STEPS = [
     re.compile(r"([^ ]++) "),
-    re.compile(r"([^\[]*[^\[ ]) \[([^\]]*+)\] "),
+    re.compile(r"([^ ]++(?= \[)|[^\[]*[^\[ ]) \[([^\]]*+)\] "),
     re.compile(rf'"({QUOTED})" ', re.DOTALL),
     re.compile(r"([0-9]{3}|-) "),
     re.compile(r"([0-9]++|-)(?= |\Z)"),

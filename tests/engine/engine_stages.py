@@ -145,3 +145,17 @@ class PerUser:
                 pass
             out.append(Fail("bad", "asked to", event=event) if "fail" in event["message"] else event)
         return out
+
+
+@dataclass
+class Refreshed:
+    """Parses every line to how often it was refreshed."""
+
+    def __post_init__(self) -> None:
+        self._times = 0
+
+    def refresh(self, _now: float) -> None:
+        self._times += 1
+
+    def parse(self, lines: Lines) -> list[Event | Fail]:
+        return [{"refreshed": self._times} for _ in lines]

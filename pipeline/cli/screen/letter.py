@@ -19,7 +19,8 @@ _DUMPED = 1024  # bytes of a binary line that are dumped
 
 def described(letter: Letter, columns: int | None) -> Iterator[str]:
     """``columns``: of the terminal; None: there is none, and nothing is broken."""
-    size = readable_size(letter.length) + (f", the first {readable_size(len(letter.raw))} kept" if letter.cut else "")
+    kept = f"the first {readable_size(len(letter.raw))} kept" if letter.raw else "not kept"
+    size = readable_size(letter.length) + (f", {kept}" if letter.cut else "")
     facts = {
         "id": letter.id, "time": letter.when, "stage": letter.stage, "error": letter.error, "why": letter.why,
         "attempts": letter.attempts, "file": letter.file, "path": letter.path, "file id": letter.stream,
@@ -30,8 +31,9 @@ def described(letter: Letter, columns: int | None) -> Iterator[str]:
     for name, value in facts.items():
         if value is not None:
             yield wrap(f"{name:<{width}}  {escape(str(value))}", columns, indent=width + 2)
-    yield "line"
-    yield f"  {escape(letter.raw.decode(errors='surrogateescape'))}"
+    if letter.raw or not letter.cut:
+        yield "line"
+        yield f"  {escape(letter.raw.decode(errors='surrogateescape'))}"
     if letter.text() is None or re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", letter.raw):
         yield "bytes"
         for at in range(0, min(len(letter.raw), _DUMPED), 16):
