@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from tailrace.pipeline.encoding import UTF8
+from tailrace.pipeline.encoding import UTF8, marked
 from tailrace.pipeline.source.tail.framing import (
     first_newline,
     fitting_lines,
@@ -51,6 +51,7 @@ def step(stand: Stand, what: str) -> None:
 @example(story=[(b"\0\0\n", "run"), (b"a\n", "crash")], extra=0)
 @example(story=[(b"x" * 9000, "read"), (b"\ny", "crash"), (b"\n", "stop")], extra=0)
 def test_every_reading_gives_the_same_lines(story: list[tuple[bytes, str]], extra: int) -> None:
+    assume(marked(b"".join(piece for piece, _ in story)) in (None, UTF8))  # else its newlines are wider
     with tempfile.TemporaryDirectory() as directory:
         stand = Stand(Path(directory), buffer=LONGEST + 2 + extra, max_line_bytes=LONGEST)
         stand.write("a.log", b"")
