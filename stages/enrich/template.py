@@ -54,7 +54,7 @@ _PASSES = [
 
 @dataclass
 class Template:
-    """``into`` gets the text of ``field`` with ``*`` for what varies in it, ``id`` a short name of that template.
+    """``into`` gets the text of ``field`` with ``*`` for what varies in it, ``id_into`` a short name of that template.
 
     The same text gets the same template and id in every worker, after every restart and whatever came before. ``*``
     stands for words with a digit (and a unit behind it), values of ``key=value``, paths, names with two dots or more
@@ -71,21 +71,21 @@ class Template:
 
     field: str = "message"
     into: str = "template"
-    id: str = "template_id"
+    id_into: str = "template_id"
     required: bool = False
 
     def __post_init__(self) -> None:
         problems = Problems()
-        for key in ("field", "into", "id"):
+        for key in ("field", "into", "id_into"):
             if not getattr(self, key):
                 problems.add(key, "a field needs a name")
-        if self.into == self.id:
-            problems.add("id", f"{self.id!r} is the field of the template already (`into`)")
+        if self.into == self.id_into:
+            problems.add("id_into", f"{self.id_into!r} is the field of the template already (`into`)")
         problems.check()
         self._ids = _Ids()
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
-        field, into, name, ids = self.field, self.into, self.id, self._ids
+        field, into, name, ids = self.field, self.into, self.id_into, self._ids
         entries: list[Event | Fail] = list(events)
         texts = [event.get(field) for event in events]
         if {*map(type, texts)} != {str}:

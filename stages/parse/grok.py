@@ -18,6 +18,7 @@ from tailrace.stages.values.conversion import Column, Kind, OnBadType, Types, ex
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
 _Build = Callable[[Sequence[Row]], list[Any]]
+_FAR = 16  # characters; by chance the beginning of a line is not that of the pattern for so long
 _Tree = dict[str, "_Tree | list[int]"]
 
 
@@ -135,7 +136,8 @@ class _Pattern:
         self._types = types
         self._converted = [one for one in dict.fromkeys(expression.fields) if one.label in types.columns]
         self._build = _builder(expression.fields, types.columns, given)
-        self._reach = Reach(f"(?m){expression.told}", anywhere=True)
+        self._reach = Reach(f"(?m){expression.told}")
+        self._reach_anywhere = Reach(f"(?m){expression.told}", anywhere=True)
         self._references = expression.references
 
     def locate(self, origin: Origin) -> None:
@@ -150,7 +152,9 @@ class _Pattern:
         return events, {i: row[-1] for i, row in enumerate(rows) if row[-1]}
 
     def fault(self, line: str) -> Fault | None:
-        return self._reach.fault(line)
+        """From the beginning of the line on if it gets far there: to try it anywhere takes many times longer."""
+        fault = self._reach.fault(line)
+        return fault if fault and fault.position >= _FAR else self._reach_anywhere.fault(line)
 
     def expected(self, fault: Fault) -> str:
         """By the reference in the pattern, where the fault is in the expression behind it."""

@@ -25,7 +25,7 @@ def test_template_and_its_id_are_added() -> None:
 
 
 def test_fields_can_be_named() -> None:
-    stage = Template(field="text", into="kind", id="kind_id")
+    stage = Template(field="text", into="kind", id_into="kind_id")
     (event,) = stage.process([{"text": "a 1", "message": "b"}])
     assert isinstance(event, dict)
     assert list(event) == ["text", "message", "kind", "kind_id"]
@@ -88,7 +88,7 @@ def test_required_field_that_is_missing_is_a_fail() -> None:
     assert isinstance(third, dict)
 
 
-@pytest.mark.parametrize("options", [{"field": ""}, {"into": ""}, {"id": ""}, {"into": "x", "id": "x"}])
+@pytest.mark.parametrize("options", [{"field": ""}, {"into": ""}, {"id_into": ""}, {"into": "x", "id_into": "x"}])
 def test_names_that_cannot_work_are_told(options: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"a field needs a name|already"):
         Template(**options)  # type: ignore[arg-type]
