@@ -29,9 +29,9 @@ _PASSES = [
     (re.compile(r"_-?[0-9][^ \n]*+").sub, "_*"),
     (re.compile(rf"\([^ 0-9\n()]*+[0-9][^ \n)]*+(?: (?:{_UNITS})(?=\)))?\)?").sub, "(*)"),
     (re.compile(r":[^ 0-9\n:/]*+[0-9][^ \n]*+").sub, ":*"),
-    # A name behind "user" or "password for".
+    # A name behind "user", or between "for" and "from".
     (re.compile(r" user [^ \n]++").sub, " user *"),
-    (re.compile(r" password for (?!invalid )[^ \n]++").sub, " password for *"),
+    (re.compile(r" for [^ \n]++(?= from )").sub, " for *"),
     # Words: those with a digit (and a unit behind it), paths, names with two dots or more, truth values, long ones of
     # hexadecimal letters, what stands in single quotes, dates.
     (
@@ -58,8 +58,8 @@ class Template:
 
     The same text gets the same template and id in every worker, after every restart and whatever came before. ``*``
     stands for words with a digit (and a unit behind it), values of ``key=value``, paths, names with two dots or more
-    (of hosts and classes), dates, truth values, single quotes and what is in them, the name behind ``user``, and for
-    lists of these, however long. A tab becomes a blank.
+    (of hosts and classes), dates, truth values, single quotes and what is in them, the name behind ``user`` or between
+    ``for`` and ``from``, and for lists of these, however long. A tab becomes a blank.
 
     What the event has in these fields is replaced. An event without ``field``, or where it is no text, is left as it
     is, unless ``required``.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tailrace.pipeline.batch import Event, Fail
 from tailrace.stages.enrich.template import Template, templates_of
 
+from benchmarks.templates import accuracy, lines_of
 from tests.stages.parse.hostile_lines import lines_like
 
 GOT = "a9c09e32d86552a2"  # the id of "Got task *"
@@ -43,6 +44,7 @@ def test_fields_can_be_named() -> None:
         ("session opened for user ann by (uid=0)", "session opened for user * by (uid=*)"),
         ("Failed password for ann from 192.0.2.1", "Failed password for * from *"),
         ("Failed password for invalid user bob from 192.0.2.1", "Failed password for invalid user * from *"),
+        ("attempts exceeded for ann from h", "attempts exceeded for * from h"),
         ("cannot open /var/log/x: no such file", "cannot open * no such file"),
         ("Registering org.example.a.B and/or it", "Registering * and/or it"),
         ("at Sat Jul  9 22:53:22 2005 and May we", "at * and May we"),
@@ -63,6 +65,16 @@ def test_fields_can_be_named() -> None:
 )
 def test_what_varies_is_replaced(text: str, template: str) -> None:
     assert templates_of([text]) == [template]
+
+
+@pytest.mark.parametrize("style", ["HDFS", "OpenSSH", "OpenStack", "Proxifier", "Spark"])
+def test_lines_of_known_templates_are_grouped_by_them(style: str) -> None:
+    truth, texts = zip(*lines_of(style), strict=True)
+    assert accuracy(list(truth), templates_of(texts)) > 0.95
+
+
+def test_accuracy_counts_the_lines_of_groups_that_are_just_right() -> None:
+    assert accuracy([1, 1, 2, 2, 3], ["a", "a", "b", "c", "b"]) == 0.4
 
 
 def test_id_stays_the_same_in_every_version() -> None:
