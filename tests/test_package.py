@@ -30,6 +30,9 @@ def built_name(path: Path) -> str:
 MODULES = {built_name(path) for part in PARTS for path in (ROOT / part).rglob("*.py")}
 
 
+DATA = {built_name(path) for path in (ROOT / "stages/patterns/library").glob("*.txt")}
+
+
 def call(command: list[object], cwd: Path) -> str:
     """Standard output of a command that succeeds."""
     done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
@@ -87,7 +90,7 @@ def test_the_wheel_holds_the_package_whole_and_nothing_else(wheel: Path) -> None
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     metadata = {name for name in names if name.startswith("tailrace-") and ".dist-info/" in name}
-    assert set(names) - metadata == MODULES | {"tailrace/py.typed"}
+    assert set(names) - metadata == MODULES | DATA | {"tailrace/py.typed"}
     assert any(name.endswith("/entry_points.txt") for name in metadata)
 
 

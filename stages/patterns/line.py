@@ -53,16 +53,19 @@ class UsualForm:
 
 class LinePattern:
     """``rows(text)`` is one row for each line of ``text``. ``pattern`` has groups and is searched for anywhere in the
-    line; ``re.error`` when it can't be compiled."""
+    line; ``re.error`` when it can't be compiled. ``piece``: the same pattern, made so that nothing in it can match a
+    newline; then it may have look-around and atomic groups."""
 
-    def __init__(self, pattern: str) -> None:
-        compiled = re.compile(pattern)
+    def __init__(self, pattern: str, piece: str = "", flags: int = 0) -> None:
+        compiled = re.compile(pattern, flags)
         self._search = compiled.search
         self._nothing = ("",) * compiled.groups
         self._batch = None
-        if can_batch(pattern):
-            before = "" if _is_anchored(pattern) else ".*?"
-            self._batch = re.compile(f"^(?:{before}(?:{pattern}).*|(.+))$", re.MULTILINE).findall
+        if not piece and can_batch(pattern):
+            piece = pattern
+        if piece:
+            before = "" if _is_anchored(piece) else ".*?"
+            self._batch = re.compile(f"^(?:{before}(?:{piece}).*|(.+))$", re.MULTILINE).findall
 
     def rows(self, text: str) -> list[Row]:
         """One a line."""
