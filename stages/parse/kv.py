@@ -55,7 +55,7 @@ class Kv:
 
     key_value_delimiter: str = "="  # between key and value; one character or more
     field_delimiter: str = _BLANK  # between the pairs; one character or more
-    whitespace: Literal["lenient", "strict"] = "lenient"  # whether blanks around keys and values count
+    whitespace: Literal["lenient", "strict"] = "lenient"  # "lenient": blanks around keys and values are no part of them
     quotes: str = "\"'"  # each character is one; "": there are none
     standalone_keys: bool = True  # a key may stand alone, and is true
     duplicates: Duplicates = "array"
