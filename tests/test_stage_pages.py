@@ -16,7 +16,7 @@ REFRESH = "run: make documents"
 PAGES_AND_FORMATS = [*paths(), FORMATS]
 
 # Stages whose docstring has no `Example::` yet; this list only gets shorter.
-WITHOUT_EXAMPLE = {"parse.combined", "parse.logfmt", "parse.regex", "parse.syslog"}
+WITHOUT_EXAMPLE = {"parse.syslog"}
 
 
 @pytest.mark.parametrize("path", PAGES_AND_FORMATS, ids=lambda path: path.name)
