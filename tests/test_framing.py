@@ -104,11 +104,12 @@ def test_limits_end_a_record() -> None:
 
 
 SNIPPETS = [
-    LOG, PYTHON, CHAIN, GROUP, JAVA, GO, "\n", "  indented\n", "ValueError: x\n", "Traceback (most recent call last):\n",
-    'a,"b\n', '"",c"\n',
+    LOG, PYTHON, CHAIN, GROUP, JAVA, GO, "\n", "  indented\n", "ValueError: x\n",
+    "Traceback (most recent call last):\n", 'a,"b\n', '"",c"\n',
 ]  # fmt: skip
 SETTINGS = [
-    {"preset": "python"}, {"preset": ["python", "java"]}, {"preset": "java"}, {"preset": "go"}, {"preset": "cri"}, {"preset": "csv"},
+    {"preset": "python"}, {"preset": ["python", "java"]}, {"preset": "java"}, {"preset": "go"}, {"preset": "cri"},
+    {"preset": "csv"},
     {"start": "^2024"}, {"continue_": r"^\s"}, {"preset": "python", "max_lines": 3},
     {"start": "^never", "max_bytes": 1024}, {"start": "^2024", "max_lines": 2},
 ]  # fmt: skip
