@@ -47,13 +47,13 @@ _AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\|")  # what may see more than what
 _ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[sWD]")  # or the newline behind it
 QUOTED = "csv"  # a quoted value may hold newlines
 CHAINED = re.compile(rb"During handling of the above exception|The above exception was the direct cause")
-PARTIAL = {
-    "cri": re.compile(rb"[^ \n]+ (stdout|stderr) P(?::[^ \n]*)? "),
-    "docker": re.compile(rb'\{"log":"(?!(?:[^"\\]|\\.)*\\n")(?:[^"\\]|\\.)*","stream":"(\w+)"'),
-}
-STREAM = {
-    "cri": re.compile(rb"[^ \n]+ (stdout|stderr) "),
-    "docker": re.compile(rb'\{"log":"(?:[^"\\]|\\.)*","stream":"(\w+)"'),
+# Lines around which a container's runtime has put something of its own: the stream, whether a part of a line follows,
+# and the text.
+WRAPPED = {
+    "cri": re.compile(rb"[^ \n]+ (?P<stream>stdout|stderr) (?:(?P<part>P)|F)(?::[^ \n]*)? (?P<text>.*\n?)"),
+    "docker": re.compile(
+        rb'\{"log":"(?P<text>(?:[^"\\\n]|\\.)*?)(?:\\n|(?P<part>))","stream":"(?P<stream>\w+)"',
+    ),
 }
 
 
@@ -61,9 +61,10 @@ STREAM = {
 class Multiline:
     """The table [source.multiline]: which lines make one record.
 
-    ``preset``: "python", "java", "go", "postgres" (several as a list), "docker", "cri", "csv"; or a pattern of the
-    lines that begin a record (``start``) or go on with one (``continue``). A record ends where the next one begins, at
-    the end of a file that is gone, after ``timeout`` without a further line, and with ``max_lines`` or ``max_bytes``.
+    ``preset``: "python", "java", "go", "postgres" (several as a list), "csv"; "cri" and "docker" join the parts of a
+    line and, before others, the lines that they hold (``["cri", "python"]``). Or a pattern of the lines that begin a
+    record (``start``) or go on with one (``continue``). A record ends where the next one begins, at the end of a file
+    that is gone, after ``timeout`` without a further line, and with ``max_lines`` or ``max_bytes``.
     """
 
     preset: list[str] | str = ""
@@ -87,14 +88,15 @@ class Multiline:
         if len(given) != 1:
             found = f"found {' and '.join(given)}" if given else "found none of them"
             problems.add("", f"expected exactly one of preset, start and continue, {found}")
-        known = [*PRESETS, *PARTIAL, QUOTED]
+        known = [*PRESETS, *WRAPPED, QUOTED]
+        around = [name for name in self.presets if name in WRAPPED]
+        if QUOTED in self.presets and len(self.presets) > 1:
+            problems.add("preset", f"{QUOTED!r} stands alone")
+        if len(around) > 1 or (around and self.presets[0] not in WRAPPED):
+            problems.add("preset", f"of {', '.join(map(repr, WRAPPED))} there is one at most, and it comes first")
         for name in self.presets:
             if name not in known:
                 problems.add("preset", f"there is no preset {name!r} (known: {', '.join(known)})")
-            elif name not in PRESETS and len(self.presets) > 1:
-                problems.add(
-                    "preset", f"{name!r} stands alone for now: its parts are joined, not the lines inside of them"
-                )
         for key, pattern in (("start", self.start), ("continue", self.continue_)):
             try:
                 re.compile(pattern)
@@ -110,8 +112,8 @@ class Rule(Protocol):
         """It is certain, at a look, that each line is a record."""
         ...
 
-    def free(self, line: bytes) -> bool:
-        """It begins one whatever stands before it."""
+    def free(self, previous: bytes, line: bytes) -> bool:
+        """The line begins one, behind that line, whatever stands before the two."""
         ...
 
     def starts(self, lines: Sequence[bytes]) -> list[int]:
@@ -173,7 +175,10 @@ class Framer:
         while window < len(data):
             low = written_in.rfind(data, 0, len(data) - window) + written_in.width
             lines, ends = lines_of(data[low:], written_in)
-            free = next((index for index in range(len(lines) - 1, 0, -1) if self._rule.free(lines[index])), None)
+            free = next(
+                (index for index in range(len(lines) - 1, 0, -1) if self._rule.free(lines[index - 1], lines[index])),
+                None,
+            )
             if free is not None:
                 return low + ends[free + self.starts(lines[free:])[-1] - 1]
             window *= 8
@@ -207,9 +212,12 @@ def _rule(settings: Multiline) -> Rule:
     names = settings.presets
     if names[0] == QUOTED:
         return _Quoted()
-    if names[0] in PARTIAL:
-        return _Parts(PARTIAL[names[0]], STREAM[names[0]])
-    return _Trace([PRESETS[name] for name in names])
+    traces = [PRESETS[name] for name in names if name in PRESETS]
+    trace = _Trace(traces) if traces else None
+    if names[0] in WRAPPED:
+        return _Wrapped(names[0], trace)
+    assert trace is not None
+    return trace
 
 
 class _Own:
@@ -228,7 +236,7 @@ class _Own:
     def plain(self, data: bytes) -> bool:
         return self._joining is not None and self._joining(data) is None
 
-    def free(self, line: bytes) -> bool:
+    def free(self, previous: bytes, line: bytes) -> bool:  # noqa: ARG002 - it says by itself
         return self._found([line])[0] is self._starts
 
     def starts(self, lines: Sequence[bytes]) -> list[int]:
@@ -258,7 +266,7 @@ class _Trace:
         )
         self._any = re.compile(rf"\n(?={joining})".encode(), re.MULTILINE).search
 
-    def free(self, line: bytes) -> bool:
+    def free(self, previous: bytes, line: bytes) -> bool:  # noqa: ARG002 - it says by itself
         return self._match(line) is None
 
     def plain(self, data: bytes) -> bool:
@@ -286,27 +294,53 @@ class _Trace:
         return starts if starts and not starts[0] else [0, *starts]
 
 
-class _Parts:
-    """Lines that a container's runtime has cut into parts: a part goes on in the next line of the same stream."""
+class _Wrapped:
+    """Lines of a container's runtime: a part goes on in the next line of the same stream, and what they hold may be
+    lines of a stack trace."""
 
-    def __init__(self, partial: re.Pattern[bytes], stream: re.Pattern[bytes]) -> None:
-        self._partial, self._stream = partial.match, stream.match
+    def __init__(self, name: str, trace: _Trace | None) -> None:
+        self._match, self._trace = WRAPPED[name].match, trace
+        self._escaped = name == "docker"
 
-    def plain(self, data: bytes) -> bool:  # noqa: ARG002 - not at a look
-        return False
+    def plain(self, data: bytes) -> bool:
+        if self._trace is not None or self._escaped:
+            return False
+        return b" P " not in data and b" P:" not in data
 
-    def free(self, line: bytes) -> bool:  # noqa: ARG002 - what stands before it decides
-        return False
+    def free(self, previous: bytes, line: bytes) -> bool:
+        before = self._match(previous)
+        if before is None or before["part"] is not None:
+            return before is None
+        return self._trace is None or self._trace.free(b"", self._text(self._match(line)))
 
     def starts(self, lines: Sequence[bytes]) -> list[int]:
-        starts, open_stream = [], None
-        for index, line in enumerate(lines):
-            stream = found[1] if (found := self._stream(line)) is not None else None
-            if open_stream is None or stream != open_stream:
-                starts.append(index)
-            part = self._partial(line)
-            open_stream = part[1] if part is not None else None
+        begins: list[int] = []  # of lines that are put together of their parts
+        runs: list[list[bytes]] = []  # the texts of those that follow each other in one stream
+        stream, is_open = None, False
+        for index, match in enumerate(map(self._match, lines)):
+            found = match["stream"] if match is not None else None
+            if not (is_open and found == stream):
+                begins.append(index)
+                if found is None or found != stream or not runs:
+                    runs.append([])
+                runs[-1].append(self._text(match))
+            stream, is_open = found, match is not None and match["part"] is not None
+        if self._trace is None:
+            return begins
+        starts: list[int] = []
+        for run in runs:
+            starts += [begins[at] for at in self._trace.starts(run)]
+            del begins[: len(run)]
         return starts
+
+    def _text(self, match: re.Match[bytes] | None) -> bytes:
+        """As a trace's line; what is not wrapped begins a record."""
+        if match is None:
+            return b"?"
+        text: bytes = match["text"]
+        if self._escaped and b"\\" in text:
+            text = text.replace(b"\\t", b"\t").replace(b"\\r", b"\r").replace(b'\\"', b'"')
+        return text.removesuffix(b"\n") + b"\n"
 
 
 class _Quoted:
@@ -315,7 +349,7 @@ class _Quoted:
     def plain(self, data: bytes) -> bool:
         return b'"' not in data
 
-    def free(self, line: bytes) -> bool:  # noqa: ARG002 - what stands before it decides
+    def free(self, previous: bytes, line: bytes) -> bool:  # noqa: ARG002 - what stands before all of them decides
         return False
 
     def starts(self, lines: Sequence[bytes]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -84,6 +85,30 @@ def test_parts_of_containers_lines_are_joined_with_the_next_of_their_stream() ->
     assert records("".join(docker), preset="docker") == docker
 
 
+@pytest.mark.parametrize("name", ["cri", "docker"])
+def test_traces_in_the_lines_of_containers(name: str) -> None:
+    """Each output by itself; where the other one comes between, a record ends."""
+
+    def wrapped(text: str, stream: str) -> str:
+        if name == "cri":
+            return "".join(f"2024-01-02T03:04:05.1Z {stream} F {line}\n" for line in text.splitlines())
+        lines = [
+            json.dumps({"log": line, "stream": stream, "time": "t"}, separators=(",", ":"))
+            for line in text.splitlines(True)
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    found = [
+        wrapped(LOG + CHAIN, "stderr"),
+        wrapped(LOG, "stderr"),
+        wrapped(LOG + JAVA, "stdout"),
+        wrapped(LOG, "stderr"),
+    ]
+    assert records("".join(found), preset=[name, "python", "java"]) == found
+    cut = [wrapped(LOG + PYTHON[:60], "stderr"), wrapped(LOG, "stdout"), wrapped(PYTHON[60:], "stderr")]
+    assert records("".join(cut), preset=[name, "python"])[:2] == cut[:2]
+
+
 def test_a_quoted_value_of_csv_may_hold_newlines() -> None:
     rows = ['1,"two\nlines, ""quoted""\nand more",x\n', "2,plain,y\n", '3,"a","b\n\n"\n']
     assert records("".join(rows), preset="csv") == rows
@@ -109,7 +134,7 @@ SNIPPETS = [
 ]  # fmt: skip
 SETTINGS = [
     {"preset": "python"}, {"preset": ["python", "java"]}, {"preset": "java"}, {"preset": "go"}, {"preset": "cri"},
-    {"preset": "csv"},
+    {"preset": "csv"}, {"preset": ["cri", "python"]},
     {"start": "^2024"}, {"continue_": r"^\s"}, {"preset": "python", "max_lines": 3},
     {"start": "^never", "max_bytes": 1024}, {"start": "^2024", "max_lines": 2},
 ]  # fmt: skip
@@ -158,7 +183,9 @@ def test_records_are_the_same_however_many_lines_are_there_at_a_time(
         ({}, "expected exactly one of preset, start and continue, found none"),
         ({"preset": "python", "start": "x"}, "found preset and start"),
         ({"preset": "pyton"}, "there is no preset 'pyton'"),
-        ({"preset": ["cri", "python"]}, "'cri' stands alone"),
+        ({"preset": ["python", "cri"]}, "there is one at most, and it comes first"),
+        ({"preset": ["cri", "docker"]}, "there is one at most"),
+        ({"preset": ["csv", "python"]}, "'csv' stands alone"),
         ({"start": "("}, "is not a valid regular expression"),
         ({"continue_": "["}, "continue: '\\[' is not a valid"),
     ],
