@@ -10,13 +10,13 @@ from tailrace.pipeline.chain.loader import built_in
 from tailrace.pipeline.config.load import load
 
 from .documents import ROOT, broken_links
-from .stage_pages import FORMATS, PAGES, describe, paths, right
+from .stage_pages import FORMATS, PAGES, describe, paths, right, write_beside
 
 REFRESH = "run: make documents"
 PAGES_AND_FORMATS = [*paths(), FORMATS]
 
 # Stages whose docstring has no `Example::` yet; this list only gets shorter.
-WITHOUT_EXAMPLE = {"parse.combined", "parse.logfmt", "parse.regex", "parse.syslog"}
+WITHOUT_EXAMPLE = {"parse.combined", "parse.logfmt", "parse.regex"}
 
 
 @pytest.mark.parametrize("path", PAGES_AND_FORMATS, ids=lambda path: path.name)
@@ -37,6 +37,9 @@ def test_a_stage_has_an_example_that_check_accepts(use: str, tmp_path: Path) -> 
         return
     assert it.example, f"{use}: its class's docstring has no section `Example::`, with a configuration in TOML"
     assert it.lines or it.role == "write", f"{use}: its class's docstring has no section `Lines::`, for the example"
+    write_beside(use, tmp_path)
+    for name, text in it.files:
+        (tmp_path / name).write_text(text)
     config = tmp_path / "config.toml"
     config.write_text(f'[source]\npaths = ["example.log"]\n{it.example}')
     assert use in {spec.use for spec in load(config).stages}
