@@ -83,9 +83,7 @@ class Geoip:
     into: str = "geo"  # the field that takes the table
     fields: list[str] = dataclass_field(default_factory=list)  # of those above; empty: all that there are
     locale: str = "en"  # of names: one of the database's languages
-    cache_size: Annotated[int, Whole(1, 10_000_000, "an address that is remembered takes about 1.5 KB")] = (
-        10_000  # addresses
-    )
+    cache_size: Annotated[int, Whole(1, 10_000_000, "an address that is remembered takes about 1.5 KB")] = 10_000
     required: bool = False
     reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0  # of `database`
 

@@ -59,7 +59,7 @@ class Useragent:
 
     field: str = "agent"  # the one with the text, of the name that parse.combined gives it
     into: str = "user_agent"  # the field that takes the table
-    cache_size: Annotated[int, Whole(1, 10_000_000, "a text that is remembered takes about 1.5 KB")] = 10_000  # texts
+    cache_size: Annotated[int, Whole(1, 10_000_000, "a text that is remembered takes about 1.5 KB")] = 10_000
     required: bool = False
 
     def __post_init__(self) -> None:
