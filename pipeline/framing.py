@@ -45,6 +45,7 @@ PRESETS: dict[str, dict[str, str]] = {
 _UNICODE = re.compile(r"\\[wWbB]|\(\?[a-zA-Z]*i")  # what means more in text than in bytes
 _AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\|")  # what may see more than what stands at a line's beginning
 _ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[sWD]")  # or the newline behind it
+QUOTED = "csv"  # a quoted value may hold newlines
 CHAINED = re.compile(rb"During handling of the above exception|The above exception was the direct cause")
 PARTIAL = {
     "cri": re.compile(rb"[^ \n]+ (stdout|stderr) P(?::[^ \n]*)? "),
@@ -60,9 +61,9 @@ STREAM = {
 class Multiline:
     """The table [source.multiline]: which lines make one record.
 
-    ``preset``: "python", "java", "go", "postgres" (several as a list), "docker" or "cri"; or a pattern of the lines
-    that begin a record (``start``) or go on with one (``continue``). A record ends where the next one begins, at the
-    end of a file that is gone, after ``timeout`` without a further line, and with ``max_lines`` or ``max_bytes``.
+    ``preset``: "python", "java", "go", "postgres" (several as a list), "docker", "cri", "csv"; or a pattern of the
+    lines that begin a record (``start``) or go on with one (``continue``). A record ends where the next one begins, at
+    the end of a file that is gone, after ``timeout`` without a further line, and with ``max_lines`` or ``max_bytes``.
     """
 
     preset: list[str] | str = ""
@@ -86,11 +87,11 @@ class Multiline:
         if len(given) != 1:
             found = f"found {' and '.join(given)}" if given else "found none of them"
             problems.add("", f"expected exactly one of preset, start and continue, {found}")
-        known = [*PRESETS, *PARTIAL]
+        known = [*PRESETS, *PARTIAL, QUOTED]
         for name in self.presets:
             if name not in known:
                 problems.add("preset", f"there is no preset {name!r} (known: {', '.join(known)})")
-            elif name in PARTIAL and len(self.presets) > 1:
+            elif name not in PRESETS and len(self.presets) > 1:
                 problems.add(
                     "preset", f"{name!r} stands alone for now: its parts are joined, not the lines inside of them"
                 )
@@ -204,6 +205,8 @@ def _rule(settings: Multiline) -> Rule:
     if settings.continue_:
         return _Own(settings.continue_, starts=False)
     names = settings.presets
+    if names[0] == QUOTED:
+        return _Quoted()
     if names[0] in PARTIAL:
         return _Parts(PARTIAL[names[0]], STREAM[names[0]])
     return _Trace([PRESETS[name] for name in names])
@@ -303,4 +306,22 @@ class _Parts:
                 starts.append(index)
             part = self._partial(line)
             open_stream = part[1] if part is not None else None
+        return starts
+
+
+class _Quoted:
+    """Lines of CSV: a value in double quotes goes on in the next line; two of them inside of it stand for one."""
+
+    def plain(self, data: bytes) -> bool:
+        return b'"' not in data
+
+    def free(self, line: bytes) -> bool:  # noqa: ARG002 - what stands before it decides
+        return False
+
+    def starts(self, lines: Sequence[bytes]) -> list[int]:
+        starts, open_quote = [], False
+        for index, line in enumerate(lines):
+            if not open_quote:
+                starts.append(index)
+            open_quote ^= bool(line.count(b'"') % 2)
         return starts

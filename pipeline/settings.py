@@ -105,6 +105,7 @@ class TailSettings(SourceSettings):
     paths: tuple[Annotated[str, Text()], ...] = ()
     exclude: tuple[Annotated[str, Text()], ...] = ()
     read_from: Literal["beginning", "end"] = "beginning"
+    priority: tuple[Annotated[str, Text()], ...] = ()  # patterns of names, the most urgent first
     ignore_older: (
         Annotated[float, Duration("1m", "36500d", "a new file that was last written so long ago is left alone")] | None
     ) = None

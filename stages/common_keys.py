@@ -8,5 +8,6 @@ COMMON_KEYS = {
     "time_formats": "how a `timestamp` may be written, tried in order: `rfc3339`, `unix` (seconds to nanoseconds), or "
     "directives of strptime such as `%d/%b/%Y %H:%M:%S`",
     "timezone": "of times that tell none, by its name, such as `Europe/Berlin`",
+    "duplicates": 'the values of a repeated key: all as an array (`"array"`), or only the last or the first',
     "required": "an event without the field is a dead letter; else it goes on as it is",
 }

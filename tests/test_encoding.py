@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tailrace.pipeline.encoding import LONGEST_NEWLINE, encoding, marked, may_be_marked
 
@@ -12,6 +12,8 @@ TEXT = st.text(st.sampled_from("a\n\r\u010a\u0a00\u0a0a\U0001f600\0") | st.chara
 
 
 @given(TEXT, st.sampled_from([*WIDE, "utf-8", "gb18030"]), st.integers(0, 40))
+@example("\u0a00\u0a00\n", "utf-16-le", 0)  # the bytes of a newline between two characters
+@example("\u6100\u0a61\n", "utf-16-be", 0)
 def test_newlines_are_found_where_they_are_in_the_text(text: str, name: str, start: int) -> None:
     one, data = encoding(name), text.encode(name)
     assert [line.decode(name) for line in one.split(data)] == text.split("\n")

@@ -84,6 +84,11 @@ def test_parts_of_containers_lines_are_joined_with_the_next_of_their_stream() ->
     assert records("".join(docker), preset="docker") == docker
 
 
+def test_a_quoted_value_of_csv_may_hold_newlines() -> None:
+    rows = ['1,"two\nlines, ""quoted""\nand more",x\n', "2,plain,y\n", '3,"a","b\n\n"\n']
+    assert records("".join(rows), preset="csv") == rows
+
+
 def test_own_patterns() -> None:
     text = "a 1\n b\n c\r\na 2\n"
     assert records(text, start="^a") == ["a 1\n b\n c\r\n", "a 2\n"]
@@ -99,19 +104,12 @@ def test_limits_end_a_record() -> None:
 
 
 SNIPPETS = [
-    LOG,
-    PYTHON,
-    CHAIN,
-    GROUP,
-    JAVA,
-    GO,
-    "\n",
-    "  indented\n",
-    "ValueError: x\n",
-    "Traceback (most recent call last):\n",
-]
+    LOG, PYTHON, CHAIN, GROUP, JAVA, GO, "\n", "  indented\n", "ValueError: x\n",
+    "Traceback (most recent call last):\n", 'a,"b\n', '"",c"\n',
+]  # fmt: skip
 SETTINGS = [
     {"preset": "python"}, {"preset": ["python", "java"]}, {"preset": "java"}, {"preset": "go"}, {"preset": "cri"},
+    {"preset": "csv"},
     {"start": "^2024"}, {"continue_": r"^\s"}, {"preset": "python", "max_lines": 3},
     {"start": "^never", "max_bytes": 1024}, {"start": "^2024", "max_lines": 2},
 ]  # fmt: skip

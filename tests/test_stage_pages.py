@@ -15,9 +15,6 @@ from .stage_pages import FORMATS, PAGES, describe, paths, right, write_beside
 REFRESH = "run: make documents"
 PAGES_AND_FORMATS = [*paths(), FORMATS]
 
-# Stages whose docstring has no `Example::` yet; this list only gets shorter.
-WITHOUT_EXAMPLE = {"parse.combined", "parse.logfmt", "parse.regex"}
-
 
 @pytest.mark.parametrize("path", PAGES_AND_FORMATS, ids=lambda path: path.name)
 def test_a_page_says_what_the_code_says_and_what_its_commands_print(path: Path) -> None:
@@ -32,9 +29,6 @@ def test_no_page_is_of_a_stage_that_is_gone() -> None:
 @pytest.mark.parametrize("use", built_in())
 def test_a_stage_has_an_example_that_check_accepts(use: str, tmp_path: Path) -> None:
     it = describe(use)
-    if use in WITHOUT_EXAMPLE:
-        assert not it.example, f"{use} has an example now: take it out of WITHOUT_EXAMPLE"
-        return
     assert it.example, f"{use}: its class's docstring has no section `Example::`, with a configuration in TOML"
     assert it.lines or it.role == "write", f"{use}: its class's docstring has no section `Lines::`, for the example"
     write_beside(use, tmp_path)

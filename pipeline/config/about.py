@@ -156,7 +156,7 @@ def _facts(thing: type | Callable[..., Any], role: Role) -> Iterator[str]:
         yield f"Guarantee: {guarantee if isinstance(guarantee, Guarantee) else Guarantee.AT_LEAST_ONCE}"
     if isinstance(getattr(thing, "memory", None), Memory):
         yield "It remembers earlier lines, so the chain runs in one worker"
-    if role == "enrich" and callable(getattr(thing, "locate", None)):
+    if role == "enrich" and callable(getattr(thing, "locate", None)) and getattr(thing, "needs_places", True):
         yield "It needs each line's place, so it stands directly after the parse stages and takes no `when`"
     if getattr(thing, "verbatim", False):
         yield "It is given lines with a terminal's colours in them"

@@ -25,20 +25,39 @@ class Dedupe:
     its ``event_id``, as a dead letter that is sent again does: put enrich.origin before.
 
     The stage remembers ``max_keys`` events, about 100 bytes of ``pipeline.stage_memory`` each; beyond that it forgets
-    those that went through longest ago. Fails: ``missing_field``, ``bad_timestamp``, ``bad_type`` (JSON cannot hold a
-    value).
+    those that went through longest ago.
+
+    Fails: ``missing_field``, ``bad_timestamp``, ``bad_type`` (JSON cannot hold a value).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.dedupe"
+        fields = ["host", "message"]
+        window = "10s"
+
+    Lines::
+
+        {"timestamp": "2026-02-02T10:30:45Z", "host": "web1", "message": "disk full"}
+        {"timestamp": "2026-02-02T10:30:46Z", "host": "web1", "message": "disk full"}
+        {"timestamp": "2026-02-02T10:30:47Z", "host": "web2", "message": "disk full"}
+        {"timestamp": "2026-02-02T10:30:55Z", "host": "web1", "message": "disk full"}
+        {"timestamp": "at noon", "host": "web1", "message": "disk full"}
     """
 
     plain: ClassVar[bool] = True
     needs_places: ClassVar[bool] = False
     memory: ClassVar[Memory] = Memory()
 
-    fields: list[str]
+    fields: list[str]  # what repeats have in common
     window: Annotated[float, Duration("1ms", "365d", "an event is remembered for so long")] = 60.0
     max_keys: Annotated[int, Whole(1, 10_000_000, "each takes about 100 bytes of pipeline.stage_memory")] = 50_000
-    time: str = USUAL  # of an event without that: `time`, as parse.combined writes it
+    time: str = USUAL  # the field with the time; of an event without `timestamp` also `time`, as parse.combined has it
     event_id: str = "event_id"  # the field that enrich.origin writes
-    required: bool = False
+    required: bool = False  # an event with none of `fields` is a dead letter
 
     def __post_init__(self) -> None:
         problems = Problems()

@@ -32,18 +32,40 @@ class Fingerprint:
     that this does no harm, as for whole lines of which repeats are looked for.
 
     Fails: ``missing_field``, ``bad_type`` (JSON cannot hold it).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.fingerprint"
+        fields = ["user"]
+        into = "user"
+        key = "${FINGERPRINT_KEY:-in earnest without a default}"
+        key_id = "2026"
+        length = 16
+        required = true
+
+    Lines::
+
+        {"user": "ann", "action": "log in"}
+        {"user": "bob", "action": "log in"}
+        {"user": "ann", "action": "pay"}
+        {"action": "start"}
     """
 
     plain: ClassVar[bool] = True
 
-    fields: list[str]
-    into: str = "fingerprint"
-    method: Literal["hmac-sha256", "sha256", "blake2b"] = "hmac-sha256"
-    key: str = field(default="", repr=False)
+    fields: list[str]  # whose values are hashed
+    into: str = "fingerprint"  # the field that gets the hash
+    method: Literal["hmac-sha256", "sha256", "blake2b"] = "hmac-sha256"  # the first needs a key, the others have none
+    key: str = field(default="", repr=False)  # of 16 bytes or more, from the environment
     key_id: Annotated[str, Matching(r"[^:\s]*", "expected a name without blanks and colons")] = ""
+    """of the key: it stands before the hash"""
     length: Annotated[int, Whole(16, 128, "fewer digits are the same for different values too often")] = 64
-    unkeyed: bool = False
-    required: bool = False
+    unkeyed: bool = False  # says that a hash without a key does no harm
+    required: bool = False  # an event with none of `fields` is a dead letter
 
     def __post_init__(self) -> None:
         problems = Problems()

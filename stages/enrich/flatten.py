@@ -22,15 +22,29 @@ class Flatten:
     is: nothing is lost. ``max_depth``: so many levels are taken away, and what is nested deeper stays so. ``fields``:
     only these are taken apart, names or globs; all of them by default.
 
-    Fails: ``field_exists`` if two values would get one name (``{"a.b": 1, "a": {"b": 2}}``); the event stays as it was
-    in the dead letter. ``bad_type``: JSON cannot hold an array that shall become a text.
+    Fails: ``field_exists`` (two values would get one name, ``{"a.b": 1, "a": {"b": 2}}``; the event stays as it was in
+    the dead letter), ``bad_type`` (JSON cannot hold an array that shall become a text).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.flatten"
+        arrays = "index"
+
+    Lines::
+
+        {"level": "info", "user": {"id": 7, "address": {"city": "Bonn"}}, "tags": ["new", "paid"], "cart": {}}
+        {"level": "info", "user.id": 8, "user": {"id": 7}}
     """
 
     plain: ClassVar[bool] = True
 
-    separator: Annotated[str, Text()] = "."
-    arrays: Literal["keep", "index", "json"] = "keep"
-    fields: list[str] = field(default_factory=lambda: ["*"])
+    separator: Annotated[str, Text()] = "."  # between the names
+    arrays: Literal["keep", "index", "json"] = "keep"  # as they are, a field for each item, or text
+    fields: list[str] = field(default_factory=lambda: ["*"])  # which are taken apart, by name or glob
     max_depth: Annotated[int, Whole(1, 100, "levels")] = 100
 
     def __post_init__(self) -> None:

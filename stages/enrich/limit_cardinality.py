@@ -26,22 +26,42 @@ class LimitCardinality:
     an earlier window begins anew. ``1`` and ``"1"`` differ; null or a field that is not there is no value.
 
     ``max_tracked_keys`` bounds how many fields in how many groups are remembered; beyond it those go that have not been
-    seen for longest. Each takes 20 bytes of ``pipeline.stage_memory`` for each value. Fails: ``bad_timestamp``,
-    ``bad_type`` (JSON cannot hold it).
+    seen for longest. Each takes 20 bytes of ``pipeline.stage_memory`` for each value.
+
+    Fails: ``bad_timestamp``, ``bad_type`` (JSON cannot hold it).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.limit_cardinality"
+        fields = ["path"]
+        value_limit = 2
+        group_by = ["host"]
+
+    Lines::
+
+        {"host": "web1", "path": "/cart"}
+        {"host": "web1", "path": "/pay"}
+        {"host": "web1", "path": "/.env"}
+        {"host": "web1", "path": "/cart"}
+        {"host": "web2", "path": "/.env"}
     """
 
     plain: ClassVar[bool] = True
     needs_places: ClassVar[bool] = False
     memory: ClassVar[Memory] = Memory()
 
-    fields: list[str]
+    fields: list[str]  # each has its own values
     value_limit: Annotated[int, Whole(1, 10_000, "all of them are written anew when one is added")] = 500
-    action: Literal["replace", "drop"] = "replace"
-    replacement: str = "other"
-    group_by: list[str] = field(default_factory=list)
+    action: Literal["replace", "drop"] = "replace"  # replaces a value beyond the limit, or drops its event
+    replacement: str = "other"  # stands in place of a value beyond the limit
+    group_by: list[str] = field(default_factory=list)  # fields whose values make a group
     window: Annotated[float, Duration("0s", "365d", "0 is no window")] = 0.0
     max_tracked_keys: Annotated[int, Whole(1, 1_000_000, "each takes 20 bytes for each value")] = 1000
-    time: str = USUAL  # of an event without that: `time`, as parse.combined writes it
+    time: str = USUAL  # the field with the time; of an event without `timestamp` also `time`, as parse.combined has it
 
     def __post_init__(self) -> None:
         problems = Problems()

@@ -22,18 +22,41 @@ class Novelty:
     ``"1"``, null and a field that is not there differ; an event with none of the fields goes through as it is.
 
     The stage remembers ``max_keys`` kinds, about 80 bytes of ``pipeline.stage_memory`` each; beyond that those go that
-    have not been seen for longest, and are new when they come again. Fails: ``bad_type`` (JSON cannot hold it). See
-    enrich.sample for a choice that remembers nothing.
+    have not been seen for longest, and are new when they come again. See enrich.sample for a choice that remembers
+    nothing.
+
+    Fails: ``bad_type`` (JSON cannot hold it).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.novelty"
+        group_by = ["message"]
+        first = 2
+        rate = 3
+
+    Lines::
+
+        {"message": "timeout", "n": 1}
+        {"message": "timeout", "n": 2}
+        {"message": "timeout", "n": 3}
+        {"message": "disk full", "n": 4}
+        {"message": "timeout", "n": 5}
+        {"message": "timeout", "n": 6}
+        {"message": "timeout", "n": 7}
     """
 
     plain: ClassVar[bool] = True
     memory: ClassVar[Memory] = Memory()
 
-    group_by: list[str]
+    group_by: list[str]  # fields whose values make a kind
     first: Annotated[int, Whole(1, 1_000_000_000, "events of each kind")] = 10
     rate: Annotated[int, Whole(0, 1_000_000_000, "one of so many; 0 is none")] = 100
     max_keys: Annotated[int, Whole(1, 10_000_000, "each takes about 80 bytes of pipeline.stage_memory")] = 10_000
-    into: str = "sample_rate"  # "": nowhere
+    into: str = "sample_rate"  # the field that gets how many events this one stands for; "": nowhere
 
     def __post_init__(self) -> None:
         problems = Problems()

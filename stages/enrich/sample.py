@@ -26,16 +26,39 @@ class Sample:
     needs another ``seed`` to choose by itself. Use ``when`` to keep errors out of it.
 
     ``into`` gets how many events each one stands for, for sums: the rate, or 1 / ``ratio``, times what stands there
-    already. Fails: ``bad_type`` (JSON cannot hold it).
+    already.
+
+    Fails: ``bad_type`` (JSON cannot hold it).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.sample"
+        rate = 3
+        key = ["trace"]
+        when = "level != 'error'"
+
+    Lines::
+
+        {"trace": "a1", "level": "info", "n": 1}
+        {"trace": "b2", "level": "info", "n": 2}
+        {"trace": "b2", "level": "error", "n": 3}
+        {"trace": "c3", "level": "info", "n": 4}
+        {"trace": "a1", "level": "info", "n": 5}
+        {"trace": "d4", "level": "info", "n": 6}
+        {"trace": "c3", "level": "info", "n": 7}
     """
 
     plain: ClassVar[bool] = True
 
     rate: Annotated[int, Whole(0, 1_000_000_000, "one of so many")] = 0
-    ratio: float = 0.0  # above 0, up to 1
-    key: list[str] = field(default_factory=list)
-    into: str = "sample_rate"  # "": nowhere
-    seed: str = ""
+    ratio: float = 0.0  # the part that goes through, above 0, up to 1
+    key: list[str] = field(default_factory=list)  # fields: events with the same values stay together
+    into: str = "sample_rate"  # the field that gets how many events this one stands for; "": nowhere
+    seed: str = ""  # another one chooses others
 
     def __post_init__(self) -> None:
         problems = Problems()

@@ -26,7 +26,29 @@ class Throttle:
     file.
 
     The stage remembers ``max_keys`` buckets, about 100 bytes of ``pipeline.stage_memory`` each; beyond that those go
-    that have not been used for longest. Fails: ``bad_timestamp``, ``bad_type`` (JSON cannot hold a value of ``key``).
+    that have not been used for longest.
+
+    Fails: ``bad_timestamp``, ``bad_type`` (JSON cannot hold a value of ``key``).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.throttle"
+        rate = 2
+        per = "10s"
+        key = ["service"]
+
+    Lines::
+
+        {"timestamp": "2026-02-02T10:30:45Z", "service": "shop", "n": 1}
+        {"timestamp": "2026-02-02T10:30:45Z", "service": "shop", "n": 2}
+        {"timestamp": "2026-02-02T10:30:46Z", "service": "shop", "n": 3}
+        {"timestamp": "2026-02-02T10:30:46Z", "service": "mail", "n": 4}
+        {"timestamp": "2026-02-02T10:30:50Z", "service": "shop", "n": 5}
+        {"timestamp": "at noon", "service": "shop", "n": 6}
     """
 
     plain: ClassVar[bool] = True
@@ -36,9 +58,9 @@ class Throttle:
     rate: Annotated[int, Whole(1, 1_000_000, "events per `per`")]
     per: Annotated[float, Duration("1ms", "1d", "in which `rate` tokens are added")] = 1.0
     burst: Annotated[int, Whole(0, 10_000_000, "events; 0 is the same as `rate`")] = 0
-    key: list[str] = field(default_factory=list)
+    key: list[str] = field(default_factory=list)  # fields whose values have a bucket of their own
     max_keys: Annotated[int, Whole(1, 10_000_000, "each takes about 100 bytes of pipeline.stage_memory")] = 10_000
-    time: str = USUAL  # of an event without that: `time`, as parse.combined writes it
+    time: str = USUAL  # the field with the time; of an event without `timestamp` also `time`, as parse.combined has it
 
     def __post_init__(self) -> None:
         problems = Problems()

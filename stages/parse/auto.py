@@ -60,12 +60,27 @@ class Auto:
     tell none.
 
     Fails: ``no_match``, and what the parser fails with, told with the format.
+
+    Example::
+
+        [[stages]]
+        use = "parse.auto"
+        format_field = "format"
+        types = { ts = "timestamp", order = "int" }
+
+    Lines::
+
+        {"ts": 1770028245, "level": "info", "msg": "order paid", "order": 7}
+        ts=2026-02-02T10:30:46Z level=error msg="card expired" order=8
+        <38>Feb  2 10:30:47 web1 sshd[812]: Accepted publickey for ann
+        192.0.2.7 - - [02/Feb/2026:10:30:48 +0000] "GET /cart HTTP/1.1" 200 2750 "-" "curl/8.5.0"
+        Listening on port 8080
     """
 
     plain: ClassVar[bool] = True
 
-    formats: list[Format] = field(default_factory=_available)
-    format_field: str = ""
+    formats: list[Format] = field(default_factory=_available)  # those that are looked for
+    format_field: str = ""  # gets the name of the line's format; "": nowhere
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
     time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))

@@ -53,15 +53,27 @@ class Cef:
       where no key can end with it; with ``true`` such a line fails.
     - ``fold_labels = true`` makes of ``cs1Label=Reason cs1=spam`` the field ``Reason``; a label without its value, or
       with a name that is taken, stays as it is.
-    - ``duplicates``: the values of a repeated key as an array, or only the last or the first.
 
     Fails: ``no_match``, ``too_large`` (more than ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.cef"
+        fold_labels = true
+        types = { spt = "int" }
+
+    Lines::
+
+        CEF:0|Example|Firewall|2.1|100|worm stopped|10|src=192.0.2.7 spt=53114 cs1Label=rule cs1=worms, all
+        Feb  2 10:30:46 fw1 CEF:0|Example|Firewall|2.1|200|drop \| log|5|request=http://example.com/?q\=1 msg=one\ntwo
+        CEF:0|Example|Firewall|2.1|200|allowed|1|request=http://example.com/?q=1
     """
 
     plain: ClassVar[bool] = True
 
-    strict: bool = True
-    fold_labels: bool = False
+    strict: bool = True  # an = in a value has a backslash in front
+    fold_labels: bool = False  # each value under the name that its label tells
     duplicates: Duplicates = "array"
     max_keys: Annotated[int, Whole(1, 1_000_000, "a line with more keys is a dead letter")] = 256
     types: dict[str, Kind] = field(default_factory=dict)

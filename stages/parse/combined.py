@@ -134,12 +134,25 @@ class Combined:
 
     Fails: ``no_match`` (also an address for an ident or a user), ``bad_timestamp``, ``bad_type`` (a size beyond 64
     bits).
+
+    Example::
+
+        [[stages]]
+        use = "parse.combined"
+
+    Lines::
+
+        192.0.2.7 - ann [02/Feb/2026:11:30:45 +0100] "GET /cart?id=7 HTTP/1.1" 200 2750 "-" "curl/8.5.0"
+        shop.example.com:443 192.0.2.9 - - [02/Feb/2026:11:30:46 +0100] "GET / HTTP/1.1" 304 - "-" "Mozilla/5.0"
+        192.0.2.20 - - [02/Feb/2026:11:30:47 +0100] "POST /pay HTTP/1.1" 502 154 "-" "-" "198.51.100.4, 192.0.2.1" 0.5
+        192.0.2.9 - - [02/Feb/2026:11:30:48 +0100] "\\x16\\x03\\x01" 400 157 "-" "-"
+        192.0.2.7 192.0.2.20 - - [02/Feb/2026:11:30:49 +0100] "GET / HTTP/1.1" 200 512
     """
 
     plain: ClassVar[bool] = True
 
-    extra: Literal["keep", "error"] = "keep"
-    first_of_two: FirstOfTwo = "error"
+    extra: Literal["keep", "error"] = "keep"  # what else stands behind the agent becomes a field, or fails
+    first_of_two: FirstOfTwo = "error"  # what the first of two addresses before the ident is
 
     def __post_init__(self) -> None:
         self._times = Column(Times([CLF]), BAD_TIMESTAMP)

@@ -32,19 +32,34 @@ class Cri:
     """Fields ``message stream timestamp`` (RFC 3339 in UTC), and ``tags``, an array, where more stand behind the first.
 
     A runtime splits what a program writes after 16 KiB without a newline: a part (tag P) gets ``partial: true``. A
-    record of several lines, as the source joins them, is one event with the parts in one and the time of the first;
-    behind a full line (F) that others follow there is a newline. For JSON in the message put parse.json with
-    ``field = "message"`` behind this stage.
+    record of several lines, as ``[source.multiline]`` joins them with ``preset = "cri"``, is one event with the parts
+    in one and the time of the first; behind a full line (F) that others follow there is a newline. For JSON in the
+    message put parse.json with ``field = "message"`` behind this stage.
 
     ``pod_fields = true`` adds ``namespace pod uid container restart`` (an integer) where the file's path has the form
     ``.../NAMESPACE_POD_UID/CONTAINER/RESTART.log``, as below ``/var/log/pods``.
 
     Fails: ``no_match``, ``bad_timestamp``.
+
+    Example::
+
+        [source.multiline]
+        preset = "cri"
+
+        [[stages]]
+        use = "parse.cri"
+
+    Lines::
+
+        2026-02-02T10:30:45.123456789Z stdout F order 7 paid
+        2026-02-02T11:30:46.001002003+01:00 stderr P a line that is too long for one,
+        2026-02-02T11:30:46.001002104+01:00 stderr F  and was split by the runtime
+        2026-02-02T10:30:47.5Z stdin F hello
     """
 
     plain: ClassVar[bool] = True
 
-    pod_fields: bool = True
+    pod_fields: bool = True  # what the path of the file tells
 
     def __post_init__(self) -> None:
         self._stamps = Stamps()

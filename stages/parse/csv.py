@@ -43,16 +43,30 @@ class Csv:
 
     Fails: ``no_match`` (also a quote that is not closed, and lines of a file whose header is not known), ``bad_type``,
     ``bad_timestamp``, ``too_large`` (a header of more than 4,096 columns).
+
+    Example::
+
+        [[stages]]
+        use = "parse.csv"
+        header = true
+        types = { time = "timestamp", amount = "float" }
+
+    Lines::
+
+        time,user,amount,note
+        2026-02-02T10:30:45Z,ann,12.50,"two, in a box"
+        2026-02-02T10:30:46Z,bob,,"for ""Kim"" only"
+        2026-02-02T10:30:47Z,ann,7.00
     """
 
     plain: ClassVar[bool] = True
 
-    columns: list[str] = field(default_factory=list)
-    header: bool = False
-    delimiter: str = ","
-    quote: str = '"'
-    extra: Literal["error", "keep", "drop"] = "error"
-    missing: Literal["error", "null"] = "error"
+    columns: list[str] = field(default_factory=list)  # the names of the fields
+    header: bool = False  # the first line of each file names the columns
+    delimiter: str = ","  # one character
+    quote: str = '"'  # one character; "": there are no quotes
+    extra: Literal["error", "keep", "drop"] = "error"  # of a line with more values than columns
+    missing: Literal["error", "null"] = "error"  # of a line with fewer
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
     time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))

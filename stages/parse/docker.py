@@ -28,10 +28,27 @@ class Docker:
     variables that the log driver was told to add.
 
     Docker splits what a program writes after 16 KiB without a newline: a part that has none at its end gets
-    ``partial: true``. A record of several lines, as the source joins them, is one event with the parts in one and the
-    time of the first. For JSON in the message put parse.json with ``field = "message"`` behind this stage.
+    ``partial: true``. A record of several lines, as ``[source.multiline]`` joins them with
+    ``preset = "docker"``, is one event with the parts in one and the time of the first. For JSON in the message put
+    parse.json with ``field = "message"`` behind this stage.
 
     Fails: ``no_match``, ``bad_timestamp``.
+
+    Example::
+
+        [source.multiline]
+        preset = "docker"
+
+        [[stages]]
+        use = "parse.docker"
+
+    Lines::
+
+        {"log":"order 7 paid\\n","stream":"stdout","time":"2026-02-02T10:30:45.123456789Z"}
+        {"log":"a line that is too long for one,","stream":"stderr","time":"2026-02-02T10:30:46.001002003Z"}
+        {"log":" and was split by Docker\\n","stream":"stderr","time":"2026-02-02T10:30:46.001002104Z"}
+        {"log":"hello\\n","stream":"stdout","attrs":{"tag":"shop"},"time":"2026-02-02T10:30:47Z"}
+        {"level":"info","msg":"order 8 paid"}
     """
 
     plain: ClassVar[bool] = True

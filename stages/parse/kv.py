@@ -32,19 +32,32 @@ class Kv:
     - A key or value that begins with one of ``quotes`` ends with the same one; in it, a backslash may stand before a
       quote or a backslash.
     - A key alone is true; with ``standalone_keys = false`` it fails.
-    - ``duplicates``: the values of a repeated key as an array, or only the last or the first.
 
     Fails: ``no_match`` (no pair at all, no key, an unclosed quote, text behind a closing quote), ``too_large`` (more
     than ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.kv"
+        key_value_delimiter = ":"
+        field_delimiter = ","
+        types = { amount = "float" }
+
+    Lines::
+
+        user: ann, action: "log in, again", admin
+        user: bob, action: pay, amount: 12.50, item: 4, item: 9
+        user: "bob, action: pay
     """
 
     plain: ClassVar[bool] = True
 
-    key_value_delimiter: str = "="
-    field_delimiter: str = _BLANK
-    whitespace: Literal["lenient", "strict"] = "lenient"
-    quotes: str = "\"'"
-    standalone_keys: bool = True
+    key_value_delimiter: str = "="  # between key and value; one character or more
+    field_delimiter: str = _BLANK  # between the pairs; one character or more
+    whitespace: Literal["lenient", "strict"] = "lenient"  # "lenient": blanks around keys and values are no part of them
+    quotes: str = "\"'"  # each character is one; "": there are none
+    standalone_keys: bool = True  # a key may stand alone, and is true
     duplicates: Duplicates = "array"
     max_keys: Annotated[int, Whole(1, 1_000_000, "a line with more keys is a dead letter")] = 256
     types: dict[str, Kind] = field(default_factory=dict)

@@ -30,16 +30,28 @@ class Leef:
     What stands in front of ``LEEF:`` (a syslog header) is kept as it is in ``prefix``, which parse.syslog with
     ``field = "prefix"`` understands. Only the first ``=`` of an attribute is between key and value.
 
-    - ``delimiter``: what stands between the attributes. ``auto`` is that of the header (LEEF 2.0: a character, or its
-      code as ``x5E`` or ``0x5E``), or else a tab; any other is taken whatever the header says.
-    - ``duplicates``: the values of a repeated key as an array, or only the last or the first.
+    ``delimiter``: what stands between the attributes. ``auto`` is that of the header (LEEF 2.0: a character, or its
+    code as ``x5E`` or ``0x5E``), or else a tab; any other is taken whatever the header says.
 
     Fails: ``no_match``, ``too_large`` (more than ``max_keys`` attributes), ``bad_type``, ``bad_timestamp``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.leef"
+        types = { devTime = "timestamp", sev = "int" }
+        time_formats = ["%b %d %Y %H:%M:%S"]
+
+    Lines::
+
+        LEEF:2.0|Example|Firewall|2.1|blocked|^|devTime=Feb 02 2026 10:30:45^src=192.0.2.7^dst=198.51.100.9^sev=5
+        <134>Feb  2 10:30:46 fw1 LEEF:1.0|Example|Firewall|2.1|41|src=192.0.2.9	msg=a=b	sev=2
+        LEEF:2.0|Example|Firewall|2.1|blocked|^|src=192.0.2.7^hello
     """
 
     plain: ClassVar[bool] = True
 
-    delimiter: str = _AUTO
+    delimiter: str = _AUTO  # between the attributes: that of the header, or this one
     duplicates: Duplicates = "array"
     max_keys: Annotated[int, Whole(1, 1_000_000, "a line with more keys is a dead letter")] = 256
     types: dict[str, Kind] = field(default_factory=dict)

@@ -33,12 +33,23 @@ class Logfmt:
 
     A key alone is true, ``key=`` is the empty string. A quoted value may hold blanks and the escapes of JSON and Go
     (``\\"``, ``\\n``, ``\\u00e9``, ``\\U0001f600``; ``\\xc3\\xa9`` are bytes of UTF-8, or else of Latin-1); others
-    stay as they are. A plain value ends at a blank or tab. ``duplicates``: the values of a repeated key as an array, or
-    only the last or the first. A PRI in front (``<189>date=2024-01-01 ...``, as Fortinet's devices send) gives
-    ``facility`` and ``severity``, unless the line has such keys itself.
+    stay as they are. A plain value ends at a blank or tab. A PRI in front (``<189>date=2024-01-01 ...``, as
+    Fortinet's devices send) gives ``facility`` and ``severity``, unless the line has such keys itself.
 
     Fails: ``no_match`` (no pair at all, an unclosed quote, text behind a closing quote, a PRI above 191), ``too_large``
     (more than ``max_keys`` keys), ``bad_type``, ``bad_timestamp``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.logfmt"
+        types = { ts = "timestamp", order = "int" }
+
+    Lines::
+
+        ts=2026-02-02T10:30:45.123Z level=info msg="order \\"7\\" paid" order=7 item=4 item=9 retried
+        <189>date=2026-02-02 time=10:30:46 devname="fw1" action="deny" srcip=192.0.2.7
+        level=error msg="cut in the mid
     """
 
     plain: ClassVar[bool] = True

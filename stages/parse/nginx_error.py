@@ -68,7 +68,20 @@ class NginxError:
     What nginx cut off after 2,048 bytes, or has in another form, stays in ``message``.
 
     Fails: ``no_match``, ``bad_timestamp``.
-    """
+
+    Example::
+
+        [[stages]]
+        use = "parse.nginx_error"
+        timezone = "Europe/Berlin"
+
+    Lines::
+
+        2026/02/02 11:30:45 [error] 412#412: *7 limiting requests, excess: 5.250 by zone "perip", client: 192.0.2.7, server: example.com, request: "POST /pay HTTP/1.1", host: "example.com"
+        2026/02/02 11:30:46 [error] 412#412: *8 upstream timed out (110: Connection timed out) while reading response header from upstream, client: 2001:db8::7, server: example.com, request: "GET /cart HTTP/1.1", upstream: "http://192.0.2.20:8080/cart", host: "example.com"
+        2026/02/02 11:30:47 [notice] 1#1: signal process started
+        2026/02/02 11:30:48 [fatal] 1#1: hello
+    """  # noqa: E501 - lines of this log are long
 
     plain: ClassVar[bool] = True
 

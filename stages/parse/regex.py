@@ -33,12 +33,30 @@ class Regex:
     ``on_bad_type``: ``error`` makes the line a dead letter, ``null`` or ``string`` keep it.
 
     Fails: ``no_match``, ``bad_type``, ``bad_timestamp``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.regex"
+        patterns = [
+            '^(?P<time>[0-9-]+ [0-9:.]+) \\[(?P<worker>\\d+)\\] (?P<level>[[:upper:]]+) (?P<message>.*)$',
+            '^(?P<time>[0-9-]+ [0-9:.]+) (?P<job>\\w+) took (?P<seconds>[0-9.]+) s$',
+        ]
+        types = { time = "timestamp", worker = "int", seconds = "float" }
+        timezone = "Europe/Berlin"
+
+    Lines::
+
+        2026-02-02 11:30:45.123 [3] INFO order 7 paid
+        2026-02-02 11:30:46.001 backup took 12.5 s
+        2026-02-30 11:30:47.000 [3] INFO order 8 paid
+        2026-02-02 11:30:48.500 [main] INFO order 9 paid
     """
 
     plain: ClassVar[bool] = True
 
-    pattern: str = ""
-    patterns: list[str] = field(default_factory=list)
+    pattern: str = ""  # with named groups
+    patterns: list[str] = field(default_factory=list)  # several, tried in order
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
     time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))

@@ -55,15 +55,29 @@ class W3c:
 
     Fails: ``no_match`` (no ``#Fields`` yet, more or fewer values than names, bad names), ``bad_timestamp``,
     ``bad_type``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.w3c"
+        plus_decode = ["cs(User-Agent)"]
+
+    Lines::
+
+        #Software: Microsoft Internet Information Services 10.0
+        #Fields: date time s-ip cs-method cs-uri-stem cs-uri-query cs-username c-ip cs(User-Agent) sc-status time-taken
+        2026-02-02 10:30:45 192.0.2.20 GET /cart id=7 - 192.0.2.7 Mozilla/5.0+(X11;+Linux+x86_64) 200 12
+        2026-02-02 10:30:46 192.0.2.20 POST /pay - ann 192.0.2.9 curl/8.5.0 502 5003
+        2026-02-02 10:30:47 192.0.2.20 GET /cart
     """
 
     plain: ClassVar[bool] = True
     memory: ClassVar[Memory] = Memory()
 
-    fields: str = ""
-    keep_date_time: bool = False
-    percent_decode: list[str] = field(default_factory=list)
-    plus_decode: list[str] = field(default_factory=list)
+    fields: str = ""  # names for a file without a #Fields line, as they stand in one
+    keep_date_time: bool = False  # keeps `date` and `time` beside the `timestamp` that is made of them
+    percent_decode: list[str] = field(default_factory=list)  # fields in which %20 becomes a blank
+    plus_decode: list[str] = field(default_factory=list)  # fields in which + does, too
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
     time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))

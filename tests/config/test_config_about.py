@@ -174,6 +174,12 @@ def test_a_sink_says_what_it_guarantees(use: str, guarantee: str) -> None:
     assert about(use, resolve(use, "/nowhere")).facts == (f"Guarantee: {guarantee}",)
 
 
+@pytest.mark.parametrize(("use", "needs"), [("enrich.origin", True), ("enrich.throttle", False)])
+def test_a_stage_says_whether_it_needs_the_places_of_lines(use: str, needs: bool) -> None:
+    facts = about(use, resolve(use, "/nowhere")).facts
+    assert ("It needs each line's place" in " ".join(facts)) is needs
+
+
 def test_what_many_parsers_have_is_explained_once() -> None:
     texts = {option.name: option.text for option in about("parse.json", resolve("parse.json", "/nowhere")).options}
     assert "RFC 3339" in texts["types"]

@@ -16,7 +16,8 @@ from .daemon import Daemon, Done
 
 SECRET = "s3cr3t-value-of-nobody"  # noqa: S105  (made up)
 HOSTILE = [
-    b"\x1b]0;owned\x07\x1b[2J\x1b[31mred", b"\r2026-01-01T00:00:00Z error [tail] forged line", "a\u202eb\u2066c".encode(),
+    b"\x1b]0;owned\x07\x1b[2J\x1b[31mred", b"\r2026-01-01T00:00:00Z error [tail] forged line",
+    "a\u202eb\u2066c".encode(),
     b"\0" * 1000, b"a\0b", b"\xff\xfe\x80", b"\xed\xa0\x80", b"[" * 100_000, b"{" * 100_000, b'{"a":' * 100_000,
     b'{"n": ' + b"9" * 1_000_000 + b"}", b'{"n": 1e' + b"9" * 1000 + b"}", b'{"n": NaN, "m": -Infinity}',
     b'{"s": "\\ud800", "\\udfff": 1}', b'{"a": 1, "a": 2}', b'{"a": 1, "A": 2, "a\\u0000": 3}', b'{"a": "x',

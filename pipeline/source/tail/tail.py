@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
@@ -24,6 +23,7 @@ from tailrace.pipeline.source.tail.ledger import Balance
 from tailrace.pipeline.source.tail.packed import PackedError
 from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.source.tail.registry import Registry
+from tailrace.pipeline.source.tail.turns import Turns
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.log import Log
 
@@ -33,7 +33,7 @@ SCAN_COST = 1e-4  # seconds for each file: twenty times what it costs to look at
 
 
 class Tail:
-    """See ``Source``. Each file that has data gets a turn, a turn is one buffer of one file.
+    """See ``Source``. Each file that has data gets a turn (``Turns``), a turn is one buffer of one file.
 
     ``key_prefix`` is the state's id: with a stream's number it makes the stream's key. ``ours`` tells which paths are
     our own outputs or state, which are never read. ``until_eof``: each file is read to the size that the first scan
@@ -63,7 +63,7 @@ class Tail:
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
         self._discovery = Discovery(settings, register, ours, self._registry, until_eof, last_line, wall)
-        self._ready: deque[File] = deque()
+        self._ready = Turns(settings.priority)
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
         self._scanned_at = self._next_scan = 0.0
@@ -119,18 +119,27 @@ class Tail:
         return wait
 
     def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
+        held: list[File] = []  # they may not have another slot now
+        try:
+            return self._read_next(buffer, now, skip, held)
+        finally:
+            for file in held:
+                self._offer(file, awake=False)
+
+    def _read_next(self, buffer: memoryview, now: float, skip: Callable[[int], bool], held: list[File]) -> Chunk | None:
         for _ in range(len(self._ready)):
-            file = self._ready.popleft()
+            file = self._ready.take()
             file.queued = False
             if file.ended or not file.has_data:
                 continue
             if skip(file.file_id):
-                self._offer(file, awake=False)
+                held.append(file)
                 continue
             searched = file.cursor.scanned.offset
             chunk = self._read_file(file, buffer, now)
             if chunk is not None:
                 file.quiet_since = now
+                self._ready.has_read(file, chunk.end - chunk.start)
                 self._offer(file)
                 return chunk
             if file.ended or file.cursor.scanned.offset <= searched:
@@ -190,7 +199,7 @@ class Tail:
         """It may have something to be read."""
         if file.has_data and file.file_id and not (file.queued or file.failed or file.ended):
             file.queued = True
-            self._ready.append(file)
+            self._ready.add(file)
             if awake:
                 self._stalled = False
 
