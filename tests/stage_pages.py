@@ -2,7 +2,7 @@
 commands of docs/formats.md print.
 
 A page says what ``tailrace stages NAME`` says, and what comes out of the example: the sections ``Example::``,
-``Lines::`` and perhaps ``Commands::`` at the end of the stage's docstring.
+``Lines::`` and perhaps ``File NAME::`` and ``Commands::`` at the end of the stage's docstring.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tailrace.pipeline.chain.loader import Role, built_in, resolve
 from tailrace.pipeline.config.about import About, Option, about, common_options, summary_of
 
 from .documents import ROOT, filled
+from .stages.enrich.databases import CITY, write_database
 
 PAGES = ROOT / "docs" / "stages"
 FORMATS = ROOT / "docs" / "formats.md"
@@ -36,11 +37,18 @@ def right(path: Path) -> str:
         return index()
     text = path.read_text(encoding="utf-8") if path == FORMATS else page(describe(path.stem))
     with TemporaryDirectory() as directory, TemporaryDirectory() as programs:
+        write_beside(path.stem, Path(directory))
         return _without_empty(filled(text, Path(directory), Path(programs)))
 
 
 def describe(use: str) -> About:
     return about(use, resolve(use, ROOT))
+
+
+def write_beside(use: str, directory: Path) -> None:
+    """What a stage's example reads and a page cannot show: a database."""
+    if use == "enrich.geoip":
+        write_database(directory / "GeoLite2-City.mmdb", "GeoLite2-City", {"192.0.2.0/24": CITY})
 
 
 def index() -> str:
@@ -78,6 +86,7 @@ def page(it: About) -> str:
 
 def _example(it: About) -> str:
     blocks = [_block("file: example.toml", "toml", f"{_SOURCE}\n{it.example}")]
+    blocks += [_block(f"file: {name}", "", text) for name, text in it.files]
     if it.lines:
         blocks.append(_block("file: example.log", "", it.lines))
         commands = it.commands or ["tailrace replay -c example.toml example.log"]

@@ -102,7 +102,7 @@ def _one(use: str, config: str | None) -> Iterator[_Row]:
     if it.fails:
         yield from _title("Dead letters")
         yield from _flowing(it.fails, _GAP)
-    for title, text in (("Example", it.example), ("Lines for it", it.lines)):
+    for title, text in (("Example", it.example), *it.files, ("Lines for it", it.lines)):
         if text:
             yield from _title(title)
             yield from (_Code(line, indent=_GAP if line else 0) for line in text.splitlines())

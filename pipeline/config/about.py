@@ -1,16 +1,26 @@
 """What a stage is, in words for its user: gathered from its class, its docstring and its source.
 
-The docstring may end with an example: the tables of a configuration, lines for it, and commands where it takes others
-than a replay. Documents show what comes out::
+The docstring may end with an example: the tables of a configuration, lines for it, the files that it reads, and
+commands where it takes others than a replay. Documents show what comes out::
 
     Example::
 
         [[stages]]
         use = "parse.logfmt"
 
+        [[stages]]
+        use = "enrich.lookup"
+        path = "teams.csv"
+        field = "service"
+
+    File teams.csv::
+
+        service,team
+        shop,sales
+
     Lines::
 
-        level=info msg="it works"
+        service=shop msg="it works"
 """
 
 from __future__ import annotations
@@ -39,7 +49,7 @@ from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.stage import Guarantee, Memory
 from tailrace.stages.common_keys import COMMON_KEYS
 
-_SECTION = re.compile(r"^(Example|Lines|Commands)::\n((?:\n|[ \t]+.*(?:\n|\Z))+)", re.MULTILINE)
+_SECTION = re.compile(r"^(Example|File \S+|Lines|Commands)::\n((?:\n|[ \t]+.*(?:\n|\Z))+)", re.MULTILINE)
 _NO_DEFAULT = inspect.Parameter.empty
 
 _WORDS = {
@@ -84,6 +94,7 @@ class About:
     facts: tuple[str, ...]  # that follow from its class
     options: tuple[Option, ...]
     example: str  # tables of a configuration
+    files: tuple[tuple[str, str], ...]  # that the example reads: each one's name and text
     lines: str  # for the example
     commands: tuple[str, ...]  # that show the example at work, where a replay does not
 
@@ -108,6 +119,7 @@ def about(use: str, thing: type | Callable[..., Any]) -> About:
         tuple(_facts(thing, role)),
         tuple(_options(thing, COMMON_KEYS if ":" not in use else {})) if isinstance(thing, type) else (),
         sections.get("Example", ""),
+        tuple((name.removeprefix("File "), text) for name, text in sections.items() if name.startswith("File ")),
         sections.get("Lines", ""),
         tuple(sections.get("Commands", "").splitlines()),
     )

@@ -34,19 +34,45 @@ class Cidr:
     networks in use and is told in the log. Replace it by renaming a finished file.
 
     ``::ffff:192.0.2.1`` is 192.0.2.1, and a zone (``%eth0``) does not count. Names are never looked up. An event
-    without an address goes on as it is; with ``required`` its line fails: ``missing_field``, ``bad_type``.
+    without an address goes on as it is, unless ``required``.
+
+    Fails: ``missing_field``, ``bad_type`` (no address), both only if ``required``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.cidr"
+        field = "client"
+        default = "elsewhere"
+        required = true
+
+        [stages.networks]
+        "192.0.2.0/24" = "office"
+        "192.0.2.128/25" = "guests"
+        "2001:db8::/32" = "office"
+
+    Lines::
+
+        {"client": "192.0.2.7"}
+        {"client": "192.0.2.200"}
+        {"client": "2001:db8::9"}
+        {"client": "198.51.100.9"}
+        {"client": "shop.example.com"}
     """
 
     plain: ClassVar[bool] = True
 
-    field: str
+    field: str  # the one with the address
     networks: dict[str, str] = dataclass_field(default_factory=dict)  # "192.0.2.0/24" = "label"
-    path: Annotated[str, FilePath()] = ""
-    into: str = "network"
+    path: Annotated[str, FilePath()] = ""  # of a file with the networks, instead of `networks`
+    into: str = "network"  # the field that takes the label
     default: str | None = None  # of an address that is in none of them; without it, such an event goes on as it is
     strict: bool = True  # refuse "192.0.2.1/24", which has bits of a host; false: it means 192.0.2.0/24
     required: bool = False
-    reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0
+    reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0  # of `path`
 
     def __post_init__(self) -> None:
         problems = Problems()

@@ -53,20 +53,39 @@ class Geoip:
 
     The whole file is held in the memory of each worker. It is looked at every ``reload`` and read again when it has
     changed; a new one that is broken leaves the old one in use and is told in the log. ``::ffff:192.0.2.1`` is
-    192.0.2.1. An event without an address goes on as it is; with ``required`` its line fails: ``missing_field``,
-    ``bad_type``. Needs ``tailrace[geoip]``.
+    192.0.2.1. An event without an address goes on as it is, unless ``required``. Needs ``tailrace[geoip]``.
+
+    Fails: ``missing_field``, ``bad_type`` (no address), both only if ``required``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.geoip"
+        database = "GeoLite2-City.mmdb"  # here a small one, which knows a single network
+        field = "client"
+        fields = ["city_name", "country_code", "latitude", "longitude", "network"]
+        required = true
+
+    Lines::
+
+        {"client": "192.0.2.7"}
+        {"client": "198.51.100.9"}
+        {"client": "shop.example.com"}
     """
 
     plain: ClassVar[bool] = True
 
-    database: Annotated[str, FilePath()]
-    field: str
-    into: str = "geo"
+    database: Annotated[str, FilePath()]  # a file such as `GeoLite2-City.mmdb`
+    field: str  # the one with the address
+    into: str = "geo"  # the field that takes the table
     fields: list[str] = dataclass_field(default_factory=list)  # of those above; empty: all that there are
-    locale: str = "en"
+    locale: str = "en"  # of names: one of the database's languages
     cache_size: Annotated[int, Whole(1, 10_000_000, "an address that is remembered takes about 1.5 KB")] = 10_000
     required: bool = False
-    reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0
+    reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0  # of `database`
 
     def __post_init__(self) -> None:
         problems = Problems()

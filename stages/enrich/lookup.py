@@ -30,28 +30,59 @@ class Lookup:
     has changed, and the new table takes the place of the old one as a whole; one that is wrong leaves the old one in
     use and is told in the log. Replace it by renaming a finished file.
 
-    An event whose key is not in the table gets ``default``, or goes on as it is, as does one without the field. With
-    ``required`` their lines fail: ``missing_field``, ``bad_type``, ``no_match`` (not in the table, and no ``default``).
+    An event whose key is not in the table gets ``default``, or goes on as it is, as does one without the field; unless
+    ``required``.
+
+    Fails: ``missing_field``, ``bad_type`` (neither a text nor a whole number), ``no_match`` (not in the table, and no
+    ``default``), all only if ``required``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.lookup"
+        path = "services.csv"
+        field = "service"
+        key = "name"
+        columns = { team = "owner", tier = "tier" }
+        types = { tier = "int" }
+        default = { owner = "nobody" }
+        required = true
+
+    File services.csv::
+
+        name,team,tier,phone
+        shop,Sales,1,555-0100
+        mail,Office,2,555-0101
+
+    Lines::
+
+        {"service": "shop", "msg": "order paid"}
+        {"service": "mail", "msg": "sent", "owner": "ann"}
+        {"service": "chat", "msg": "not in the table"}
+        {"msg": "of no service"}
     """
 
     plain: ClassVar[bool] = True
 
-    path: Annotated[str, FilePath()]
-    field: str
+    path: Annotated[str, FilePath()]  # of the table
+    field: str  # the one whose value is looked up
     key: str = ""  # the column that `field` is looked for in; by default the first, or the names in a JSON object
     columns: list[str] | dict[str, str] = dataclass_field(
         default_factory=list
     )  # or column = "field"; empty: all others
     into: str = ""  # the field that takes the row, as a table; by default its columns become fields
     types: dict[str, PlainKind] = dataclass_field(default_factory=dict)  # of columns; without, CSV has texts only
-    default: dict[str, Any] = dataclass_field(default_factory=dict)  # field = value
-    ignore_case: bool = False
+    default: dict[str, Any] = dataclass_field(default_factory=dict)  # field = value, if it is not there
+    ignore_case: bool = False  # true: `Shop` is found as `shop`
     overwrite: bool = True  # false: what the event has already stays
-    required: bool = False
+    required: bool = False  # an event that gets nothing is a dead letter; else it goes on as it is
     format: Literal["auto", "csv", "json", "sqlite"] = "auto"  # auto: by the ending of the file's name
     delimiter: str = ","  # of CSV
     table: str = ""  # of SQLite
-    reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0
+    reload: Annotated[float, Duration("1s", "1d", "a look costs a system call")] = 60.0  # of `path`
 
     def __post_init__(self) -> None:
         problems = Problems()

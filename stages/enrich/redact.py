@@ -49,16 +49,33 @@ class Redact:
     without a key: whoever sees it could find an address or card by trying them all.
 
     Dead letters hold the line as it was, with all its secrets, unless ``[dead_letters] raw = "omit"``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.redact"
+        presets = ["email", "card", "password_kv"]
+        patterns = ['order (?P<secret>\\d+)']
+        fields = ["*_name"]
+
+    Lines::
+
+        {"msg": "mail to ann@example.com about order 4711", "user": {"id": 7, "first_name": "Ann"}}
+        {"msg": "paid with 4111 1111 1111 1111", "card": 4111111111111111, "amount": 4111}
+        {"msg": "GET /login?user=ann&password=hunter2", "api_key": "k-81f2"}
     """
 
     plain: ClassVar[bool] = True
     redacts: ClassVar[bool] = True  # the engine then leaves out of dead letters what was not redacted yet
 
-    presets: list[Preset] | None = None
-    patterns: list[str] = field(default_factory=list)
-    fields: list[str] = field(default_factory=list)
-    method: Literal["mask", "hash", "remove"] = "mask"
-    mask: str = "[REDACTED]"
+    presets: list[Preset] | None = None  # by default all; an empty list: none
+    patterns: list[str] = field(default_factory=list)  # of your own
+    fields: list[str] = field(default_factory=list)  # names or globs, such as `*_name`
+    method: Literal["mask", "hash", "remove"] = "mask"  # what becomes of what is found
+    mask: str = "[REDACTED]"  # of `mask`
     key: str = field(default="", repr=False)  # of `hash`: write it as "${VARIABLE}"
 
     def __post_init__(self) -> None:

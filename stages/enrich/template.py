@@ -64,14 +64,31 @@ class Template:
     What the event has in these fields is replaced. An event without ``field``, or where it is no text, is left as it
     is, unless ``required``.
 
-    Fails, if ``required``: ``missing_field``, ``bad_type``.
+    Fails: ``missing_field``, ``bad_type`` (not a text), both only if ``required``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.template"
+        field = "msg"
+        required = true
+
+    Lines::
+
+        {"msg": "order 7 paid after 1.5 s from 192.0.2.7"}
+        {"msg": "order 8 paid after 204 ms from 192.0.2.9"}
+        {"msg": "cannot read /srv/shop/orders/7.json: user=ann code=2"}
+        {"msg": 42}
     """
 
     plain: ClassVar[bool] = True
 
-    field: str = "message"
-    into: str = "template"
-    id_into: str = "template_id"
+    field: str = "message"  # the one with the text
+    into: str = "template"  # the field that takes the template
+    id_into: str = "template_id"  # the field that takes its short name
     required: bool = False
 
     def __post_init__(self) -> None:

@@ -29,16 +29,35 @@ class Timestamp:
     last write) is refused. An event whose field is absent, null or empty stays as it is, unless ``required``.
 
     Fails: ``bad_timestamp``, ``bad_type`` (neither text nor number), ``missing_field`` (``required``).
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.timestamp"
+        field = "ts"
+        formats = ["rfc3339", "unix", "%d.%m.%Y %H:%M:%S"]
+        timezone = "Europe/Berlin"
+        max_future = "1d"
+
+    Lines::
+
+        {"ts": "2026-02-02T11:30:45.250+01:00", "msg": "order paid"}
+        {"ts": 1770028246250, "msg": "milliseconds"}
+        {"ts": "02.02.2026 11:30:47", "msg": "time of Berlin"}
+        {"ts": "2062-02-02T11:30:48Z", "msg": "a mistake"}
     """
 
     plain: ClassVar[bool] = True
     needs_places: ClassVar[bool] = False
 
-    field: Annotated[str, Text()]
-    into: Annotated[str, Text()] = "timestamp"
-    formats: list[str] = dataclasses.field(default_factory=lambda: list(DEFAULT_FORMATS))
-    timezone: str = "UTC"
-    max_future: Annotated[float, Duration("0s", "36500d", "a later time is a mistake")] | None = None  # seconds
+    field: Annotated[str, Text()]  # the one with the time; it stays, unless `into` is the same
+    into: Annotated[str, Text()] = "timestamp"  # the field that takes the time
+    formats: list[str] = dataclasses.field(default_factory=lambda: list(DEFAULT_FORMATS))  # tried in order
+    timezone: str = "UTC"  # of times that tell none: a name such as `Europe/Berlin`, or `local`
+    max_future: Annotated[float, Duration("0s", "36500d", "a later time is a mistake")] | None = None  # after now
     required: bool = False
 
     def __post_init__(self) -> None:

@@ -33,14 +33,32 @@ class Useragent:
     ``device.category`` (``bot``, ``desktop``, ``phone`` or ``tablet``). What is not known is left out.
 
     Of a text longer than 1,024 characters only so much is read. An event whose field is absent, empty or ``-`` goes on
-    as it is; with ``required`` its line fails: ``missing_field``, ``bad_type`` (not a text). Families are those of
-    https://github.com/ua-parser/uap-core. Needs ``tailrace[useragent]``.
+    as it is, unless ``required``. Families are those of https://github.com/ua-parser/uap-core. Needs
+    ``tailrace[useragent]``.
+
+    Fails: ``missing_field``, ``bad_type`` (not a text), both only if ``required``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.json"
+
+        [[stages]]
+        use = "enrich.useragent"
+        required = true
+
+    Lines::
+
+        {"agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:122.0) Gecko/20100101 Firefox/122.0"}
+        {"agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}
+        {"agent": "curl/8.5.0"}
+        {"agent": "-"}
     """
 
     plain: ClassVar[bool] = True
 
-    field: str = "agent"
-    into: str = "user_agent"
+    field: str = "agent"  # the one with the text, of the name that parse.combined gives it
+    into: str = "user_agent"  # the field that takes the table
     cache_size: Annotated[int, Whole(1, 10_000_000, "a text that is remembered takes about 1.5 KB")] = 10_000
     required: bool = False
 

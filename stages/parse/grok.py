@@ -41,15 +41,28 @@ class Grok:
     that took part count: one is the value, several are an array.
 
     Fails: ``no_match``, ``bad_type``, ``bad_timestamp``.
+
+    Example::
+
+        [[stages]]
+        use = "parse.grok"
+        pattern = '^%{TIMESTAMP_ISO8601:time:timestamp} %{IP:[client][ip]} %{NOTSPACE:path} %{CODE:code:int}$'
+        definitions = { CODE = "[1-5][0-9]{2}" }
+
+    Lines::
+
+        2026-02-02T10:30:45Z 192.0.2.7 /orders/7 200
+        2026-02-02T10:30:46Z 2001:db8::9 /orders?page=2 200
+        2026-02-02T10:30:47Z 192.0.2.7 /orders/8 timeout
     """
 
     plain: ClassVar[bool] = True
 
-    pattern: str = ""
-    patterns: list[str] = field(default_factory=list)
-    definitions: dict[str, str] = field(default_factory=dict)
-    patterns_dir: Annotated[str, FilePath()] = ""
-    ecs: bool = False
+    pattern: str = ""  # write it in single quotes, in which TOML leaves backslashes alone
+    patterns: list[str] = field(default_factory=list)  # tried in order, behind `pattern` if there is one
+    definitions: dict[str, str] = field(default_factory=dict)  # NAME = "expression"
+    patterns_dir: Annotated[str, FilePath()] = ""  # its files have further names
+    ecs: bool = False  # the fields of Logstash's own patterns are those of the Elastic Common Schema
     types: dict[str, Kind] = field(default_factory=dict)
     on_bad_type: OnBadType = "error"
     time_formats: list[str] = field(default_factory=lambda: list(DEFAULT_FORMATS))

@@ -59,12 +59,24 @@ class Klog:
     latest year that puts it not more than 7 days after the file's last write.
 
     Fails: ``no_match``, ``bad_timestamp`` (such as 30 February).
+
+    Example::
+
+        [[stages]]
+        use = "parse.klog"
+
+    Lines::
+
+        I0202 10:30:45.123456    4711 server.go:155] Version: v1.30.2
+        E0202 10:30:46.000001    4711 pod_workers.go:1301] "Error syncing pod" pod="shop/web-1" attempt=3 err=<nil>
+        I0230 10:30:47.250000    4711 server.go:160] "Started"
+        panic: runtime error: index out of range
     """
 
     plain: ClassVar[bool] = True
 
-    structured: bool = True
-    timezone: str = "UTC"
+    structured: bool = True  # takes quoted messages with pairs apart; false: the message is all of that
+    timezone: str = "UTC"  # of all times, which tell none: a name such as `Europe/Berlin`, or `local`
 
     def __post_init__(self) -> None:
         self._convert = Times(_TIMES, self.timezone)

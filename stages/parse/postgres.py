@@ -51,14 +51,33 @@ class Postgres:
     are understood (CET and CEST of Europe/Berlin): set it to the server's ``log_timezone``. The further lines of a
     message begin with a tab, or in csvlog stand in its quotes: they belong to it only if they have been joined.
 
-    Fails: ``no_match``, ``bad_timestamp``, ``bad_type``.
+    Fails: ``no_match`` (also a line that should have been joined to the one before), ``bad_timestamp``, ``bad_type``
+    (a process id and the like of more than 64 bits).
+
+    Example::
+
+        [source.multiline]
+        preset = "postgres"
+
+        [[stages]]
+        use = "parse.postgres"
+        prefix = "%m [%p] %q%u@%d "
+
+    Lines::
+
+        2026-02-02 10:30:45.123 UTC [811] LOG:  database system is ready to accept connections
+        2026-02-02 10:30:46.456 UTC [4711] ann@shop ERROR:  duplicate key value violates unique constraint "orders_pkey"
+        2026-02-02 10:30:46.456 UTC [4711] ann@shop STATEMENT:  INSERT INTO orders (id)
+        \tVALUES (7)
+        2026-02-02 11:30:47.250 CET [811] LOG:  checkpoint starting: time
+        server process was terminated
     """
 
     plain: ClassVar[bool] = True
 
-    format: Literal["stderr", "csv"] = "stderr"
-    prefix: str = "%m [%p] "
-    timezone: str = "UTC"
+    format: Literal["stderr", "csv"] = "stderr"  # what the server writes: lines, or csvlog
+    prefix: str = "%m [%p] "  # the server's `log_line_prefix`, just as it is there
+    timezone: str = "UTC"  # whose names for its zones are understood: the server's `log_timezone`
 
     def __post_init__(self) -> None:
         problems = Problems()

@@ -48,11 +48,25 @@ class Syslog:
 
     Fails: ``no_match`` (also a PRI above 191), ``bad_timestamp`` (such as 30 February, a zone that ``timezone`` has
     not, or the time since a device started).
+
+    Example::
+
+        [[stages]]
+        use = "parse.syslog"
+        timezone = "Europe/Berlin"
+
+    Lines::
+
+        Feb  2 11:30:45 web1 sshd[4711]: Accepted publickey for ann from 192.0.2.7 port 50022 ssh2
+        <30>2026-02-02T11:30:46+01:00 web1 systemd[1]: Started shop.service.
+        <165>1 2026-02-02T10:30:47.003Z web1 shop 4712 ID47 [order@32473 id="7" total="12.50"] order paid
+        Feb 30 11:30:48 web1 kernel: eth0: link up
+        order sent
     """
 
     plain: ClassVar[bool] = True
 
-    timezone: str = "UTC"
+    timezone: str = "UTC"  # of times that tell none: a name such as `Europe/Berlin`, or `local`
 
     def __post_init__(self) -> None:
         self._convert = Times(_TIMES, self.timezone)

@@ -123,7 +123,7 @@ _COMMENT = re.compile(r"#[^\n]*|\(\?#[^)]*\)")
 _PLAIN_COMMENT = re.compile(r"\(\?#[^)]*\)")
 _NAMED = re.compile(r"\(\?<(?![=!])")
 _SET = re.compile(r"\[\^?\]?")
-_POSIX = re.compile(r"\[([:.=])(\^?)([^\]\[:.=]*)\1\]")
+POSIX = re.compile(r"\[([:.=])(\^?)([^\]\[:.=]*)\1\]")
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
@@ -167,8 +167,8 @@ def _pieces(source: str) -> Iterator[_Piece]:
         if found := _ESCAPED.match(source, at):
             text = r"\Z" if found[0] == r"\z" and not in_set else found[0]
         elif in_set:
-            found = _POSIX.match(source, at)
-            text = _posix(source, found) if found else source[at]
+            found = POSIX.match(source, at)
+            text = members_of(source, found) if found else source[at]
             in_set = found is not None or source[at] != "]"
         elif found := comment.match(source, at) or _SET.match(source, at):
             text = found[0]
@@ -180,8 +180,8 @@ def _pieces(source: str) -> Iterator[_Piece]:
         at = found.end() if found else at + 1
 
 
-def _posix(source: str, found: re.Match[str]) -> str:
-    """The inside of a set for a POSIX class."""
+def members_of(source: str, found: re.Match[str]) -> str:
+    """What stands in a set for the POSIX class that was found in the source."""
     kind, negated, name = found[1], found[2], found[3]
     if kind != ":" or name not in _CLASSES:
         near = difflib.get_close_matches(name, _CLASSES, 1)

@@ -13,17 +13,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tailrace.stages.patterns.dialect import POSIX, members_of
+
 Text = tuple[str, str]
 """Exact, and for a piece."""
 
-# ``[:alpha:]`` and so on: what stands in a set, or for the two that have no such form, an expression of its own.
+# POSIX classes that are not those of ASCII, and their opposites: what stands in a set.
 _CLASSES = {
-    "digit": r"\d", "space": r"\s", "word": r"\w", "blank": r" \t", "upper": "A-Z", "lower": "a-z",
-    "xdigit": "0-9A-Fa-f", "cntrl": r"\x00-\x1f\x7f", "ascii": r"\x00-\x7f", "punct": r"!-/:-@\[-`{-~",
-    "graph": "!-~\xa1-\U0010ffff", "print": " -~\xa0-\U0010ffff",
+    "digit": r"\d", "^digit": r"\D", "space": r"\s", "^space": r"\S", "word": r"\w", "^word": r"\W",
+    "^alpha": r"\W\d_", "^alnum": r"\W_", "graph": "!-~\xa1-\U0010ffff", "^graph": r"\x00- \x7f-\xa0",
+    "print": " -~\xa0-\U0010ffff", "^print": r"\x00-\x1f\x7f-\x9f",
 }  # fmt: skip
-_LETTERS = {"alpha": r"[^\W\d_]", "alnum": r"[^\W_]"}
-_OPPOSITE = {"digit": r"\D", "space": r"\S", "word": r"\W"}
+_LETTERS = {"alpha": r"[^\W\d_]", "alnum": r"[^\W_]"}  # have no such form
 _BLANKS = r"\t\x0b\x0c\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # \s but for the newline
 _ESCAPES: dict[str, Text] = {
     "h": ("[0-9A-Fa-f]", "[0-9A-Fa-f]"),
@@ -53,7 +54,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_MEMBER = re.compile(rf"\[:(?P<opposite>\^?)(?P<class>[a-z]+):\] | (?P<escape>{_ESCAPE}) | (?P<plain>.)", re.X | re.S)
+_MEMBER = re.compile(rf"{_ESCAPE}|.", re.DOTALL)
 _NEVER = "(?:(?!))"
 _LAZY = re.compile(r"\((?:\?:)?\.\*\?\)")
 _QUANTIFIERS = ("*", "+", "?", "{")
@@ -187,8 +188,9 @@ def _members(source: str, start: int) -> tuple[_Members, int]:
     while token := _MEMBER.match(source, at):
         at = token.end()
         text = token[0]
-        if token["class"]:
-            _add_class(found, token["class"], bool(token["opposite"]))
+        if (posix := POSIX.match(source, token.start())) and posix[1] == ":":
+            _add_class(found, source, posix)
+            at = posix.end()
         elif text == "]" and token.start() > first:
             return found, at
         elif text == "[":
@@ -214,15 +216,12 @@ def _members(source: str, start: int) -> tuple[_Members, int]:
     raise ValueError(f"the set that begins with {source[start : start + 20]!r} has no end")
 
 
-def _add_class(found: _Members, name: str, opposite: bool) -> None:
-    if opposite and name in _OPPOSITE:
-        found.add(_OPPOSITE[name])
-    elif not opposite and name in _LETTERS:
+def _add_class(found: _Members, source: str, posix: re.Match[str]) -> None:
+    name = posix[2] + posix[3]
+    if name in _LETTERS:
         found.letters.append(_LETTERS[name])
-    elif not opposite and name in _CLASSES:
-        found.add(_CLASSES[name], _BLANKS if name == "space" else None)
     else:
-        raise ValueError(f"[:{'^' * opposite}{name}:] is not known: {', '.join(sorted(_CLASSES | _LETTERS))} are")
+        found.add(_CLASSES.get(name) or members_of(source, posix), _BLANKS if name == "space" else None)
 
 
 def _member(text: str) -> Text:

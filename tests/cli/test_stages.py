@@ -30,6 +30,10 @@ class Clip:
         [[stages]]
         use = "shop:Clip"
 
+    File sizes.csv::
+
+        size
+
     Lines::
 
         a\\tline
@@ -75,7 +79,7 @@ Its keys
 
 """
     )
-    assert out.endswith('Example\n  [[stages]]\n  use = "shop:Clip"\n\nLines for it\n  a\tline\n')
+    assert out.endswith('Example\n  [[stages]]\n  use = "shop:Clip"\n\nsizes.csv\n  size\n\nLines for it\n  a\tline\n')
     assert "  on_error  " in out
 
 

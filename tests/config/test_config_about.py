@@ -39,6 +39,15 @@ class Counting:
 
             indented = true
 
+    File b.csv::
+
+        key,value
+        1,2
+
+    File a.csv::
+
+        key
+
     Lines::
 
         {"a": 1}
@@ -109,6 +118,7 @@ def test_the_docstring_is_summary_text_fails_and_example() -> None:
     assert it.paragraphs == ("With `by` for\neach value.", "- A list,\n  with `code`.")
     assert it.fails == "`too_many` (of them)."
     assert it.example == '[[stages]]\nuse = "counting"\n\n    indented = true'
+    assert it.files == (("b.csv", "key,value\n1,2"), ("a.csv", "key"))
     assert it.lines == '{"a": 1}'
     assert it.facts == ("It remembers earlier lines, so the chain runs in one worker",)
 

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet  # type: ignore[import-untyped]
 from tailrace.pipeline.batch import Fail
 from tailrace.stages.enrich.geoip import Geoip
 
-CITY = {
-    "city": {"names": {"en": "Springfield", "de": "Springfeld"}},
-    "continent": {"code": "NA"},
-    "country": {"iso_code": "US", "names": {"en": "United States"}},
-    "subdivisions": [{"iso_code": "OR", "names": {"en": "Oregon"}}, {"iso_code": "X"}],
-    "postal": {"code": "97477"},
-    "location": {"latitude": 44.25, "longitude": -123.5, "time_zone": "America/Los_Angeles", "metro_code": 801},
-}
+from .databases import CITY, write_database
+
 ASN = {"autonomous_system_number": 64500, "autonomous_system_organization": "Example Net"}
-
-
-def write(path: Path, kind: str, records: Mapping[str, Any], version: int = 6) -> Path:
-    writer = MMDBWriter(version, kind, languages=["en", "de"], ipv4_compatible=version == 6)
-    for network, record in records.items():
-        writer.insert_network(IPSet([network]), record)
-    other = path.with_suffix(".new")
-    writer.to_db_file(str(other))
-    other.replace(path)
-    return path
 
 
 @pytest.fixture
 def city(tmp_path: Path) -> Path:
-    return write(
+    return write_database(
         tmp_path / "city.mmdb", "Test-City", {"192.0.2.0/24": CITY, "2001:db8::/32": {"country": {"iso_code": "DE"}}}
     )
 
@@ -88,7 +69,7 @@ def test_each_event_has_a_table_of_its_own(city: Path) -> None:
 
 
 def test_any_other_kind_gives_what_its_records_have(tmp_path: Path) -> None:
-    path = write(tmp_path / "asn.mmdb", "Test-ASN", {"192.0.2.0/24": ASN}, version=4)
+    path = write_database(tmp_path / "asn.mmdb", "Test-ASN", {"192.0.2.0/24": ASN}, version=4)
     stage = Geoip(str(path), "ip", into="net")
     assert stage.process([{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}]) == [
         {"ip": "192.0.2.1", "net": {**ASN, "network": "192.0.2.0/24"}},
@@ -107,7 +88,7 @@ def test_required_fails_without_an_address_and_not_for_one_that_is_unknown(city:
 def test_a_new_file_takes_its_place_and_what_was_remembered_is_forgotten(city: Path) -> None:
     stage = Geoip(str(city), "ip", reload=1.0)
     assert geo(stage, "192.0.2.1")["country_code"] == "US"
-    write(city, "Test-City", {"192.0.2.0/24": {"country": {"iso_code": "FR"}}})
+    write_database(city, "Test-City", {"192.0.2.0/24": {"country": {"iso_code": "FR"}}})
     assert stage.refresh(0.0) is not None
     assert geo(stage, "192.0.2.1")["country_code"] == "FR"
 
@@ -124,7 +105,7 @@ def test_a_file_that_is_cut_short_in_place_neither_kills_nor_replaces(city: Path
 
 
 def test_a_file_with_a_hole_in_it_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "c.mmdb", "Test-City", {f"{n}.0.0.0/8": {**CITY, "n": n} for n in range(1, 200)})
+    path = write_database(tmp_path / "c.mmdb", "Test-City", {f"{n}.0.0.0/8": {**CITY, "n": n} for n in range(1, 200)})
     data = path.read_bytes()
     middle = data.index(b"Springfield")
     path.write_bytes(data[: middle - 200] + bytes(2000) + data[middle + 1800 :])
