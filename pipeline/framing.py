@@ -17,6 +17,7 @@ from typing import Annotated, Any, Protocol
 from tailrace.pipeline.encoding import Encoding
 from tailrace.pipeline.keys import Duration, Problems, Size, Whole
 
+BOM = b"\xef\xbb\xbf"
 _WINDOW = 64 << 10  # bytes looked at first for the last record's beginning
 
 # Lines of a stack trace by what they do, each matched at a line's beginning.
@@ -128,63 +129,79 @@ class Framer:
         """It is certain, at a look, that each line is a record."""
         return written_in.is_utf8 and self._rule.plain(data)
 
-    def starts(self, lines: Sequence[bytes]) -> list[int]:
-        """The indexes of lines (each with its newline, in UTF-8) that begin a record; the first does."""
+    def starts(self, lines: Sequence[bytes], ends: Sequence[int]) -> list[int]:
+        """The indexes of lines (each with its newline, in UTF-8) that begin a record; the first does. ``ends``: where
+        each ends among the bytes of the file, of which a record has ``max_bytes`` at most."""
+        if lines and lines[0].startswith(BOM):
+            lines = [lines[0].removeprefix(BOM), *lines[1:]]
         starts = self._rule.starts(lines)
-        if len(lines) - len(starts) < self._max_lines and sum(map(len, lines)) <= self.max_bytes:
+        if len(lines) - len(starts) < self._max_lines and (not ends or ends[-1] <= self.max_bytes):
             return starts  # none can be too long
         stops = [*starts[1:], len(lines)]
-        if all(self._fits(lines, *record) for record in zip(starts, stops, strict=True)):
+        if all(self._fits(ends, *record) for record in zip(starts, stops, strict=True)):
             return starts
-        return list(self._one_by_one(lines))
+        return list(self._one_by_one(lines, ends))
 
-    def _fits(self, lines: Sequence[bytes], begin: int, stop: int) -> bool:
-        return stop - begin <= self._max_lines and sum(map(len, lines[begin:stop])) <= self.max_bytes
+    def _fits(self, ends: Sequence[int], begin: int, stop: int) -> bool:
+        return stop - begin <= self._max_lines and _size(ends, begin, stop) <= self.max_bytes
 
-    def _one_by_one(self, lines: Sequence[bytes]) -> Iterator[int]:
+    def _is_full(self, ends: Sequence[int], begin: int, stop: int) -> bool:
+        """No further line would be added: it ends here, and nothing needs to follow."""
+        return stop - begin >= self._max_lines or _size(ends, begin, stop) >= self.max_bytes
+
+    def _one_by_one(self, lines: Sequence[bytes], ends: Sequence[int]) -> Iterator[int]:
         """A record that is too long falls into several, each of which is judged like a record that has just begun."""
         begin = 0
         while begin < len(lines):
             yield begin
-            begin = self._stop(lines, begin)
+            begin = self._stop(lines, ends, begin)
 
-    def _stop(self, lines: Sequence[bytes], begin: int) -> int:
+    def _stop(self, lines: Sequence[bytes], ends: Sequence[int], begin: int) -> int:
         """Where the record ends that begins there, or as much of it as is allowed."""
         window = 8
         while True:
             some = lines[begin : begin + window + 1]
             starts = self._rule.starts(some)
             stop = begin + (starts[1] if len(starts) > 1 else len(some))
-            if len(starts) > 1 or stop == len(lines) or not self._fits(lines, begin, stop):
+            if len(starts) > 1 or stop == len(lines) or not self._fits(ends, begin, stop):
                 break
             window *= 8
-        return stop if self._fits(lines, begin, stop) else begin + self._allowed(lines[begin:stop])
-
-    def _allowed(self, lines: Sequence[bytes]) -> int:
-        """How many of them a record may have; one at least."""
-        ends = list(accumulate(map(len, lines)))
-        return max(1, min(self._max_lines, bisect_right(ends, self.max_bytes)))
+        if self._fits(ends, begin, stop):
+            return stop
+        most = (ends[begin - 1] if begin else 0) + self.max_bytes
+        return max(begin + 1, min(begin + self._max_lines, bisect_right(ends, most, begin, stop)))  # one line at least
 
     def closed(self, data: bytes, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: how many of its bytes belong to records of which the
         end is there."""
         window = _WINDOW
         while window < len(data):
-            low = written_in.rfind(data, 0, len(data) - window) + written_in.width
+            newline = written_in.rfind(data, 0, len(data) - window)
+            low = newline + written_in.width if newline >= 0 else 0
             lines, ends = lines_of(data[low:], written_in)
             free = next((index for index in range(len(lines) - 1, 0, -1) if self._rule.free(lines[index])), None)
             if free is not None:
-                return low + ends[free + self.starts(lines[free:])[-1] - 1]
+                begin = low + ends[free - 1]
+                return begin + self._closed(lines[free:], [low + end - begin for end in ends[free:]])
             window *= 8
-        lines, ends = lines_of(data, written_in)
-        last = self.starts(lines)[-1]
+        return self._closed(*lines_of(data, written_in))
+
+    def _closed(self, lines: Sequence[bytes], ends: Sequence[int]) -> int:
+        last = self.starts(lines, ends)[-1]
+        if self._is_full(ends, last, len(lines)):
+            return ends[-1]
         return ends[last - 1] if last else 0
 
     def first(self, data: bytes, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: where the first record ends; 0: it goes on."""
         lines, ends = lines_of(data, written_in)
-        starts = self.starts(lines)
-        return ends[starts[1] - 1] if len(starts) > 1 else 0
+        starts = self.starts(lines, ends)
+        stop = starts[1] if len(starts) > 1 else len(lines)
+        return ends[stop - 1] if stop < len(lines) or self._is_full(ends, 0, stop) else 0
+
+
+def _size(ends: Sequence[int], begin: int, stop: int) -> int:
+    return ends[stop - 1] - (ends[begin - 1] if begin else 0)
 
 
 def lines_of(data: bytes, written_in: Encoding) -> tuple[list[bytes], list[int]]:
@@ -251,7 +268,7 @@ class _Trace:
         groups = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in alternatives.items() if pattern)
         self._match = re.compile(groups.encode(), re.MULTILINE).match
         joining = "|".join(
-            pattern for kind, pattern in alternatives.items() if pattern and kind in ("more", "enter", "attach")
+            pattern for kind, pattern in alternatives.items() if pattern and kind not in ("tail", "last")
         )
         self._any = re.compile(rf"\n(?={joining})".encode(), re.MULTILINE).search
 
@@ -259,7 +276,9 @@ class _Trace:
         return self._match(line) is None
 
     def plain(self, data: bytes) -> bool:
-        return self._any(data) is None
+        first = self._match(data)
+        alone = first is None or first.lastgroup not in ("attach", "begin", "enter")
+        return alone and not data.startswith(BOM) and self._any(data) is None
 
     def starts(self, lines: Sequence[bytes]) -> list[int]:
         starts: list[int] = []

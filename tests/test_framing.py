@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tailrace.pipeline.encoding import UTF8, encoding
+from tailrace.pipeline.encoding import UTF8, Encoding, encoding
 from tailrace.pipeline.errors import ConfigError
-from tailrace.pipeline.framing import Framer, Multiline
+from tailrace.pipeline.framing import Framer, Multiline, lines_of
 
 LOG = "2024-01-02 03:04:05,678 ERROR it failed\n"
 PYTHON = """Traceback (most recent call last):
@@ -44,9 +44,13 @@ exit status 2
 
 
 def records(text: str, **settings: Any) -> list[str]:
-    lines = text.encode().splitlines(keepends=True)
-    starts = Framer(Multiline(**settings)).starts(lines)
-    return [b"".join(lines[a:b]).decode() for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    return [record.decode() for record in framed(text.encode(), UTF8, Framer(Multiline(**settings)))]
+
+
+def framed(data: bytes, written_in: Encoding, framer: Framer) -> list[bytes]:
+    lines, ends = lines_of(data, written_in)
+    begins = [ends[first - 1] if first else 0 for first in framer.starts(lines, ends)]
+    return [data[a:b] for a, b in zip(begins, [*begins[1:], len(data)], strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +96,37 @@ def test_own_patterns() -> None:
     assert records("a\n\nb\n", continue_="^$") == ["a\n\n", "b\n"]
 
 
+def test_what_is_plain_at_a_look_has_no_record_of_several_lines() -> None:
+    """Mutation: the first line of what is looked at is none that others follow, or one that begins a record is not."""
+    for preset, text in (
+        ("python", "Traceback (most recent call last):\nValueError: x\n"),
+        ("python", "\ufeffTraceback (most recent call last):\nValueError: x\n"),
+        ("go", "panic: x\nmain.main()\n"),
+        ("go", "a line\npanic: x\nmain.main()\n"),
+    ):
+        framer = Framer(Multiline(preset=preset))
+        assert not framer.plain(text.encode(), UTF8), text
+        lines, ends = lines_of(text.encode(), UTF8)
+        assert len(framer.starts(lines, ends)) == len(lines) - 1, text
+
+
+@pytest.mark.parametrize("name", ["utf-8", "utf-16-le", "utf-32-be", "shift_jis"])
+def test_a_record_has_so_many_bytes_of_the_file_at_most(name: str) -> None:
+    """Mutation: those of its text in UTF-8 are counted. Then it may not fit into a slot, and nothing goes on."""
+    framer, one = Framer(Multiline(start="^R", max_bytes=1024)), encoding(name)
+    data = "  それ\n".encode(name) * 400
+    assert max(map(len, framed(data, one, framer))) <= 1024
+    assert 1000 < framer.first(data, one) <= 1024
+    assert framer.closed(data[: 1024 + len("  それ\n".encode(name))], one) >= 1000
+
+
+def test_a_long_first_line_of_wide_units_does_not_shift_them() -> None:
+    """Mutation: where no newline stands before the window, it begins one byte behind the beginning."""
+    one = encoding("utf-16-le")
+    long = ("\u0a41\u0100" * 20_000 + "\n").encode("utf-16-le")  # a byte further on these are newlines
+    assert Framer(Multiline(start="^R")).closed(long + "  x\n".encode("utf-16-le"), one) == 0
+
+
 def test_limits_end_a_record() -> None:
     text = "a\n" + " b\n" * 9
     assert [part.count("\n") for part in records(text, start="^a", max_lines=4)] == [4, 4, 2]
@@ -131,7 +166,7 @@ def test_records_are_the_same_however_many_lines_are_there_at_a_time(
     """As source and worker cut them: at the end of what is closed, and one by one."""
     framer, one = Framer(Multiline(**settings)), UTF8 if name == "utf-8" else encoding(name)
     lines = [line.encode(name) for line in text.splitlines(keepends=True)]
-    whole = [record.encode(name) for record in records(text, **settings)] if text else []
+    whole = framed(text.encode(name), one, framer) if text else []
     if name == "utf-8" and framer.plain(text.encode(), one):
         assert whole == lines
     with pytest.MonkeyPatch.context() as patch:
