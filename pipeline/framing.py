@@ -9,44 +9,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import accumulate
 from typing import Annotated, Any, Protocol
 
 from tailrace.pipeline.encoding import Encoding
 from tailrace.pipeline.keys import Duration, Problems, Size, Whole
+from tailrace.pipeline.traces import BOM, PRESETS, Traces
 
-BOM = b"\xef\xbb\xbf"
 _WINDOW = 64 << 10  # bytes looked at first for the last record's beginning
 
-# Lines of a stack trace by what they do, each matched at a line's beginning.
-# more: goes on with what is there; enter: does, and a trace's own lines follow; attach: begins a trace, which belongs
-# to the line before if that stands alone; begin: begins a record; tail: one of a trace's own lines; last: its last one.
-_LEVEL = "(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\\b)"
-PRESETS: dict[str, dict[str, str]] = {
-    "python": {
-        "more": r"[ \t\r\n]|During handling of the above exception|The above exception was the direct cause",
-        "attach": r"Traceback \(most recent call last\):",
-        "last": rf"{_LEVEL}[A-Za-z_][\w.]*(?:: |:?\r?$)",
-    },
-    "java": {
-        "more": r"[ \t\r\n]|Caused by: |Suppressed: |\.\.\. \d+ (?:more|common frames omitted)",
-        "begin": "Exception in thread ",
-        "attach": r"(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b",
-    },
-    "go": {
-        "more": r"[\t\r\n]|\[signal |exit status \d",
-        "enter": r"goroutine \d+ \[",
-        "begin": "panic: |fatal error: ",
-        "tail": r"created by |[\w./*()\[\]{}$-]+\(.*\)\r?$",
-    },
-    "postgres": {"more": r"\t"},
-}
 _UNICODE = re.compile(r"\\[wWbB]|\(\?[a-zA-Z]*i")  # what means more in text than in bytes
 _AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\|")  # what may see more than what stands at a line's beginning
 _ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[sWD]")  # or the newline behind it
-CHAINED = re.compile(rb"During handling of the above exception|The above exception was the direct cause")
 PARTIAL = {
     "cri": re.compile(rb"[^ \n]+ (stdout|stderr) P(?::[^ \n]*)? "),
     "docker": re.compile(rb'\{"log":"(?!(?:[^"\\]|\\.)*\\n")(?:[^"\\]|\\.)*","stream":"(\w+)"'),
@@ -223,7 +199,7 @@ def _rule(settings: Multiline) -> Rule:
     names = settings.presets
     if names[0] in PARTIAL:
         return _Parts(PARTIAL[names[0]], STREAM[names[0]])
-    return _Trace([PRESETS[name] for name in names])
+    return Traces([PRESETS[name] for name in names])
 
 
 class _Own:
@@ -253,53 +229,6 @@ class _Own:
         if self._in_text:
             bare = [line.decode("utf-8", "replace") for line in bare]
         return [match is not None for match in map(self._search, bare)]
-
-
-@dataclass
-class _Trace:
-    """Lines of stack traces."""
-
-    presets: list[dict[str, str]]
-    kinds: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        kinds = ("begin", "more", "enter", "attach", "tail", "last")
-        alternatives = {kind: "|".join(preset[kind] for preset in self.presets if kind in preset) for kind in kinds}
-        groups = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in alternatives.items() if pattern)
-        self._match = re.compile(groups.encode(), re.MULTILINE).match
-        joining = "|".join(
-            pattern for kind, pattern in alternatives.items() if pattern and kind not in ("tail", "last")
-        )
-        self._any = re.compile(rf"\n(?={joining})".encode(), re.MULTILINE).search
-
-    def free(self, line: bytes) -> bool:
-        return self._match(line) is None
-
-    def plain(self, data: bytes) -> bool:
-        first = self._match(data)
-        alone = first is None or first.lastgroup not in ("attach", "begin", "enter")
-        return alone and not data.startswith(BOM) and self._any(data) is None
-
-    def starts(self, lines: Sequence[bytes]) -> list[int]:
-        starts: list[int] = []
-        in_trace = chained = alone = False
-        for index, match in enumerate(map(self._match, lines)):
-            kind = match.lastgroup if match is not None else None
-            if kind == "more" and index:
-                chained = chained or CHAINED.match(lines[index]) is not None
-                continue
-            if kind == "enter" and index:
-                in_trace, alone = True, False
-            elif kind == "attach":
-                if not (chained or alone):
-                    starts.append(index)
-                in_trace, chained, alone = True, False, False
-            elif in_trace and kind in ("tail", "last"):
-                in_trace, chained = kind == "tail", False
-            else:
-                starts.append(index)
-                in_trace, chained, alone = kind in ("begin", "enter"), False, kind != "begin"
-        return starts if starts and not starts[0] else [0, *starts]
 
 
 class _Parts:

@@ -41,6 +41,18 @@ main.main()
 \t/srv/shop.go:5 +0x20
 exit status 2
 """
+STACK = 'Stack (most recent call last):\n  File "/srv/app.py", line 5, in <module>\n    log()\n'
+DOTTED = PYTHON.replace("ValueError", "json.decoder.JSONDecodeError")
+GO_FATAL = """fatal error: unexpected signal
+[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x47]
+
+runtime stack:
+runtime.throw({0x1, 0x2})
+\t/usr/lib/go/panic.go:1 +0x4d
+...additional frames elided...
+created by main.main in goroutine 1
+\t/srv/shop.go:5 +0x20
+"""
 
 
 def records(text: str, **settings: Any) -> list[str]:
@@ -71,6 +83,19 @@ def framed(data: bytes, written_in: Encoding, framer: Framer) -> list[bytes]:
         ("go", ["http: panic serving 192.0.2.1:5: oops\n" + GO.partition("\n\n")[2]]),
         ("postgres", [LOG + "\tSELECT 1\n\tFROM t\n", LOG]),
         (["python", "java"], [LOG + PYTHON, LOG + JAVA, LOG]),
+        (["python", "java"], [LOG + DOTTED, LOG + JAVA, "Shutdown: now\n"]),  # (the last line of a Python trace)
+        ("python", [LOG + PYTHON + STACK, LOG, LOG + STACK, LOG]),
+        ("python", [LOG + PYTHON.replace("ValueError", "__main__.f.<locals>.Odd"), LOG]),
+        ("python", [LOG + '  File "/srv/app.py", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n', LOG]),
+        ("python", [LOG, "SyntaxError: told in a line of its own\n"]),
+        ("python", [LOG + PYTHON + "[SQL: SELECT 1]\n(Background on this error at: https://example.com)\n", LOG]),
+        ("python", ["Task exception was never retrieved\nfuture: <Task finished name='T'>\n" + PYTHON, LOG]),
+        ("java", [LOG + "OrderException: outer\n\tat Shop.main(Shop.java:3)\n", LOG]),
+        ("java", [JAVA + "Wrapped by: java.lang.IllegalStateException: outer\n\t... 3 common frames omitted\n", LOG]),
+        ("go", [LOG, GO.replace("[running]", "gp=0xc000002380 m=0 mp=0x5a1 [running]"), LOG]),
+        ("go", [LOG, GO.replace("main.main()", "example.com/a%2eb.Map[go.shape.int,go.shape.string](...)"), LOG]),
+        ("go", [LOG, GO_FATAL, LOG]),
+        ("go", [LOG, "SIGQUIT: quit\nPC=0x47 m=0 sigcode=0\n\n" + GO.partition("\n\n")[2] + "rax    0xca\n", LOG]),
     ],
 )
 def test_presets(preset: Any, expected: list[str]) -> None:
