@@ -21,8 +21,8 @@ from tailrace.pipeline.traces import BOM, PRESETS, Traces
 _WINDOW = 64 << 10  # bytes looked at first for the last record's beginning
 
 _UNICODE = re.compile(r"\\[wWbB]|\(\?[a-zA-Z]*i")  # what means more in text than in bytes
-_AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\|")  # what may see more than what stands at a line's beginning
-_ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[sWD]")  # or the newline behind it
+_AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\||[*+?}]\+")  # what may see more than what stands at a line's beginning
+_ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[snrx0WD]")  # or the newline behind it
 PARTIAL = {
     "cri": re.compile(rb"[^ \n]+ (stdout|stderr) P(?::[^ \n]*)? "),
     "docker": re.compile(rb'\{"log":"(?!(?:[^"\\]|\\.)*\\n")(?:[^"\\]|\\.)*","stream":"(\w+)"'),
@@ -209,6 +209,7 @@ class _Own:
         self._in_text = not pattern.isascii() or _UNICODE.search(pattern) is not None
         self._search: Callable[[Any], Any] = re.compile(pattern if self._in_text else pattern.encode()).search
         self._starts = starts
+        self._ends_matter = "$" in pattern  # it matches before a newline, and may not before a carriage return
         self._joining: Callable[[bytes], Any] | None = None
         if not self._in_text and not (_ACROSS if starts else _AROUND).search(pattern):
             # What matches more than the line alone would is no harm where lines go on: they are looked at one by one.
@@ -216,7 +217,9 @@ class _Own:
             self._joining = re.compile(in_line.encode(), re.MULTILINE).search
 
     def plain(self, data: bytes) -> bool:
-        return self._joining is not None and self._joining(data) is None
+        if self._joining is None or (self._ends_matter and b"\r" in data):
+            return False
+        return self._joining(data) is None
 
     def free(self, line: bytes) -> bool:
         return self._found([line])[0] is self._starts

@@ -152,6 +152,26 @@ def test_a_long_first_line_of_wide_units_does_not_shift_them() -> None:
     assert Framer(Multiline(start="^R")).closed(long + "  x\n".encode("utf-16-le"), one) == 0
 
 
+PATTERNS = [
+    {"start": "^a"}, {"start": "a"}, {"start": "^a$"}, {"start": r"^a\r"}, {"start": r"^a\nb"}, {"start": r"^a\x0ab"},
+    {"start": r"^a\s"}, {"start": "^[^b]"}, {"start": "^a?"}, {"start": "^(?:a|b)"}, {"start": "^a++b"},
+    {"continue_": "^$"}, {"continue_": "^b$"}, {"continue_": "^ "}, {"continue_": r"^\s*$"}, {"continue_": "^[^a]*+$"},
+    {"continue_": "b"}, {"continue_": "^(?=b)"}, {"continue_": r"^b\Z"}, {"continue_": r"b?"}, {"continue_": "^b|^ "},
+    {"preset": "python"}, {"preset": ["go", "java", "python"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
+@given(texts=st.lists(st.sampled_from(["a", "b", " ", "ab", "", "x", "panic: "]), max_size=5))
+def test_what_is_said_at_a_look_is_so(texts: list[str], pattern: dict[str, Any]) -> None:
+    framer = Framer(Multiline(**pattern))
+    for end in ("\n", "\r\n"):
+        data = "".join(text + end for text in texts).encode()
+        lines, ends = lines_of(data, UTF8)
+        if framer.plain(data, UTF8) and lines:
+            assert framer.starts(lines, ends) == list(range(len(lines)))
+
+
 def test_limits_end_a_record() -> None:
     text = "a\n" + " b\n" * 9
     assert [part.count("\n") for part in records(text, start="^a", max_lines=4)] == [4, 4, 2]
