@@ -9,44 +9,21 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import accumulate
 from typing import Annotated, Any, Protocol
 
 from tailrace.pipeline.encoding import Encoding
 from tailrace.pipeline.keys import Duration, Problems, Size, Whole
+from tailrace.pipeline.traces import BOM, PRESETS, Traces
 
 _WINDOW = 64 << 10  # bytes looked at first for the last record's beginning
 
-# Lines of a stack trace by what they do, each matched at a line's beginning.
-# more: goes on with what is there; enter: does, and a trace's own lines follow; attach: begins a trace, which belongs
-# to the line before if that stands alone; begin: begins a record; tail: one of a trace's own lines; last: its last one.
-_LEVEL = "(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\\b)"
-PRESETS: dict[str, dict[str, str]] = {
-    "python": {
-        "more": r"[ \t\r\n]|During handling of the above exception|The above exception was the direct cause",
-        "attach": r"Traceback \(most recent call last\):",
-        "last": rf"{_LEVEL}[A-Za-z_][\w.]*(?:: |:?\r?$)",
-    },
-    "java": {
-        "more": r"[ \t\r\n]|Caused by: |Suppressed: |\.\.\. \d+ (?:more|common frames omitted)",
-        "begin": "Exception in thread ",
-        "attach": r"(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b",
-    },
-    "go": {
-        "more": r"[\t\r\n]|\[signal |exit status \d",
-        "enter": r"goroutine \d+ \[",
-        "begin": "panic: |fatal error: ",
-        "tail": r"created by |[\w./*()\[\]{}$-]+\(.*\)\r?$",
-    },
-    "postgres": {"more": r"\t"},
-}
 _UNICODE = re.compile(r"\\[wWbB]|\(\?[a-zA-Z]*i")  # what means more in text than in bytes
-_AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\|")  # what may see more than what stands at a line's beginning
-_ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[sWD]")  # or the newline behind it
+_AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\||[*+?}]\+")  # what may see more than what stands at a line's beginning
+_ACROSS = re.compile(rf"{_AROUND.pattern}|\[\^|\\[snrx0WD]")  # or the newline behind it
 QUOTED = "csv"  # a quoted value may hold newlines
-CHAINED = re.compile(rb"During handling of the above exception|The above exception was the direct cause")
 # Lines around which a container's runtime has put something of its own: the stream, whether a part of a line follows,
 # and the text.
 WRAPPED = {
@@ -131,66 +108,82 @@ class Framer:
         """It is certain, at a look, that each line is a record."""
         return written_in.is_utf8 and self._rule.plain(data)
 
-    def starts(self, lines: Sequence[bytes]) -> list[int]:
-        """The indexes of lines (each with its newline, in UTF-8) that begin a record; the first does."""
+    def starts(self, lines: Sequence[bytes], ends: Sequence[int]) -> list[int]:
+        """The indexes of lines (each with its newline, in UTF-8) that begin a record; the first does. ``ends``: where
+        each ends among the bytes of the file, of which a record has ``max_bytes`` at most."""
+        if lines and lines[0].startswith(BOM):
+            lines = [lines[0].removeprefix(BOM), *lines[1:]]
         starts = self._rule.starts(lines)
-        if len(lines) - len(starts) < self._max_lines and sum(map(len, lines)) <= self.max_bytes:
+        if len(lines) - len(starts) < self._max_lines and (not ends or ends[-1] <= self.max_bytes):
             return starts  # none can be too long
         stops = [*starts[1:], len(lines)]
-        if all(self._fits(lines, *record) for record in zip(starts, stops, strict=True)):
+        if all(self._fits(ends, *record) for record in zip(starts, stops, strict=True)):
             return starts
-        return list(self._one_by_one(lines))
+        return list(self._one_by_one(lines, ends))
 
-    def _fits(self, lines: Sequence[bytes], begin: int, stop: int) -> bool:
-        return stop - begin <= self._max_lines and sum(map(len, lines[begin:stop])) <= self.max_bytes
+    def _fits(self, ends: Sequence[int], begin: int, stop: int) -> bool:
+        return stop - begin <= self._max_lines and _size(ends, begin, stop) <= self.max_bytes
 
-    def _one_by_one(self, lines: Sequence[bytes]) -> Iterator[int]:
+    def _is_full(self, ends: Sequence[int], begin: int, stop: int) -> bool:
+        """No further line would be added: it ends here, and nothing needs to follow."""
+        return stop - begin >= self._max_lines or _size(ends, begin, stop) >= self.max_bytes
+
+    def _one_by_one(self, lines: Sequence[bytes], ends: Sequence[int]) -> Iterator[int]:
         """A record that is too long falls into several, each of which is judged like a record that has just begun."""
         begin = 0
         while begin < len(lines):
             yield begin
-            begin = self._stop(lines, begin)
+            begin = self._stop(lines, ends, begin)
 
-    def _stop(self, lines: Sequence[bytes], begin: int) -> int:
+    def _stop(self, lines: Sequence[bytes], ends: Sequence[int], begin: int) -> int:
         """Where the record ends that begins there, or as much of it as is allowed."""
         window = 8
         while True:
             some = lines[begin : begin + window + 1]
             starts = self._rule.starts(some)
             stop = begin + (starts[1] if len(starts) > 1 else len(some))
-            if len(starts) > 1 or stop == len(lines) or not self._fits(lines, begin, stop):
+            if len(starts) > 1 or stop == len(lines) or not self._fits(ends, begin, stop):
                 break
             window *= 8
-        return stop if self._fits(lines, begin, stop) else begin + self._allowed(lines[begin:stop])
-
-    def _allowed(self, lines: Sequence[bytes]) -> int:
-        """How many of them a record may have; one at least."""
-        ends = list(accumulate(map(len, lines)))
-        return max(1, min(self._max_lines, bisect_right(ends, self.max_bytes)))
+        if self._fits(ends, begin, stop):
+            return stop
+        most = (ends[begin - 1] if begin else 0) + self.max_bytes
+        return max(begin + 1, min(begin + self._max_lines, bisect_right(ends, most, begin, stop)))  # one line at least
 
     def closed(self, data: bytes, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: how many of its bytes belong to records of which the
         end is there."""
         window = _WINDOW
         while window < len(data):
-            low = written_in.rfind(data, 0, len(data) - window) + written_in.width
+            newline = written_in.rfind(data, 0, len(data) - window)
+            low = newline + written_in.width if newline >= 0 else 0
             lines, ends = lines_of(data[low:], written_in)
             free = next(
                 (index for index in range(len(lines) - 1, 0, -1) if self._rule.free(lines[index - 1], lines[index])),
                 None,
             )
             if free is not None:
-                return low + ends[free + self.starts(lines[free:])[-1] - 1]
+                begin = low + ends[free - 1]
+                return begin + self._closed(lines[free:], [low + end - begin for end in ends[free:]])
             window *= 8
-        lines, ends = lines_of(data, written_in)
-        last = self.starts(lines)[-1]
+        return self._closed(*lines_of(data, written_in))
+
+    def _closed(self, lines: Sequence[bytes], ends: Sequence[int]) -> int:
+        last = self.starts(lines, ends)[-1]
+        if self._is_full(ends, last, len(lines)):
+            return ends[-1]
         return ends[last - 1] if last else 0
 
     def first(self, data: bytes, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: where the first record ends; 0: it goes on."""
         lines, ends = lines_of(data, written_in)
-        starts = self.starts(lines)
-        return ends[starts[1] - 1] if len(starts) > 1 else 0
+        starts = self.starts(lines, ends)
+        stop = starts[1] if len(starts) > 1 else len(lines)
+        return ends[stop - 1] if stop < len(lines) or self._is_full(ends, 0, stop) else 0
+
+
+def _size(ends: Sequence[int], begin: int, stop: int) -> int:
+    return ends[stop - 1] - (ends[begin - 1] if begin else 0)
 
 
 def lines_of(data: bytes, written_in: Encoding) -> tuple[list[bytes], list[int]]:
@@ -213,7 +206,7 @@ def _rule(settings: Multiline) -> Rule:
     if names[0] == QUOTED:
         return _Quoted()
     traces = [PRESETS[name] for name in names if name in PRESETS]
-    trace = _Trace(traces) if traces else None
+    trace = Traces(traces) if traces else None
     if names[0] in WRAPPED:
         return _Wrapped(names[0], trace)
     assert trace is not None
@@ -227,6 +220,7 @@ class _Own:
         self._in_text = not pattern.isascii() or _UNICODE.search(pattern) is not None
         self._search: Callable[[Any], Any] = re.compile(pattern if self._in_text else pattern.encode()).search
         self._starts = starts
+        self._ends_matter = "$" in pattern  # it matches before a newline, and may not before a carriage return
         self._joining: Callable[[bytes], Any] | None = None
         if not self._in_text and not (_ACROSS if starts else _AROUND).search(pattern):
             # What matches more than the line alone would is no harm where lines go on: they are looked at one by one.
@@ -234,7 +228,9 @@ class _Own:
             self._joining = re.compile(in_line.encode(), re.MULTILINE).search
 
     def plain(self, data: bytes) -> bool:
-        return self._joining is not None and self._joining(data) is None
+        if self._joining is None or (self._ends_matter and b"\r" in data):
+            return False
+        return self._joining(data) is None
 
     def free(self, previous: bytes, line: bytes) -> bool:  # noqa: ARG002 - it says by itself
         return self._found([line])[0] is self._starts
@@ -249,56 +245,11 @@ class _Own:
         return [match is not None for match in map(self._search, bare)]
 
 
-@dataclass
-class _Trace:
-    """Lines of stack traces."""
-
-    presets: list[dict[str, str]]
-    kinds: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        kinds = ("begin", "more", "enter", "attach", "tail", "last")
-        alternatives = {kind: "|".join(preset[kind] for preset in self.presets if kind in preset) for kind in kinds}
-        groups = "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in alternatives.items() if pattern)
-        self._match = re.compile(groups.encode(), re.MULTILINE).match
-        joining = "|".join(
-            pattern for kind, pattern in alternatives.items() if pattern and kind in ("more", "enter", "attach")
-        )
-        self._any = re.compile(rf"\n(?={joining})".encode(), re.MULTILINE).search
-
-    def free(self, previous: bytes, line: bytes) -> bool:  # noqa: ARG002 - it says by itself
-        return self._match(line) is None
-
-    def plain(self, data: bytes) -> bool:
-        return self._any(data) is None
-
-    def starts(self, lines: Sequence[bytes]) -> list[int]:
-        starts: list[int] = []
-        in_trace = chained = alone = False
-        for index, match in enumerate(map(self._match, lines)):
-            kind = match.lastgroup if match is not None else None
-            if kind == "more" and index:
-                chained = chained or CHAINED.match(lines[index]) is not None
-                continue
-            if kind == "enter" and index:
-                in_trace, alone = True, False
-            elif kind == "attach":
-                if not (chained or alone):
-                    starts.append(index)
-                in_trace, chained, alone = True, False, False
-            elif in_trace and kind in ("tail", "last"):
-                in_trace, chained = kind == "tail", False
-            else:
-                starts.append(index)
-                in_trace, chained, alone = kind in ("begin", "enter"), False, kind != "begin"
-        return starts if starts and not starts[0] else [0, *starts]
-
-
 class _Wrapped:
     """Lines of a container's runtime: a part goes on in the next line of the same stream, and what they hold may be
     lines of a stack trace."""
 
-    def __init__(self, name: str, trace: _Trace | None) -> None:
+    def __init__(self, name: str, trace: Traces | None) -> None:
         self._match, self._trace = WRAPPED[name].match, trace
         self._escaped = name == "docker"
 

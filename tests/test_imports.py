@@ -28,6 +28,7 @@ LAYERS = [
         "outgoing",
         "encoding",
         "framing",
+        "traces",
     ],
     ["settings"],
     ["telemetry"],

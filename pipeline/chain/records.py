@@ -115,7 +115,7 @@ def records_of(
     """``framer``: of records of several lines, if there may be any."""
     if framer is not None and not framer.plain(piece, written_in):
         lines, ends = lines_of(piece, written_in)
-        starts = framer.starts(lines)
+        starts = framer.starts(lines, ends)
         if len(starts) < len(lines):
             return FramedRecords(piece, start, written_in, lines, ends, starts, verbatim=verbatim)
     return Records(piece, start, written_in, verbatim=verbatim)

@@ -66,7 +66,9 @@ class Cursor:
     encoding: Encoding = UTF8  # known once ``recognised``
     recognised: bool = False
     open_to: int = 0  # the end of the whole lines behind `read` if they are of a record that may go on; else 0
+    full: bool = False  # the last read has filled the buffer: there may be more than it found
     closed_at: list[int] = field(default_factory=list)  # durable ends of records that only time has closed
+    closing: list[int] = field(default_factory=list)  # such ones that are not durable yet
     padding: tuple[int, int] = (0, 0)  # from and to: NULs behind everything else, as files made in advance have them
 
     def start_at(self, marker: Marker) -> None:
@@ -122,24 +124,25 @@ class Cursor:
             self._skip_nuls(fd, view, limit)
             return None
         end, oversize = self._behind(last_newline(view, 0, got, self.encoding)), None
-        long_follows = got - end > max_line
+        self._note_padding(self.read.offset, view)
+        self.full = got == len(buffer)
+        text = min(got, self.padding[0] - self.read.offset)  # without the NULs behind it
+        long_follows = text - end > max_line
         if end > max_line + width:
             whole_lines, end = end, fitting_lines(view, end, max_line, self.encoding)
             long_follows = long_follows or end < whole_lines
             if not end:  # the very first line is too long
                 end = self._behind(first_newline(view, max_line + 1, self.encoding))
                 oversize = end - width
-        self._note_padding(self.read.offset, view)
         ends_here = whole and last()
         if not end and ends_here:
-            end = min(got, self.padding[0] - self.read.offset)
+            end = text
             oversize = end if end > max_line else None
         self.open_to = 0
-        if framer is not None and end and oversize is None and not long_follows:
+        if framer is not None and end and oversize is None:
             lines = end
-            end = self._closed(framer, view, end)
-            if not end and ends_here:
-                end = min(got, self.padding[0] - self.read.offset)
+            end = lines if long_follows else text if ends_here else 0
+            end = self._closed(framer, view, lines, end)
             self.open_to = 0 if end else self.read.offset + lines
         stop = end or got
         marker = mark(self.read.offset + stop, before + bytes(view[max(0, stop - OVERLAP) : stop]))
@@ -149,12 +152,17 @@ class Cursor:
         length = end if oversize is None else min(oversize, OVERSIZE_KEPT)
         return self._hand_out(before, view[:end], marker, length, oversize)
 
-    def _closed(self, framer: Framer, view: memoryview, end: int) -> int:
-        """How much of these lines belongs to records of which the end is there."""
-        closing = next((at for at in self.closed_at if at > self.read.offset), None)
-        if closing is not None and closing <= self.read.offset + end:
-            return closing - self.read.offset
-        return framer.closed(bytes(view[:end]), self.encoding)
+    def _closed(self, framer: Framer, view: memoryview, lines: int, rest: int) -> int:
+        """How much of ``view``, of which so much are whole lines, belongs to records of which the end is there; the
+        last one ends with ``rest``, if that is not 0."""
+        for at in sorted({*self.closed_at, *self.closing}):
+            end = at - self.read.offset
+            # (No line ends there any more if the file was cut off before it was read so far, and has grown again.)
+            if 0 < end <= lines and self.encoding.rfind(bytes(view[:end])) == end - self.encoding.width:
+                return end if at in self.closed_at else 0  # what time has closed waits until the state knows
+        if rest == lines:
+            return lines
+        return framer.closed(bytes(view[:lines]), self.encoding) or rest
 
     def _search_on(
         self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]

@@ -44,7 +44,6 @@ class File:
     grown_from: int | None = None  # its size before that
     queued: bool = False  # waits for its turn to be read
     failed: bool = False  # could not be read; tried again after the next scan
-    closing: list[int] = field(default_factory=list)  # ends of records that time has closed, not yet durable
     finishing: bool = False  # gone and quiet: what follows the last newline is a line too
     ended: bool = False
     truncated: bool = False  # ended, because its bytes were taken away
@@ -84,7 +83,7 @@ class File:
         """As of what was released."""
         at, head = self.cursor.released, self.cursor.head
         ledger = self.ledger.dump(at.offset, self.extent)
-        if closed := [stop for stop in (*self.cursor.closed_at, *self.closing) if stop > at.offset]:
+        if closed := [stop for stop in (*self.cursor.closed_at, *self.cursor.closing) if stop > at.offset]:
             ledger["closed"] = closed
         return Position(
             self.file_id, self.name, self.path, self.device, self.inode, at.offset, head.length, head.hash,
@@ -114,6 +113,13 @@ class File:
         """Up to where it holds something else than NULs at its end, as far as that is known."""
         start, stop = self.cursor.padding
         return max(start, self.cursor.read.offset) if start < self.size <= stop else self.size
+
+    @property
+    def _has_padding(self) -> bool:
+        """It ends with NULs, or those that were seen may go on to its end."""
+        cursor = self.cursor
+        seen_last = cursor.full and cursor.padding[0] < cursor.padding[1] == cursor.scanned.offset
+        return self.extent < self.size or (cursor.open_to > 0 and seen_last)
 
     @property
     def unread(self) -> int:
@@ -147,8 +153,9 @@ class File:
         if st.st_size < self.size:
             lost = max(0, self.extent - st.st_size)
             self.cursor.scanned = self.cursor.read
-        elif st.st_size == self.size and self.extent < self.size and st.st_mtime_ns != self.mtime_ns:
+        elif st.st_size == self.size and self._has_padding and st.st_mtime_ns != self.mtime_ns:
             self.cursor.scanned = self.cursor.read  # lines may stand by now where there were NULs
+            self.quiet_since = now
         elif st.st_size > self.size:
             self.quiet_since, self.checked = now, False
             if self.grown_from is None:
@@ -235,18 +242,19 @@ class File:
     def close_record(self) -> bool:
         """Time has closed what may still go on: that is entered in the state before it is handed out. False: it was
         told before."""
-        if self.cursor.open_to in (*self.closing, *self.cursor.closed_at):
+        cursor = self.cursor
+        if cursor.open_to in (*cursor.closing, *cursor.closed_at):
             return False
-        self.closing.append(self.cursor.open_to)
+        cursor.closing.append(cursor.open_to)
         return True
 
     def commit(self, row: Position) -> None:
-        closed = row.ledger.get("closed", [])
-        if self.cursor.open_to in closed:
-            self.cursor.scanned = self.cursor.read  # it can be handed out now
-        self.cursor.closed_at = closed
-        self.closing = [stop for stop in self.closing if stop not in closed]
-        self.cursor.committed = Marker(row.offset, row.tail_length, row.tail_hash)
+        cursor, closed = self.cursor, row.ledger.get("closed", [])
+        if any(stop > cursor.read.offset for stop in closed):
+            cursor.scanned = cursor.read  # it can be handed out now
+        cursor.closed_at = closed
+        cursor.closing = [stop for stop in cursor.closing if stop not in closed]
+        cursor.committed = Marker(row.offset, row.tail_length, row.tail_hash)
         self.ledger.commit(row.ledger)
 
     def rewind(self) -> None:

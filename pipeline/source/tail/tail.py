@@ -105,18 +105,30 @@ class Tail:
         wait = inf
         if self._framer is None:
             return wait
+        timeout = self._framer.timeout
         for file in list(self._open):
-            if file.fd >= 0 and now - file.quiet_since >= self._framer.timeout:
-                self._registry.refresh(file, os.fstat(file.fd), now)  # it may have grown since the last scan
-            due = file.quiet_since + self._framer.timeout - now
+            if file.quiet_since + timeout <= now and not self._refresh(file, now):
+                continue
+            due = file.quiet_since + timeout
             goes_on = file.limit is not None and file.size > file.limit  # behind what this run reads
-            if file.ended or goes_on or not file.cursor.open_to:
+            unreachable = file.gone_since is not None and file.fd < 0
+            if file.ended or goes_on or unreachable or not file.cursor.open_to:
                 del self._open[file]
-            elif due > 0:
-                wait = min(wait, due)
-            elif file.close_record():
-                self._registry.dirty.add(file.file_id)
+            elif due > now:
+                wait = min(wait, due - now)
+            elif (file.cursor.full or file.reach <= file.cursor.scanned.offset) and file.close_record():
+                self._registry.dirty.add(file.file_id)  # (else what is unread may be more of it)
         return wait
+
+    def _refresh(self, file: File, now: float) -> bool:
+        """It may have grown since the last scan. False: that cannot be seen now."""
+        if file.ended or (file.gone_since is not None and file.fd < 0):
+            return True
+        try:
+            self._registry.refresh(file, self._descriptors.open(file), now)
+        except (Changed, OSError):
+            return False  # the next scan finds out
+        return True
 
     def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
         held: list[File] = []  # they may not have another slot now
@@ -135,10 +147,11 @@ class Tail:
             if skip(file.file_id):
                 held.append(file)
                 continue
-            searched = file.cursor.scanned.offset
+            searched, size = file.cursor.scanned.offset, file.size
             chunk = self._read_file(file, buffer, now)
-            if chunk is not None:
+            if chunk is not None or file.size > size:
                 file.quiet_since = now
+            if chunk is not None:
                 self._ready.has_read(file, chunk.end - chunk.start)
                 self._offer(file)
                 return chunk
@@ -264,7 +277,9 @@ class Tail:
 
     @property
     def exhausted(self) -> bool:
-        if not self._until_eof or self._ready or self._open or self._discovery.unsure:
+        if not self._until_eof or self._ready or self._discovery.unsure:
+            return False
+        if any(not file.failed for file in self._open):
             return False
         return not any(
             file.has_data and not file.failed and file.gone_since is None for file in self._registry.living.values()

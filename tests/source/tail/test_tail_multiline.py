@@ -30,8 +30,8 @@ def records(rig: Any) -> list[str]:
     for chunk, data in rig.handed:
         if chunk.oversize is not None:
             continue
-        lines, _ = lines_of(data, UTF8)
-        starts = FRAMER.starts(lines)
+        lines, ends = lines_of(data, UTF8)
+        starts = FRAMER.starts(lines, ends)
         for a, b in zip(starts, [*starts[1:], len(lines)], strict=True):
             found.append((chunk.stream, chunk.start, b"".join(lines[a:b]).decode()))
     return [text for _, _, text in sorted(found)]
@@ -157,3 +157,125 @@ def test_a_rewind_hands_the_same_records_out_again(rig: Any) -> None:
     os.truncate(rig.directory / "a.log", (rig.directory / "a.log").stat().st_size)
     rig.run(3)
     assert records(rig) == [record(0), record(1)]
+
+
+def test_what_is_not_read_yet_keeps_a_record_open(rig: Any) -> None:
+    """Mutation: only its growth counts. While all slots are in use, or with a slow sink, lines of the record wait."""
+    rig.write("a.log", "R00001\n")
+    rig.start()
+    rig.read_all()
+    rig.write("a.log", "  more of it\n")
+    rig.poll(1.0)
+    rig.poll(5.0)
+    rig.commit()
+    rig.run(3)
+    assert records(rig) == ["R00001\n  more of it\n"]
+
+
+def test_what_a_read_finds_is_growth(rig: Any) -> None:
+    """Mutation: only what a scan finds is."""
+    rig.write("a.log", record(0))
+    rig.start()
+    rig.write("a.log", "  half")
+    rig.poll(3.0)
+    rig.poll(3.0)
+    rig.write("a.log", " a line\n  and another one\n")
+    rig.read_all()
+    assert not rig.running.changed, "nothing is closed"
+    rig.write("a.log", "  one more\n")
+    rig.run(3)
+    assert records(rig) == [record(0) + "  half a line\n  and another one\n  one more\n"]
+
+
+def test_a_record_that_time_has_closed_is_not_handed_out_with_more_before_the_state_knows(rig: Any) -> None:
+    """Mutation: what came meanwhile is read with it. After a crash it would be two records, and was one."""
+    rig.write("a.log", record(0))
+    rig.start()
+    rig.read_all()
+    rig.poll(1.1)
+    cursors = rig.running.cut()
+    rig.write("a.log", "  came late\n" + record(1))
+    rig.poll(1.0)
+    assert rig.read() is None
+    rig.running._registry.dirty |= cursors.keys()
+    rig.commit()
+    rig.run(4)
+    assert records(rig) == [record(0), "  came late\n", record(1)]
+
+
+def test_a_long_line_does_not_hide_where_time_has_closed_a_record(rig: Any) -> None:
+    """Mutation: what stands before a line that is too long is handed out as it stands there."""
+    rig.write("a.log", record(0))
+    rig.start()
+    rig.read_all()
+    rig.poll(1.1)
+    rig.commit()
+    rig.read_all()
+    assert [data.decode() for _, data in rig.pending] == [record(0)]
+    rig.crash()
+    rig.write("a.log", "  came late\n" + "x" * 600 + "\n")
+    rig.start().run(4)
+    assert records(rig) == [record(0), "  came late\n"]
+
+
+@pytest.mark.parametrize("nuls", [600, 10_000])
+def test_nuls_that_a_writer_fills_later_do_not_end_a_record(rig: Any, nuls: int) -> None:
+    """A file that was made in advance. Mutation: they are taken for a line that is too long."""
+    log = rig.write("a.log", record(0) + "R00001\n" + "\0" * nuls)
+    rig.start()
+    rig.read_all()
+    rig.release()
+    rig.commit()
+    with log.open("r+b") as file:
+        file.seek(len(record(0) + "R00001\n"))
+        file.write(b"  more of it\n")
+    os.utime(log, ns=(1, 1))
+    rig.run(4)
+    assert records(rig) == [record(0), "R00001\n  more of it\n"]
+    rig.check_balances()
+
+
+def test_a_run_to_the_end_does_not_wait_for_a_file_that_is_gone(stand: Make) -> None:
+    """Mutation: its record is open for ever. It was closed to make room for the other one."""
+    rig = stand(multiline=MULTILINE, until_eof=True, max_open=1)
+    log = rig.write("a.log", record(0) + record(1))
+    rig.write("b.log", record(2) + record(3))
+    rig.start()
+    rig.read_all()
+    log.unlink()
+    rig.run(5)
+    assert rig.running.exhausted
+
+
+def test_records_of_a_file_that_was_closed_to_make_room(stand: Make) -> None:
+    """Mutation: only open files are looked at when a record is due."""
+    rig = stand(multiline=MULTILINE, max_open=1)
+    rig.write("a.log", record(0))
+    rig.write("b.log", record(1))
+    rig.start()
+    rig.read_all()
+    rig.poll(0.9)
+    rig.write("a.log", "  more of it\n")
+    rig.write("b.log", "  more of it\n")
+    rig.poll(0.05)  # (a scan is due after a second)
+    rig.now += 0.05
+    rig.running._next_scan = rig.now + 1.0
+    rig.poll(0.05)
+    rig.run(4)
+    assert "".join(rig.lines("a.log")) == record(0) + "  more of it\n"
+    assert all(not row.ledger.get("closed") for row in rig.rows.values())
+    assert {chunk.start for chunk in rig.chunks} == {0}
+
+
+def test_a_mark_of_time_in_what_is_no_longer_there_is_forgotten(rig: Any) -> None:
+    """Emptied before anything of it was committed, and written anew. Mutation: it cuts a line."""
+    log = rig.write("a.log", record(0))
+    rig.start()
+    rig.read_all()
+    rig.poll(1.1)
+    rig.commit()
+    os.truncate(log, 0)
+    rig.poll(1.0)
+    rig.write("a.log", "R" + "y" * 200 + "\n")
+    rig.run(4)
+    assert records(rig) == ["R" + "y" * 200 + "\n"]
