@@ -23,8 +23,8 @@ _SEVERITY = "|".join(sorted(_SEVERITIES, key=len, reverse=True))
 WORDS = rf"(?:{_FACILITY})\.(?:{_SEVERITY})"
 LIKE_WORDS = rf"[a-z]{{3,8}}[0-7]?\.(?:{_SEVERITY})"  # found out faster
 LEVEL = "|".join(sorted({name.capitalize() for name in _SEVERITIES}))
-ANY_LEVEL = "|".join(
-    sorted({form for name in _LEVELS for form in (name, name.upper(), name.capitalize())}, reverse=True)
+ANY_LEVEL = "|".join(  # the first letter as a set: found out faster
+    [f"[{name[0]}{name[0].upper()}](?i:{name[1:]})" for name in sorted(_LEVELS, reverse=True)]
 )
 _ESXI = re.compile(r"(?:Em|Al|Cr|Er|Wa|No|In|Db)\((19[01]|1[0-8][0-9]|[1-9]?[0-9])\) ")
 _NUMBER = re.compile(r"<(?:([0-9]{1,10})|([0-9]{1,2})\.([0-7]))>:? ?")
