@@ -54,7 +54,7 @@ _LEVEL_BEFORE_PID = re.compile(rf"{_LEVEL_BEFORE_TAG.pattern}(?=[^ ]+\[)")
 _LEVEL_AND_BLANKS = re.compile(rf"({ANY_LEVEL}) +")
 _NUMBERED = re.compile(
     rf"(?:: *)?(?:[0-9]{{1,12}}: +){{0,2}}"
-    rf"(?:(?:[^ :%<*]{{1,255}}: +)?(?:[0-9]{{1,12}}: +)?[*.;]?(?:{_DATE}|{_UPTIME}): +)?"
+    rf"(?:(?:[^ :%<*]{{1,255}}: +)?(?:[0-9]{{1,12}}: +)?[*.;]?(?:{_DATE}|{_UPTIME})(?: [^ :%]{{1,255}} ?)?: +)?"
     rf"(?:%\$ ?[^ $]{{1,64}} ?%?\$ +)?(?=%[A-Z])"
 )
 
@@ -79,7 +79,7 @@ _TAGS = [
 NO_HOST = rf"(?![<+-]|{LIKE_WORDS} |(?=[A-Z]{{1,5}} )(?:{ABBREVIATIONS}) )"
 _LIKE_LEVEL = "(?=[AaCcDdEeFfIiNnPpTtVvWw][AaEeLlMmNnOoRr][A-Za-z]{1,7} )"  # found out faster
 NO_LEVEL = rf"(?! (?:{_LIKE_LEVEL}(?:{ANY_LEVEL}) |[A-Z][a-z]\([0-9]))"  # behind an ISO time
-NO_TAG = '(?![0-9{"])'
+NO_TAG = r'(?![0-9{"<\t])'
 
 
 class Rfc3164:
@@ -112,8 +112,9 @@ class Rfc3164:
         if match := _NUMBERED.match(line, position):
             position = match.end()
         app, pid = None, ""
+        start = len(line) - len(line[position:].lstrip(" \t"))
         for tag in _TAGS:
-            if match := tag.match(line, position):
+            if match := tag.match(line, start):
                 app, pid, level = match[1], match[2] or "", match[3] or level
                 position = match.end()
                 break
@@ -142,7 +143,7 @@ def _host(line: str, position: int, host: str | None, priority: Priority) -> tup
     if words and not _HOST_BEFORE_TAG.match(line, position):
         return None, priority, position
     if match := _HOST.match(line, position):
-        host = match[1]
+        host = None if match[1] == "-" else match[1]
         priority, position = _read_again(line, match.end(), priority)
     return host, priority, position
 

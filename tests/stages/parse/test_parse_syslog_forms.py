@@ -260,6 +260,15 @@ def test_rfc5424_without_structured_data_priority_or_version(line: str, sd: obje
         ),
         ("Mar 27 13:06:56 daemon.info web1 app[5]: x", "web1", "app", 5, "x"),
         ("Fri Mar 27 13:06:56 2015 user.notice : added 8021ad", None, None, None, "added 8021ad"),
+        ("Mar 27 13:06:56 - app[5]: x", None, "app", 5, "x"),
+        # a relay's header, and a priority or a device's header behind it
+        ("Mar 27 13:06:56 192.0.2.9 Mar 27 2015 13:06:55 asa1 : %ASA-5-1: x", "192.0.2.9", "%ASA-5-1", None, "x"),
+        ("Mar 27 13:06:56 192.0.2.9 <189>94: sw01: *Mar 27 13:06:55.1: %X-5-Y: x", "192.0.2.9", "%X-5-Y", None, "x"),
+        # more blanks than one in front of the tag
+        ("Mar 27 13:06:56 combo  -- root[2421]: ROOT LOGIN ON tty2", "combo", "-- root", 2421, "ROOT LOGIN ON tty2"),
+        ("Mar 27 13:06:56 web1  app[5]: x", "web1", "app", 5, "x"),
+        ("Mar 27 13:06:56 web1 \tapp[5]: x", "web1", "app", 5, "x"),
+        ("Mar 27 13:06:56 web1  no tag", "web1", None, None, " no tag"),
         # Docker's tag with an image and its version
         ("Mar 27 13:06:56 web1 docker/nginx:1.25/web[5]: x", "web1", "docker/nginx:1.25/web", 5, "x"),
         ("Mar 27 13:06:56 web1 kworker/0:1[5]: x", "web1", "kworker/0:1", 5, "x"),
