@@ -16,7 +16,8 @@ NIL = "-"
 BOM = "\ufeff"
 _PARAM = r'[^ =\]"\n]++="[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
 SD = rf'-|(?:\[[^ =\]"\n]++(?: {_PARAM})*+ *\])++'
-_HEADER = re.compile(rf"([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+)(?: ({SD})(?: |\Z)| (?![-\[])|\Z)")
+_NO_SD = r'(?=\[[^ =:\]"]++:")'  # of Check Point's devices: [action:"Accept"; ifdir:"inbound"]
+_HEADER = re.compile(rf"([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+)(?: ({SD})(?: |\Z)| (?![-\[])| {_NO_SD}|\Z)")
 _ELEMENTS = re.compile(rf'\[([^ =\]"]++)((?: {_PARAM})*+)').findall
 _PARAMS = re.compile(r'([^ =\]"]++)="([^"\\]*+(?:\\.[^"\\]*+)*+)"').findall
 _SD_ESCAPE = re.compile(r'\\(["\\\]])')

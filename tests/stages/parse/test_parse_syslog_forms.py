@@ -227,6 +227,8 @@ def test_iso_times_and_those_of_journalctl(head: str, timestamp: str) -> None:
         ('1 2003-10-11T22:14:15.003Z h app 12 ID47 [a b="c"] An event', {"a": {"b": "c"}}, "An event"),
         ('2003-10-11T22:14:15.003Z h app 12 ID47 [a b="c"] An event', {"a": {"b": "c"}}, "An event"),
         ("2003-10-11T22:14:15.003Z h app 12 ID47 - An event", None, "An event"),
+        # Check Point's own form of pairs, which is no structured data
+        ('<34>1 2003-10-11T22:14:15.003Z h app 12 ID47 [a:"b"; c:"d"]', None, '[a:"b"; c:"d"]'),
     ],
 )
 def test_rfc5424_without_structured_data_priority_or_version(line: str, sd: object, message: str | None) -> None:
