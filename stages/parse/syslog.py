@@ -10,7 +10,7 @@ from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.syslog.priority import read_priority
 from tailrace.stages.syslog.rfc3164 import NO_HOST, NO_LEVEL, NO_TAG, Rfc3164
-from tailrace.stages.syslog.rfc5424 import BOM, NIL, SD, VERSION, WITHOUT_VERSION, read_rfc5424, structured
+from tailrace.stages.syslog.rfc5424 import BOM, LIKE_3164, NIL, SD, VERSION, WITHOUT_VERSION, read_rfc5424, structured
 from tailrace.stages.values.conversion import Column
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
 
@@ -120,6 +120,8 @@ class Syslog:
         match = VERSION.match(line, position)
         if match or WITHOUT_VERSION.match(line, position):
             at = match.end() if match else position
+            if LIKE_3164.match(line, at):
+                return self._rfc3164.read(line, at, priority)
             return read_rfc5424(line, at, priority, self._times, self._pids)
         return self._rfc3164.read(line, position, priority)
 

@@ -219,6 +219,28 @@ def test_iso_times_and_those_of_journalctl(head: str, timestamp: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "timestamp", "app", "pid", "message"),
+    [
+        ("<34>1 2015-03-27T13:06:56Z h app: x y: z", "2015-03-27T13:06:56Z", "app", None, "x y: z"),
+        ("<34>1 2015-03-27T13:06:56Z h app[7]: x", "2015-03-27T13:06:56Z", "app", 7, "x"),
+        ('<34>1 2015-03-27T13:06:56Z h id="x y" a=b c', "2015-03-27T13:06:56Z", None, None, 'id="x y" a=b c'),
+        (
+            "<34>1 1427461616.123456789 h urls src=192.0.2.1",
+            "2015-03-27T13:06:56.123456789Z",
+            None,
+            None,
+            "urls src=192.0.2.1",
+        ),
+    ],
+)
+def test_a_header_of_rfc5424_that_is_only_begun(
+    line: str, timestamp: str, app: str | None, pid: int | None, message: str
+) -> None:
+    assert shown(line, "timestamp", "host", "app", "pid", "message") == (timestamp, "h", app, pid, message)
+    assert shown(line, "facility", "severity") == (4, 2)
+
+
+@pytest.mark.parametrize(
     ("line", "sd", "message"),
     [
         ("<34>1 2003-10-11T22:14:15.003Z h app 12 ID47 An event", None, "An event"),
