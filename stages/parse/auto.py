@@ -18,6 +18,8 @@ from tailrace.stages.values.times import DEFAULT_FORMATS
 Format = Literal["json", "klog", "cri", "syslog", "logfmt", "combined"]
 
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2})"
+_ISO_OR_SHORT = _ISO.replace(":[0-9]{2})", ":?[0-9]{2})")  # journalctl -o short-iso
+_ISO_OF_DAEMONS = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{2}:?[0-9]{2}"  # rsyslog, Heroku
 _LEVELS = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERR|ERROR|CRIT|CRITICAL|ALERT|FATAL|EMERG"
 _KEY = r"[A-Za-z_@][\w.@/-]*+"
 _VALUE = r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^ \t"][^ \t]*+)?+'
@@ -31,9 +33,10 @@ _LOOKS: dict[str, str] = {
     "cri": rf"{_ISO} (?:stdout|stderr) [PF](?:[ :]|\Z)",
     "syslog": (
         r"(?:[0-9]{1,10} )?<[0-9]{1,3}>|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|"
-        rf"{_ISO} (?!(?i:{_LEVELS})[ :])[^ :]{{1,255}} [^ :\[]{{1,255}}\[[0-9]{{1,10}}\]: "
+        rf"{_ISO_OR_SHORT} (?!(?i:{_LEVELS})[ :])[^ :]{{1,255}} [^ :\[]{{1,255}}\[[0-9]{{1,10}}\]: |"
+        rf"{_ISO_OF_DAEMONS} (?!(?i:{_LEVELS})[ :])(?:[^ :]{{1,255}} [^ :\[{{\"]{{1,255}}: |[a-z]+\[[a-z0-9_.-]+\]: )"
     ),
-    "logfmt": rf"[ \t]*+(?:{_KEY}={_VALUE}(?:[ \t]++|\Z)){{2,}}+\Z",
+    "logfmt": rf"(?:<[0-9]{{1,3}}>)?[ \t]*+(?:{_KEY}={_VALUE}(?:[ \t]++|\Z)){{2,}}+\Z",
     "combined": rf"[^\[]*+(?:(?!{_CLF})\[[^\[]*+)*+{_CLF}",
 }
 
@@ -51,8 +54,9 @@ class Auto:
     - ``klog``: begins with a level and a time, ``I0327 13:06:56.``
     - ``cri``: begins with an ISO time, ``stdout`` or ``stderr``, and ``P`` or ``F``
     - ``syslog``: begins with ``<PRI>``, with a time such as ``Mar 27 13:06:56``, or with an ISO time, a host (not a
-      level) and a tag with a process id
-    - ``logfmt``: has nothing but pairs, two or more
+      level) and a tag with a process id, or without one where the time is as rsyslog writes it, with microseconds and
+      an offset; or with such a time and ``app[web.1]:``
+    - ``logfmt``: has nothing but pairs, two or more, perhaps behind a ``<PRI>``
     - ``combined``: has a time such as ``[17/May/2015:10:05:03 +0000]`` (common logs have it, too)
 
     What its parser finds to be no such line is given to the next one whose look it has. ``format_field`` names a field

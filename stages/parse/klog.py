@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.pipeline.batch import Event, Fail, Lines, Skip
 from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.patterns.place import Expected, unmet
 from tailrace.stages.values.conversion import Column, to_float, to_int
@@ -21,6 +21,10 @@ _USUAL = UsualForm(
 _LINE = re.compile(
     r"([IWEF])([0-9]{4}(?:[0-9]{4})? [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9}) +([0-9]{1,18}) "
     r"([^ :\n]{1,255}):([0-9]{1,9})\](?: |\Z)"
+)
+# What glog and klog write at the beginning of a file.
+_HEADER = re.compile(
+    r"(?:Log file created at|Running on machine|Binary|Running duration \(h:mm:ss\)|Previous log|Log line format): "
 )
 _PARTS: list[Expected] = [
     (words, re.compile(pattern))
@@ -58,6 +62,8 @@ class Klog:
     The time has no zone, and with klog no year: it is taken to be in ``timezone`` (a name, or ``local``), and in the
     latest year that puts it not more than 7 days after the file's last write.
 
+    The lines at the beginning of a file (``Log file created at: ...``) yield no event; they are counted as filtered.
+
     Fails: ``no_match``, ``bad_timestamp`` (such as 30 February).
 
     Example::
@@ -82,7 +88,7 @@ class Klog:
         self._convert = Times(_TIMES, self.timezone)
         self._seconds = Column(lambda text: self._convert(text)[:-1], BAD_TIMESTAMP)
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def parse(self, lines: Lines) -> list[Event | Fail | Skip]:
         if self._convert.set_bound(lines.origin.year_bound):
             self._seconds.clear()
         if lines.several_lines:
@@ -111,10 +117,10 @@ class Klog:
                     _structure(event)
         return events
 
-    def _line(self, line: str) -> Event | Fail:
+    def _line(self, line: str) -> Event | Fail | Skip:
         match = _LINE.match(line)
         if match is None:
-            return Fail("no_match", unmet(line, 0, _PARTS))
+            return Skip("header") if _HEADER.match(line) else Fail("no_match", unmet(line, 0, _PARTS))
         level, time, pid, file, number = match.groups()
         try:
             timestamp = self._convert(time)

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.syslog.priority import read_priority
-from tailrace.stages.syslog.rfc3164 import NO_HOST, NO_TAG, Rfc3164
-from tailrace.stages.syslog.rfc5424 import BOM, NIL, SD, VERSION, WITHOUT_VERSION, read_rfc5424, structured
+from tailrace.stages.syslog.rfc3164 import NO_HOST, NO_LEVEL, NO_TAG, Rfc3164
+from tailrace.stages.syslog.rfc5424 import BOM, LIKE_3164, NIL, SD, VERSION, WITHOUT_VERSION, read_rfc5424, structured
 from tailrace.stages.values.conversion import Column
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
 
@@ -19,7 +19,7 @@ _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]{5,30}(?:[Zz]|[+-][0-9]{2}:?[0-9]
 
 # RFC 3164 with a host and a tag.
 _USUAL_3164 = UsualForm(
-    rf"{_PRI}([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9:]{{8}}|{_ISO}) "
+    rf"{_PRI}([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9:]{{8}}|{_ISO}{NO_LEVEL}) "
     rf"{NO_HOST}([^ ]{{0,254}}[^ :]) {NO_TAG}([^ :\[\n]{{1,255}})(?:\[([^\]]{{1,128}})\])?"
     r":(?: (?!\[ID )|$)(.*)"
 )
@@ -134,6 +134,8 @@ class Syslog:
         match = VERSION.match(line, position)
         if match or WITHOUT_VERSION.match(line, position):
             at = match.end() if match else position
+            if LIKE_3164.match(line, at):
+                return self._rfc3164.read(line, at, priority)
             return read_rfc5424(line, at, priority, self._times, self._pids)
         return self._rfc3164.read(line, position, priority)
 

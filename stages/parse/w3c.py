@@ -18,6 +18,7 @@ from tailrace.stages.values.times import BAD_TIMESTAMP, DEFAULT_FORMATS, Times
 
 _FIELDS = re.compile(r"#fields:[ \t]*+(.*)", re.IGNORECASE | re.DOTALL)
 _HEADER = Skip("header")
+_LOCAL = re.compile("#Time Format: *Local", re.IGNORECASE)  # Windows' firewall
 _WHOLE_NUMBERS: dict[str, Kind] = {"sc-status": "int", "sc-bytes": "int", "cs-bytes": "int", "time-taken": "int"}
 _TAKEN = "time-taken"  # milliseconds in IIS, seconds with a fraction in CloudFront
 _FRACTION = re.compile(r"[0-9]{1,15}\.[0-9]{1,15}").fullmatch
@@ -48,7 +49,8 @@ class W3c:
     - Values stand behind blanks or tabs, or commas where those separate the names, too (Exchange). They may be quoted
       (``"a ""b"" c"``) but for those behind tabs. ``-`` is null, between commas the empty value.
     - ``date`` and ``time``, or ``date-time``, become ``timestamp``, RFC 3339 in UTC, unless the line has such a field.
-      The format has UTC; ``timezone`` is for logs that do not keep to it. ``keep_date_time = true`` keeps them.
+      The format has UTC; ``timezone`` is for logs that do not keep to it. Windows' firewall says so (``#Time Format:
+      Local``): that line is a dead letter as long as ``timezone`` is UTC. ``keep_date_time = true`` keeps them.
     - ``sc-status``, ``sc-bytes``, ``cs-bytes`` and ``time-taken`` are integers (``time-taken`` a float if it has a
       fraction); ``types`` adds others or replaces these (see parse.regex).
     - ``percent_decode`` and ``plus_decode`` name fields in which ``%20`` (CloudFront), or ``+`` too (IIS), are decoded.
@@ -112,7 +114,7 @@ class W3c:
         for header in headers:
             if len(entries) < header:
                 entries += self._events(texts[len(entries) : header], names)
-            entry: Fail | Skip = _HEADER
+            entry: Fail | Skip = self._header(texts[header])
             if match := _FIELDS.match(texts[header]):
                 names = match[1].strip()
                 try:
@@ -123,6 +125,12 @@ class W3c:
                 self._remember(lines.origin, names, lines.origin.path)
             entries.append(entry)
         return entries + self._events(texts[len(entries) :], names)
+
+    def _header(self, text: str) -> Fail | Skip:
+        if self.timezone == "UTC" and _LOCAL.match(text):
+            remedy = "set `timezone` to the machine's zone, or to 'Etc/UTC' if that is UTC"
+            return Fail(BAD_TIMESTAMP, f"the times of this file are local, and they are read as UTC: {remedy}")
+        return _HEADER
 
     def _known(self, origin: Origin) -> str:
         """The names for the first lines of a piece."""

@@ -16,12 +16,17 @@ _SEVERITIES = {
     **{"emerg": 0, "alert": 1, "crit": 2, "err": 3, "warning": 4, "notice": 5, "info": 6, "debug": 7},
     **{"panic": 0, "emergency": 0, "critical": 2, "error": 3, "warn": 4},
 }
+_LEVELS = {**_SEVERITIES, "fatal": 2, "verbose": 7, "trace": 7}
 
 _FACILITY = "|".join(_FACILITIES)
 _SEVERITY = "|".join(sorted(_SEVERITIES, key=len, reverse=True))
 WORDS = rf"(?:{_FACILITY})\.(?:{_SEVERITY})"
 LIKE_WORDS = rf"[a-z]{{3,8}}[0-7]?\.(?:{_SEVERITY})"  # found out faster
 LEVEL = "|".join(sorted({name.capitalize() for name in _SEVERITIES}))
+ANY_LEVEL = "|".join(  # the first letter as a set: found out faster
+    [f"[{name[0]}{name[0].upper()}](?i:{name[1:]})" for name in sorted(_LEVELS, reverse=True)]
+)
+_ESXI = re.compile(r"(?:Em|Al|Cr|Er|Wa|No|In|Db)\((19[01]|1[0-8][0-9]|[1-9]?[0-9])\) ")
 _NUMBER = re.compile(r"<(?:([0-9]{1,10})|([0-9]{1,2})\.([0-7]))>:? ?")
 _WORDS = re.compile(
     rf"<({_FACILITY})\.({_SEVERITY})>:? ?|({_FACILITY})\.({_SEVERITY})(?:<[0-9]{{1,3}}>)?(?:: | )"
@@ -39,7 +44,7 @@ def of_number(number: int) -> Priority:
 
 def of_level(word: str) -> Priority:
     """A severity without a facility."""
-    return {"severity": _SEVERITIES[word.lower()]}
+    return {"severity": _LEVELS[word.lower()]}
 
 
 def of_message(line: str, position: int) -> Priority:
@@ -50,7 +55,8 @@ def of_message(line: str, position: int) -> Priority:
 
 def read_priority(line: str, position: int) -> tuple[Priority, int] | Fail:
     """What the line tells at that place, and where it goes on: ``<38>``, ``<auth.info>``, ``<4.6>`` (FreeBSD),
-    ``auth.info`` (BusyBox), ``auth|security:info`` (AIX) or ``auth.info<38>:`` (rsyslog's ``pri-text``)."""
+    ``In(182)`` (ESXi), ``auth.info`` (BusyBox), ``auth|security:info`` (AIX) or ``auth.info<38>:`` (rsyslog's
+    ``pri-text``)."""
     if match := _NUMBER.match(line, position):
         number, facility, severity = match.groups()
         if number and int(number) > 191:
@@ -58,6 +64,8 @@ def read_priority(line: str, position: int) -> tuple[Priority, int] | Fail:
         if facility and int(facility) > 23:
             return Fail("no_match", f"facility {int(facility)} is above 23, {place(line, match.start(2))}")
         return of_number(int(number) if number else int(facility) * 8 + int(severity)), match.end()
+    if match := _ESXI.match(line, position):
+        return of_number(int(match[1])), match.end()
     if match := _WORDS.match(line, position):
         facility, severity = filter(None, match.groups())
         return {"facility": _FACILITIES[facility], "severity": _SEVERITIES[severity]}, match.end()

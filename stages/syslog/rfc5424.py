@@ -16,7 +16,8 @@ NIL = "-"
 BOM = "\ufeff"
 _PARAM = r'[^ =\]"\n]++="[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
 SD = rf'-|(?:\[[^ =\]"\n]++(?: {_PARAM})*+ *\])++'
-_HEADER = re.compile(rf"([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+)(?: ({SD})(?: |\Z)| (?![-\[])|\Z)")
+_NO_SD = r'(?=\[[^ =:\]"]++:")'  # of Check Point's devices: [action:"Accept"; ifdir:"inbound"]
+_HEADER = re.compile(rf"([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+) ([^ ]+)(?: ({SD})(?: |\Z)| (?![-\[])| {_NO_SD}|\Z)")
 _ELEMENTS = re.compile(rf'\[([^ =\]"]++)((?: {_PARAM})*+)').findall
 _PARAMS = re.compile(r'([^ =\]"]++)="([^"\\]*+(?:\\.[^"\\]*+)*+)"').findall
 _SD_ESCAPE = re.compile(r'\\(["\\\]])')
@@ -24,6 +25,11 @@ _WORD = re.compile("[^ ]+")
 _SD_REACH = Reach(rf"(?:{SD})(?: |\Z)")
 
 VERSION = re.compile(r"1 ")
+LIKE_3164 = re.compile(
+    r"[0-9]{9,11}\.[0-9]{3,9} [^ ]+ "
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][^ ]+ [^ ]+ (?:[^ :\[]{1,255}(?:\[[^\]]{0,128}\])?: |[^ =]+=\")"
+)
+"""Behind the version, a Unix time (Meraki), a tag, or pairs: the header of RFC 5424 is only begun."""
 WITHOUT_VERSION = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt][0-9:.]{{8,18}}(?:[Zz]|[+-][0-9]{{2}}:[0-9]{{2}}) "
     rf"[^ ]*[^ :] [^ ]*[^ :] (?:-|[0-9]+) [^ ]+ (?:{SD})(?: |\Z)"

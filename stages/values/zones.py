@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,6 +25,7 @@ ABBREVIATIONS = (
 
 _SEASONS = range(30, 366, 30)  # days: a zone's other names are found within a year
 _WHOLE_DAY = timedelta(days=1)
+_OFFSET = re.compile(r"(?:UTC|GMT)? ?([+-])0?([0-9]{1,2})(?::?00)?")
 
 
 class UnknownZoneError(ValueError):
@@ -37,9 +39,15 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        expected = "expected 'local' or a name such as 'UTC' or 'Europe/Berlin'"
+        if (match := _OFFSET.fullmatch(name)) and int(match[2]) in range(1, 13):
+            turned = {"+": "-", "-": "+"}[match[1]]
+            same = f"Etc/GMT{turned}{int(match[2])}"
+            raise ValueError(
+                f"{name!r} is an offset; {expected}; {same!r}, with its sign turned, is always so"
+            ) from None
         raise ValueError(
-            f"{name!r} is unknown here; expected 'local' or a name such as 'UTC' or 'Europe/Berlin' "
-            "(systems without a zone database need the package tzdata)"
+            f"{name!r} is unknown here; {expected} (systems without a zone database need the package tzdata)"
         ) from None
 
 

@@ -272,3 +272,19 @@ def test_any_text_gives_a_time_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     datetime.fromisoformat(result)
+
+
+@pytest.mark.parametrize(
+    ("offset", "name", "expected"),
+    [
+        ("+01:00", "Etc/GMT-1", "2026-01-01T11:00:00Z"),
+        ("-0500", "Etc/GMT+5", "2026-01-01T17:00:00Z"),
+        ("UTC+2", "Etc/GMT-2", "2026-01-01T10:00:00Z"),
+        ("GMT-10", "Etc/GMT+10", "2026-01-01T22:00:00Z"),
+    ],
+)
+def test_an_offset_is_no_zone_and_the_message_tells_the_name_that_is(offset: str, name: str, expected: str) -> None:
+    with pytest.raises(ValueError, match="is an offset") as raised:
+        Times(["rfc3339"], offset)
+    assert repr(name) in str(raised.value)
+    assert Times(["rfc3339"], name)("2026-01-01 12:00:00") == expected

@@ -39,6 +39,10 @@ EACH: list[tuple[str, Parse]] = [
     ("\ufeff" + OBJECT, Json()),
     (PAIRS, Logfmt()),
     ("a=1 b=", Logfmt()),
+    ("<189>date=2015-03-27 devname=fw1", Logfmt()),
+    (ISO.replace("sshd[7]", "kernel"), Syslog()),
+    (ISO.replace("host sshd[7]", "app[web.1]"), Syslog()),
+    (ISO.replace("+01:00", "+0100"), Syslog()),
 ]
 
 
@@ -63,6 +67,9 @@ def test_each_line_is_taken_by_the_parser_of_its_format_and_the_order_is_kept() 
         "user=bob logged in from ip=192.0.2.1",
         "level=info",
         "2015-03-27T13:06:56Z INFO main[7]: started",
+        "2015-03-27T13:06:56.123456+00:00 INFO main: started",
+        "2015-03-27T13:06:56Z worker main: started",
+        '2015-03-27T13:06:56.123456+00:00 host {"a": 1}',
         "2015-03-27 13:06:56,123 - root - INFO - a",
         "[1, 2]",
         'a="x b=2',

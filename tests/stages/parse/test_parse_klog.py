@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from tailrace.pipeline.batch import Fail, Lines
+from tailrace.pipeline.batch import Fail, Lines, Skip
 from tailrace.pipeline.stage import Parse
 from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.pipeline.testing.doubles import origin
@@ -108,7 +108,7 @@ def test_another_bound_is_heeded() -> None:
 @pytest.mark.parametrize(
     ("line", "code", "why"),
     [
-        ("Log file created at: 2015/03/27", "no_match", "expected a level (I, W, E or F) at column 1"),
+        ("Log file made at: 2015/03/27", "no_match", "expected a level (I, W, E or F) at column 1"),
         ("I327 13:06", "no_match", "expected a date such as 0327 at column 2"),
         ("I0327 13:06:56 1 a.go:1] m", "no_match", "expected a blank and a time such as 13:06:56.123456 at column 6"),
         ("I0327 13:06:56.1 a.go:1] m", "no_match", "expected a blank and the process id at column 17"),
@@ -122,6 +122,22 @@ def test_bad_line_tells_why(line: str, code: str, why: str) -> None:
     told = one(line)
     assert told[0] == code
     assert why in told[1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Log file created at: 2015/03/27 13:06:56",
+        "Running on machine: node1",
+        "Binary: Built with gc go1.21.5 for linux/amd64",
+        "Log line format: [IWEF]mmdd hh:mm:ss.uuuuuu threadid file:line] msg",
+    ],
+)
+def test_the_lines_at_the_beginning_of_a_file_are_no_events(line: str) -> None:
+    header, event = Klog().parse(of(f"{line}\n{PLAIN}", origin(now=LATE_2015)))
+    assert isinstance(header, Skip)
+    assert header.reason == "header"
+    assert event == one(PLAIN)
 
 
 def test_the_zone_must_exist() -> None:

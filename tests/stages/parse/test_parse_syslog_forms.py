@@ -219,6 +219,28 @@ def test_iso_times_and_those_of_journalctl(head: str, timestamp: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "timestamp", "app", "pid", "message"),
+    [
+        ("<34>1 2015-03-27T13:06:56Z h app: x y: z", "2015-03-27T13:06:56Z", "app", None, "x y: z"),
+        ("<34>1 2015-03-27T13:06:56Z h app[7]: x", "2015-03-27T13:06:56Z", "app", 7, "x"),
+        ('<34>1 2015-03-27T13:06:56Z h id="x y" a=b c', "2015-03-27T13:06:56Z", None, None, 'id="x y" a=b c'),
+        (
+            "<34>1 1427461616.123456789 h urls src=192.0.2.1",
+            "2015-03-27T13:06:56.123456789Z",
+            None,
+            None,
+            "urls src=192.0.2.1",
+        ),
+    ],
+)
+def test_a_header_of_rfc5424_that_is_only_begun(
+    line: str, timestamp: str, app: str | None, pid: int | None, message: str
+) -> None:
+    assert shown(line, "timestamp", "host", "app", "pid", "message") == (timestamp, "h", app, pid, message)
+    assert shown(line, "facility", "severity") == (4, 2)
+
+
+@pytest.mark.parametrize(
     ("line", "sd", "message"),
     [
         ("<34>1 2003-10-11T22:14:15.003Z h app 12 ID47 An event", None, "An event"),
@@ -227,9 +249,90 @@ def test_iso_times_and_those_of_journalctl(head: str, timestamp: str) -> None:
         ('1 2003-10-11T22:14:15.003Z h app 12 ID47 [a b="c"] An event', {"a": {"b": "c"}}, "An event"),
         ('2003-10-11T22:14:15.003Z h app 12 ID47 [a b="c"] An event', {"a": {"b": "c"}}, "An event"),
         ("2003-10-11T22:14:15.003Z h app 12 ID47 - An event", None, "An event"),
+        # Check Point's own form of pairs, which is no structured data
+        ('<34>1 2003-10-11T22:14:15.003Z h app 12 ID47 [a:"b"; c:"d"]', None, '[a:"b"; c:"d"]'),
     ],
 )
 def test_rfc5424_without_structured_data_priority_or_version(line: str, sd: object, message: str | None) -> None:
     names = ("timestamp", "host", "app", "pid", "msgid", "sd", "message")
     assert shown(line, *names) == ("2003-10-11T22:14:15.003Z", "h", "app", 12, "ID47", sd, message)
     assert shown(line, "severity") == (2 if line[0] == "<" else None,)
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "app", "pid", "message"),
+    [
+        # sequence numbers, and the device's own header behind that of a relay
+        ("<189>94: 000123: Mar 27 2015 13:06:56 UTC: %LINK-3-UP: x", None, "%LINK-3-UP", None, "x"),
+        ("Mar 27 13:06:56 192.0.2.9 94: sw01: *Mar 27 13:06:55.1: %LINK-3-UP: x", "192.0.2.9", "%LINK-3-UP", None, "x"),
+        ("Mar 27 13:06:56 sw01 : 2015 Mar 27 13:06:56 UTC: %ETH-5-UP: x", "sw01", "%ETH-5-UP", None, "x"),
+        ("2015 Mar 27 13:06:56 sw01 %$ VDC-1 %$ %ETH-5-UP: x", "sw01", "%ETH-5-UP", None, "x"),
+        ("<133>wlc1: *spamApTask2: Mar 27 13:06:56.1: %CAPWAP-3-ERR: x", "wlc1", "%CAPWAP-3-ERR", None, "x"),
+        # IOS XR: a process and its id, which are no host
+        ("RP/0/RSP0/CPU0:Mar 27 13:06:56.1 UTC: config[65720]: %SYS-5-C : x", None, "config", 65720, "%SYS-5-C : x"),
+        ("<189>5: RP/0/RSP0/CPU0:Mar 27 13:06:56.1 : config[5]: %SYS-5-C : x", None, "config", 5, "%SYS-5-C : x"),
+        # without a host: AIX, UniFi, Palo Alto, BusyBox
+        ("Mar 27 13:06:56 Message forwarded from aix1: sshd[5]: x", "aix1", "sshd", 5, "x"),
+        ("<30>Mar 27 13:06:56 U7LT,aabbccddeeff,v4.0: hostapd: x", "U7LT,aabbccddeeff,v4.0", "hostapd", None, "x"),
+        ("<14>Mar 27 13:06:56 1,2015/03/27 13:06:56,TRAFFIC", None, None, None, "1,2015/03/27 13:06:56,TRAFFIC"),
+        (
+            "Mar 27 13:06:56 syslog.info syslogd started: BusyBox v1.36",
+            None,
+            None,
+            None,
+            "syslogd started: BusyBox v1.36",
+        ),
+        ("Mar 27 13:06:56 daemon.info web1 app[5]: x", "web1", "app", 5, "x"),
+        ("Fri Mar 27 13:06:56 2015 user.notice : added 8021ad", None, None, None, "added 8021ad"),
+        ("Mar 27 13:06:56 - app[5]: x", None, "app", 5, "x"),
+        # a relay's header, and a priority or a device's header behind it
+        ("Mar 27 13:06:56 192.0.2.9 Mar 27 2015 13:06:55 asa1 : %ASA-5-1: x", "192.0.2.9", "%ASA-5-1", None, "x"),
+        ("Mar 27 13:06:56 192.0.2.9 <189>94: sw01: *Mar 27 13:06:55.1: %X-5-Y: x", "192.0.2.9", "%X-5-Y", None, "x"),
+        # more blanks than one in front of the tag
+        ("Mar 27 13:06:56 combo  -- root[2421]: ROOT LOGIN ON tty2", "combo", "-- root", 2421, "ROOT LOGIN ON tty2"),
+        ("Mar 27 13:06:56 web1  app[5]: x", "web1", "app", 5, "x"),
+        ("Mar 27 13:06:56 web1 \tapp[5]: x", "web1", "app", 5, "x"),
+        ("Mar 27 13:06:56 web1  no tag", "web1", None, None, " no tag"),
+        # Docker's tag with an image and its version
+        ("Mar 27 13:06:56 web1 docker/nginx:1.25/web[5]: x", "web1", "docker/nginx:1.25/web", 5, "x"),
+        ("Mar 27 13:06:56 web1 kworker/0:1[5]: x", "web1", "kworker/0:1", 5, "x"),
+        # what has a colon and is no tag
+        ('Mar 27 13:06:56 web1 {"a": 1, "b": "c: d"}', "web1", None, None, '{"a": 1, "b": "c: d"}'),
+        ('Mar 27 13:06:56 web1 {"a":1}', "web1", None, None, '{"a":1}'),
+        (
+            "Mar 27 13:06:56 web1 CEF:0|V|P|1|7|worm|10|src=192.0.2.1",
+            "web1",
+            None,
+            None,
+            "CEF:0|V|P|1|7|worm|10|src=192.0.2.1",
+        ),
+        ("Mar 27 13:06:56 web1 LEEF:1.0|V|P|1|7|a=b", "web1", None, None, "LEEF:1.0|V|P|1|7|a=b"),
+        ("Mar 27 13:06:56 web1 http://example.com/ x", "web1", None, None, "http://example.com/ x"),
+        ("Mar 27 13:06:56 web1 notice that: x", "web1", None, None, "notice that: x"),
+    ],
+)
+def test_hosts_and_tags_of_devices(line: str, host: str | None, app: str | None, pid: object, message: str) -> None:
+    assert shown(line, "host", "app", "pid", "message") == (host, app, pid, message)
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "app", "facility", "severity"),
+    [
+        # F5: a level between host and tag
+        ("<134>Mar 27 13:06:56 f5 notice tmm1[5]: x", "f5", "tmm1", 16, 5),
+        ("<134>Mar 27 13:06:56 f5 err logger: x", "f5", "logger", 16, 3),
+        ("Mar 27 13:06:56 f5 notice tmm1[5]: x", "f5", "tmm1", None, 5),
+        # ESXi: a level, or a level and a PRI, in the place of the host
+        ("2015-03-27T13:06:56.1Z verbose hostd[5] [Originator@6876] x", None, "hostd", None, 7),
+        ("2015-03-27T13:06:56.1Z In(182) vmkernel: x", None, "vmkernel", 22, 6),
+        ("2015-03-27T13:06:56.1Z Er(163) hostd[5]: x", None, "hostd", 20, 3),
+        ("2015-03-27 13:06:56,123 WARNING root: x", None, "root", None, 4),
+        ("2015-03-27T13:06:56.1Z infohost app[5]: x", "infohost", "app", None, None),
+        ("<14>2015-03-27T13:06:56.1Z info app[5]: x", "info", "app", 1, 6),
+        ("<14>Mar 27 13:06:56 mac1 timed[5] <Notice>: x", "mac1", "timed", 1, 5),
+    ],
+)
+def test_a_level_is_no_host_and_no_part_of_the_tag(
+    line: str, host: str | None, app: str, facility: int | None, severity: int | None
+) -> None:
+    assert shown(line, "host", "app", "facility", "severity") == (host, app, facility, severity)

@@ -238,3 +238,16 @@ def test_hostile_line_takes_linear_time(line: str) -> None:
     started = time.process_time()
     made.parse(of(line))
     assert time.process_time() - started < 1.0
+
+
+def test_local_times_that_are_read_as_utc_are_told() -> None:
+    header = "#Time Format: Local"
+    text = f"{header}\n#Fields: date time action\n2026-02-02 11:30:45 DROP"
+    told, _, event = parsed(text)
+    assert told[0] == "bad_timestamp"
+    assert "set `timezone`" in told[1]
+    assert event == {"timestamp": "2026-02-02T11:30:45Z", "action": "DROP"}
+    assert parsed(text, timezone="Europe/Berlin")[::2] == [
+        "header",
+        {"timestamp": "2026-02-02T10:30:45Z", "action": "DROP"},
+    ]
