@@ -164,4 +164,6 @@ def _fault(line: str, position: int) -> Fail:
         why = f"{match[found]!r} is the time since the device started, and no date; {remedy} gives one"
         return Fail(BAD_TIMESTAMP, f"{why}, {place(line, match.start(found))}")
     expected = "a time such as 'Mar 27 13:06:56' or '2015-03-27T13:06:56Z'"
+    if line.startswith(("%ASA-", "%FTD-", "%PIX-"), position):
+        expected += " (Cisco's `logging timestamp` gives one)"
     return Fail("no_match", _TIME_REACH.why(line, position, expected))

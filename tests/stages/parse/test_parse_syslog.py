@@ -161,6 +161,7 @@ def test_another_bound_is_heeded() -> None:
         ("<192>1 - - - - - -", "no_match", "PRI 192"),
         ("<13>junk", "no_match", "at column 5: 'junk'"),
         ("13:06:56 h su: x", "no_match", "expected a time such as"),
+        ("<166>%ASA-6-302013: Built", "no_match", "Cisco's `logging timestamp` gives one"),
         ("Mar 27 13:06 h su: x", "no_match", "from column 1 on; it goes wrong at column 13: ' h su: x'"),
         ("2015-03-27_13:06:56 h x", "no_match", "it goes wrong at column 11: '_13:06:56 h x'"),
         ("Feb 30 12:00:00 h a: b", "bad_timestamp", "Feb 30"),
