@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tailrace.pipeline.batch import Event, Fail, Lines
+from tailrace.pipeline.batch import Event, Fail, Lines, Skip
 from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.syslog.priority import read_priority
 from tailrace.stages.syslog.rfc3164 import NO_HOST, NO_LEVEL, NO_TAG, Rfc3164
@@ -20,7 +20,7 @@ _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]{5,30}(?:[Zz]|[+-][0-9]{2}:?[0-9]
 # RFC 3164 with a host and a tag.
 _USUAL_3164 = UsualForm(
     rf"{_PRI}([A-Z][a-z]{{2}} [ 0-9][0-9] [0-9:]{{8}}|{_ISO}{NO_LEVEL}) "
-    rf"{NO_HOST}([^ ]{{0,254}}[^ :]) {NO_TAG}([^ :\[\n]{{1,255}})(?:\[([^\]]{{1,128}})\])?"
+    rf"{NO_HOST}([^ =]{{0,254}}[^ :=]) {NO_TAG}([^ :\[\n]{{1,255}})(?:\[([^\]]{{1,128}})\])?"
     r":(?: (?!\[ID )|$)(.*)"
 )
 _USUAL_5424 = UsualForm(
@@ -29,6 +29,9 @@ _USUAL_5424 = UsualForm(
 )
 _IS_5424 = re.compile(r"<[0-9]{1,3}>1 ").match
 _COUNT = re.compile(r"[0-9]{1,10} (?=<)")  # of octets, RFC 6587
+
+# What it prints between the lines.
+_OF_JOURNALCTL = re.compile(r"-- (?:Boot [0-9a-f]{32}|Reboot|No entries|(?:Journal|Logs) begins? at [^\n]{1,100}) --\Z")
 
 _TIMES = ("%b %d %H:%M:%S", "rfc3339", "rfc3164")
 
@@ -74,7 +77,7 @@ class Syslog:
         self._pids = Column(_pid)
         self._rfc3164 = Rfc3164(self._times, self._pids)
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def parse(self, lines: Lines) -> list[Event | Fail | Skip]:
         if self._convert.set_bound(lines.origin.year_bound):
             self._times.clear()
         if lines.several_lines:
@@ -124,7 +127,9 @@ class Syslog:
             for pri, time, host, app, pid, msgid, sd, message in _USUAL_5424.rows(text)
         ]
 
-    def _unusual(self, line: str) -> Event | Fail:
+    def _unusual(self, line: str) -> Event | Fail | Skip:
+        if _OF_JOURNALCTL.match(line):
+            return Skip("header")
         position = match.end() if (match := _COUNT.match(line)) else 0
         found = read_priority(line, position)
         if isinstance(found, Fail):

@@ -43,14 +43,15 @@ _TIME_REACH = Reach(_TIME)
 
 _SECONDS = re.compile(r"\[[0-9]{1,11}\.[0-9]{1,9}\] ")  # OpenWrt's logread -t, behind the time
 _HOST = re.compile(
-    r"(?!%|--|[0-9]+,|last message repeated )(?![^ ]*\[[0-9]*\]:? )([^ ]{0,254}[^ :])(?: +:? *(?=%)| |: +(?=%))"
+    r"(?![%|<]|--|[0-9]+,|[0-9]+ \[[A-Z]|\[[^\]:.]*\]|last message repeated )(?![^ ]*\[[0-9]*\]:? )"
+    r"([^ =]{0,254}[^ :=])(?: +:? *(?=%)| |: +(?=%))"
 )
 # AIX, and UniFi's access points: model, address and version
 _HOST_AND_COLON = re.compile(r"(?:Message forwarded from ([^ :]{1,255})|([^ :,]{1,64},[0-9a-f]{12},[^ :]{1,64})): ")
 _BEFORE_TAG = r"[^ :\[]{1,255}(?:\[[^\]]{1,128}\])?: "
 _HOST_BEFORE_TAG = re.compile(rf"(?!syslogd started: )[^ ]{{0,254}}[^ :] {_BEFORE_TAG}")
 _LEVEL_BEFORE_TAG = re.compile(rf"(emerg|alert|crit|err|warning|notice|info|debug) (?={_BEFORE_TAG})")  # F5
-_LEVEL_BEFORE_PID = re.compile(rf"{_LEVEL_BEFORE_TAG.pattern}(?=[^ ]+\[)")
+_LEVEL_BEFORE_PID = re.compile(rf"({ANY_LEVEL}) (?={_BEFORE_TAG})(?=[^ ]+\[)")
 _LEVEL_AND_BLANKS = re.compile(rf"({ANY_LEVEL}) +")
 _NUMBERED = re.compile(
     rf"(?:: *)?(?:[0-9]{{1,12}}: +){{0,2}}"
@@ -76,7 +77,7 @@ _TAGS = [
 """App, pid and severity. What has a pid in brackets is a tag, also with blanks in it."""
 
 # What the usual form must leave to the forms here.
-NO_HOST = rf"(?![<+-]|{LIKE_WORDS} |(?=[A-Z]{{1,5}} )(?:{ABBREVIATIONS}) )"
+NO_HOST = rf"(?![<+\-\[|]|{LIKE_WORDS} |(?=[A-Z]{{1,5}} )(?:{ABBREVIATIONS}) )"
 _LIKE_LEVEL = "(?=[AaCcDdEeFfIiNnPpTtVvWw][AaEeLlMmNnOoRr][A-Za-z]{1,7} )"  # found out faster
 NO_LEVEL = rf"(?! (?:{_LIKE_LEVEL}(?:{ANY_LEVEL}) |[A-Z][a-z]\([0-9]))"  # behind an ISO time
 NO_TAG = r'(?![0-9{"<\t])'
@@ -163,4 +164,6 @@ def _fault(line: str, position: int) -> Fail:
         why = f"{match[found]!r} is the time since the device started, and no date; {remedy} gives one"
         return Fail(BAD_TIMESTAMP, f"{why}, {place(line, match.start(found))}")
     expected = "a time such as 'Mar 27 13:06:56' or '2015-03-27T13:06:56Z'"
+    if line.startswith(("%ASA-", "%FTD-", "%PIX-"), position):
+        expected += " (Cisco's `logging timestamp` gives one)"
     return Fail("no_match", _TIME_REACH.why(line, position, expected))

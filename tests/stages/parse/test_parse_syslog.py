@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from tailrace.pipeline.batch import Fail, Origin
+from tailrace.pipeline.batch import Fail, Origin, Skip
 from tailrace.pipeline.stage import Parse
 from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.pipeline.testing.doubles import origin
@@ -161,6 +161,7 @@ def test_another_bound_is_heeded() -> None:
         ("<192>1 - - - - - -", "no_match", "PRI 192"),
         ("<13>junk", "no_match", "at column 5: 'junk'"),
         ("13:06:56 h su: x", "no_match", "expected a time such as"),
+        ("<166>%ASA-6-302013: Built", "no_match", "Cisco's `logging timestamp` gives one"),
         ("Mar 27 13:06 h su: x", "no_match", "from column 1 on; it goes wrong at column 13: ' h su: x'"),
         ("2015-03-27_13:06:56 h x", "no_match", "it goes wrong at column 11: '_13:06:56 h x'"),
         ("Feb 30 12:00:00 h a: b", "bad_timestamp", "Feb 30"),
@@ -236,3 +237,21 @@ def test_hostile_text_takes_linear_time(text: str) -> None:
     started = time.process_time()
     Syslog().parse(of(text))
     assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-- Boot 0123456789abcdef0123456789abcdef --",
+        "-- Reboot --",
+        "-- No entries --",
+        "-- Journal begins at Wed 2015-03-25 13:06:56 UTC, ends at Fri 2015-03-27 13:06:56 UTC. --",
+        "-- Logs begin at Wed 2015-03-25 13:06:56 UTC, end at Fri 2015-03-27 13:06:56 UTC. --",
+    ],
+)
+def test_what_journalctl_says_between_the_lines_is_no_event(line: str) -> None:
+    said, event = Syslog().parse(of(f"{line}\nMar 27 13:06:56 h app: x", origin(now=LATE_2015)))
+    assert isinstance(said, Skip)
+    assert said.reason == "header"
+    assert event == one("Mar 27 13:06:56 h app: x")
+    assert one(f"Mar 27 13:06:56 h {line}")["message"] == line

@@ -293,6 +293,15 @@ def test_rfc5424_without_structured_data_priority_or_version(line: str, sd: obje
         ("Mar 27 13:06:56 web1  app[5]: x", "web1", "app", 5, "x"),
         ("Mar 27 13:06:56 web1 \tapp[5]: x", "web1", "app", 5, "x"),
         ("Mar 27 13:06:56 web1  no tag", "web1", None, None, " no tag"),
+        # what programs write behind a time, and is no host
+        ("Mar 27 13:06:56.000 [notice] Tor 0.4.8: x", None, None, None, "[notice] Tor 0.4.8: x"),
+        ("Mar 27 13:06:56 [main] INFO c.e.App: x", None, None, None, "[main] INFO c.e.App: x"),
+        ("2015-03-27T13:06:56Z | INFO | x: y", None, None, None, "| INFO | x: y"),
+        ("2015-03-27T13:06:56.123456Z 5 [Note] [Server] x: y", None, None, None, "5 [Note] [Server] x: y"),
+        ('<189>Mar 27 13:06:56 devname="fw 1" a=b', None, None, None, 'devname="fw 1" a=b'),
+        ("Mar 27 13:06:56 a=b app: x", None, None, None, "a=b app: x"),
+        ("Mar 27 13:06:56 [2001:db8::1] app[5]: x", "[2001:db8::1]", "app", 5, "x"),
+        ("Mar 27 13:06:56 [192.0.2.1] app[5]: x", "[192.0.2.1]", "app", 5, "x"),
         # Docker's tag with an image and its version
         ("Mar 27 13:06:56 web1 docker/nginx:1.25/web[5]: x", "web1", "docker/nginx:1.25/web", 5, "x"),
         ("Mar 27 13:06:56 web1 kworker/0:1[5]: x", "web1", "kworker/0:1", 5, "x"),
@@ -322,6 +331,7 @@ def test_hosts_and_tags_of_devices(line: str, host: str | None, app: str | None,
         ("<134>Mar 27 13:06:56 f5 notice tmm1[5]: x", "f5", "tmm1", 16, 5),
         ("<134>Mar 27 13:06:56 f5 err logger: x", "f5", "logger", 16, 3),
         ("Mar 27 13:06:56 f5 notice tmm1[5]: x", "f5", "tmm1", None, 5),
+        ("Mar 27 13:06:56 web1 INFO app[5]: x", "web1", "app", None, 6),
         # ESXi: a level, or a level and a PRI, in the place of the host
         ("2015-03-27T13:06:56.1Z verbose hostd[5] [Originator@6876] x", None, "hostd", None, 7),
         ("2015-03-27T13:06:56.1Z In(182) vmkernel: x", None, "vmkernel", 22, 6),
