@@ -25,8 +25,8 @@ class ParsedInto:
 
 class ParsedField:
     """An enrichment by a parse stage: it is given the text of ``field``, and what it makes goes into the event, at the
-    top level or as the field ``into``. Not ``overwrite``: fields that the event has already stay as they are. An event
-    whose field the stage skips is left out.
+    top level or as the field ``into``. Not ``overwrite``: fields that the event has already stay as they are; null
+    never takes their place. An event whose field the stage skips is left out.
 
     Fails, beside what the stage fails with: ``missing_field`` (absent, null, empty), ``bad_type`` (not a text).
     """
@@ -67,6 +67,8 @@ class ParsedField:
                 if self._overwrite or self._into not in event:
                     event[self._into] = entry
             elif self._overwrite:
+                if None in entry.values():  # a part that is not there takes the place of nothing
+                    entry = {name: value for name, value in entry.items() if value is not None or name not in event}
                 event.update(entry)
             else:
                 for name, value in entry.items():

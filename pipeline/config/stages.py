@@ -203,7 +203,8 @@ def _check_order(entries: list[Entry], report: Report) -> None:
             continue
         if entry.role == "enrich" and _needs_places(entry.stage):
             if first:
-                why = "it needs the place of each line, so it must come directly after the parse stages"
+                before = ", before those that read a field" if first.spec and first.spec.field else ""
+                why = f"it needs the place of each line, so it must come directly after the parse stages{before}"
                 report.add(entry.path, f"comes after {first.use}; {why}")
             if entry.spec and entry.spec.when:
                 report.add((*entry.path, "when"), "this stage needs the place of every line, so it takes no `when`")

@@ -38,6 +38,9 @@ def test_what_a_field_holds_goes_to_the_top_level_and_takes_the_place_of_what_is
     event = {"log": '{"a":\n1,"time":"inner"}', "time": "outer"}
     assert parsed([dict(event)]) == [{**event, "a": 1, "time": "inner"}]
     assert parsed([dict(event)], overwrite=False) == [{**event, "a": 1}]
+    assert parsed([{"log": '{"pid":null,"new":null}', "pid": 7}]) == [
+        {"log": '{"pid":null,"new":null}', "pid": 7, "new": None}
+    ]
 
 
 def test_what_a_field_holds_may_become_a_field_also_the_same_one() -> None:
