@@ -47,9 +47,9 @@ class Syslog:
     (rsyslog, ``journalctl -o short-iso``, a blank for the T), a weekday, a year, a fraction, and a zone behind the time
     are understood: an offset, UTC, or a name that ``timezone`` has (CET and CEST of Europe/Berlin). ``app`` is the tag,
     of Cisco's devices ``%SYS-5-CONFIG_I``; ``pid`` is an integer, or text where the log has text. A missing part and
-    RFC 5424's ``-`` are null. ``sd`` is ``{id: {name: value}}``, a repeated name having an array. A level in the place of
-    the host (ESXi) or before the tag (F5) is ``severity``. What journalctl prints between the lines (``-- Boot ... --``)
-    yields no event.
+    RFC 5424's ``-`` are null. ``sd`` is ``{id: {name: value}}``, a repeated name having an array. A level in the place
+    of the host (ESXi) or before the tag (F5) is ``severity``. What journalctl prints between the lines
+    (``-- Boot ... --``) yields no event.
 
     Fails: ``no_match`` (also a PRI above 191), ``bad_timestamp`` (such as 30 February, a zone that ``timezone`` has
     not, or the time since a device started).
