@@ -18,7 +18,7 @@ from tailrace.pipeline.encoding import Encoding
 from tailrace.pipeline.keys import Duration, Problems, Size, Whole
 from tailrace.pipeline.traces import BOM, PRESETS, Traces
 
-_WINDOW = 64 << 10  # bytes looked at first for the last record's beginning
+_WINDOW = 64 << 10  # bytes of which the lines are looked at at a time
 
 _UNICODE = re.compile(r"\\[wWbB]|\(\?[a-zA-Z]*i")  # what means more in text than in bytes
 _AROUND = re.compile(r"^[^^]|\\[AZ]|\(\?[^:]|\||[*+?}]\+")  # what may see more than what stands at a line's beginning
@@ -153,9 +153,8 @@ class Framer:
     def closed(self, data: bytes, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: how many of its bytes belong to records of which the
         end is there."""
-        window = _WINDOW
-        while window < len(data):
-            newline = written_in.rfind(data, 0, len(data) - window)
+        if len(data) > _WINDOW:
+            newline = written_in.rfind(data, 0, len(data) - _WINDOW)
             low = newline + written_in.width if newline >= 0 else 0
             lines, ends = lines_of(data[low:], written_in)
             free = next(
@@ -163,10 +162,23 @@ class Framer:
                 None,
             )
             if free is not None:
-                begin = low + ends[free - 1]
-                return begin + self._closed(lines[free:], [low + end - begin for end in ends[free:]])
-            window *= 8
-        return self._closed(*lines_of(data, written_in))
+                begin = ends[free - 1]
+                return low + begin + self._closed(lines[free:], [end - begin for end in ends[free:]])
+        return self._closed_from_the_beginning(data, written_in)
+
+    def _closed_from_the_beginning(self, data: bytes, written_in: Encoding) -> int:
+        """Window by window: lines may be as many as bytes, and in memory each is much larger than that."""
+        at, window = 0, _WINDOW
+        while at < len(data):
+            stop = len(data)
+            if at + window < stop:
+                stop = written_in.rfind(data, at, at + window) + written_in.width
+            closed = self._closed(*lines_of(data[at:stop], written_in)) if stop > at else 0
+            if not closed and stop == len(data):
+                break
+            window = _WINDOW if closed else window * 4
+            at += closed
+        return at
 
     def _closed(self, lines: Sequence[bytes], ends: Sequence[int]) -> int:
         last = self.starts(lines, ends)[-1]

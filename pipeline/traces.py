@@ -49,6 +49,8 @@ class Traces:
 
     def __post_init__(self) -> None:
         kinds = ("begin", "more", "enter", "attach", "closing", "tail", "last")
+        numbers = range(len(self.presets))
+        self._kinds = {f"{kind}_{number}": (kind, number) for kind in kinds for number in numbers}  # by a group's name
         named = [
             (kind, rf"(?P<{kind}_{number}>{preset[kind]})")
             for kind in kinds
@@ -67,23 +69,24 @@ class Traces:
         return self._match(line) is None
 
     def plain(self, data: bytes) -> bool:
-        kind, _ = self._kind(self._match(data))
+        first = self._match(data)
+        kind, _ = self._kinds[first.lastgroup or ""] if first is not None else _NONE
         return kind not in ("attach", "begin", "enter") and not data.startswith(BOM) and self._any(data) is None
 
     def starts(self, lines: Sequence[bytes]) -> list[int]:
         starts: list[int] = []
         own: Callable[[bytes], re.Match[bytes] | None] | None = None  # of the trace that may go on
-        chained = alone = indented = False
+        chained = alone = False
         for index, match in enumerate(map(self._match, lines)):
             if own is not None and (found := own(lines[index])) is not None:
-                own, chained, indented = (own if found.lastgroup == "tail" else None), False, False
+                own, chained = (own if found.lastgroup == "tail" else None), False
                 continue
-            kind, preset = self._kind(match) if match is not None else _NONE
-            if index and (kind == "more" or (kind == "closing" and indented)):
+            kind, preset = self._kinds[match.lastgroup or ""] if match is not None else _NONE
+            if index and kind == "more":
                 chained = chained or _CHAINED.match(lines[index]) is not None
-                indented = lines[index].startswith((b" ", b"\t"))
                 continue
-            indented = kind == "more" and lines[index].startswith((b" ", b"\t"))
+            if index and kind == "closing" and lines[index - 1].startswith((b" ", b"\t")):
+                continue
             if kind == "enter" and index:
                 own, alone = self._own[preset], False
             elif kind == "attach":
@@ -95,10 +98,3 @@ class Traces:
                 own = self._own[preset] if kind in ("begin", "enter") else None
                 chained, alone = False, kind != "begin"
         return starts if starts and not starts[0] else [0, *starts]
-
-    def _kind(self, match: re.Match[bytes] | None) -> tuple[str, int]:
-        """What a line does, and the number of the preset that says so."""
-        if match is None or match.lastgroup is None:
-            return _NONE
-        kind, _, preset = match.lastgroup.partition("_")
-        return kind, int(preset)

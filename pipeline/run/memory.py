@@ -21,6 +21,7 @@ MAIN_BASE = 32 << 20  # bytes: interpreter, configuration, watcher, the database
 FILE_COST = 8 << 10  # bytes: what is kept of a file that is followed, and of an output
 FEWEST_FILES = 1000
 RECORD_COST = 400  # bytes: a payload that waits for its sink
+FRAMED_COST = 320  # bytes of a line that is looked at for where records begin; up to four times as many are
 LINE_COST = 64  # bytes that the stages that come with tailrace make at most of one byte (parse.logfmt of `a=b c=d`)
 TEXT_COST = 4  # bytes that a byte of UTF-8 takes at most as text
 BATCH_COST = 8  # times a batch's bytes: the batch, its halves, and what a sink makes of it (compressed, decoded)
@@ -59,6 +60,9 @@ def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: i
         # The main process has them, too, and only where the work is done are they read anew.
         copies = 2 * max(workers, 1) + (1 if workers else 0)
         parts.append(("tables that stages hold, twice while they are read anew", copies * held))
+    if (multiline := config.source.multiline) is not None:
+        most = min(multiline.max_lines, multiline.max_bytes)
+        parts.append(("lines of a record (source.multiline.max_lines)", FRAMED_COST * most))
     if workers:
         parts.append((f"{_workers(workers)}: interpreter and stages", workers * WORKER_BASE))
         parts.append((f"{_workers(workers)}: own data (pipeline.worker_memory)", workers * settings.worker_memory))

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ def configured(
     worker_memory: str = "64MiB",
     max_line_bytes: str = "1MiB",
     path: str = "out/{source}.ndjson",
+    **source: Any,
 ) -> Daemon:
     return make_daemon(
         configuration(
@@ -36,7 +38,7 @@ def configured(
             commit_interval="50ms",
             worker_memory=worker_memory,
             line_timeout="20s",
-            source={"max_line_bytes": max_line_bytes},
+            source={"max_line_bytes": max_line_bytes, **source},
             tables={"dead_letters": {"max_bytes": "1GiB"}},
         )
     )
@@ -124,6 +126,18 @@ def test_case_067_huge_json_lines_that_are_allowed(make_daemon: MakeDaemon, work
     assert [stage for stage, _, _ in daemon.dead_letters()] == ["write.file"] * 2  # too_large, or killed by its limit
     assert daemon.text("app.log.ndjson").count(b'{"n":1}\n') == 2
     gauge.check(800)
+
+
+@both
+@pytest.mark.parametrize("line", [b"\n", b"  a line that goes on\n"], ids=["empty", "short"])
+def test_a_file_that_never_begins_a_record(make_daemon: MakeDaemon, workers: int, line: bytes) -> None:
+    multiline = {"preset": "python", "max_lines": 100_000, "max_bytes": "4MiB"}
+    daemon = configured(make_daemon, workers, multiline=multiline)
+    (daemon.logs / "app.log").write_bytes(line * (2 * MIB // len(line)))
+    gauge = Gauge(daemon)
+    run_to_end(daemon, gauge)
+    assert daemon.committed() == (daemon.logs / "app.log").stat().st_size
+    gauge.check()
 
 
 def replayed(daemon: Daemon, path: Path, gauge: Gauge) -> None:
