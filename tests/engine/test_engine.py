@@ -32,8 +32,22 @@ def test_the_doubles_keep_the_contracts() -> None:
 
 
 def test_everything_read_is_written_and_committed() -> None:
+    """Also where a sink's sync takes a while and there is nothing else to do."""
     source = ListSource({"a.log": DATA, "b.log": b"only\n"}, chunk_bytes=1000)
-    pipeline = Pipeline(source)
+    turns, enough = [0], threading.Event()
+
+    def slow(method: str) -> None:
+        if method == "sync":
+            turns[0] = 0
+            enough.clear()
+            enough.wait(5)
+
+    def count(_: Pipeline) -> None:
+        turns[0] += 1
+        if turns[0] > 5:
+            enough.set()
+
+    pipeline = Pipeline(source, sinks=[MemorySink(before=slow)], on_turn=count)
     outcome = pipeline.run()
     assert outcome.complete
     assert sorted(out(pipeline.sinks[0]).splitlines()) == sorted([*DATA.splitlines(), b"only"])
