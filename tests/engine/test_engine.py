@@ -44,7 +44,7 @@ def test_everything_read_is_written_and_committed() -> None:
 
     def count(_: Pipeline) -> None:
         turns[0] += 1
-        if turns[0] > 5:
+        if turns[0] > 2:
             enough.set()
 
     pipeline = Pipeline(source, sinks=[MemorySink(before=slow)], on_turn=count)
