@@ -66,7 +66,7 @@ class Cursor:
     encoding: Encoding = UTF8  # known once ``recognised``
     recognised: bool = False
     open_to: int = 0  # the end of the whole lines behind `read` if they are of a record that may go on; else 0
-    full: bool = False  # the last read has filled the buffer: there may be more than it found
+    nuls_beyond: bool = False  # NULs at the end of the buffer, which the last read has filled: more may follow
     closed_at: list[int] = field(default_factory=list)  # durable ends of records that only time has closed
     closing: list[int] = field(default_factory=list)  # such ones that are not durable yet
     padding: tuple[int, int] = (0, 0)  # from and to: NULs behind everything else, as files made in advance have them
@@ -125,8 +125,8 @@ class Cursor:
             return None
         end, oversize = self._behind(last_newline(view, 0, got, self.encoding)), None
         self._note_padding(self.read.offset, view)
-        self.full = got == len(buffer)
         text = min(got, self.padding[0] - self.read.offset)  # without the NULs behind it
+        self.nuls_beyond = text < got == len(buffer)
         long_follows = text - end > max_line
         if end > max_line + width:
             whole_lines, end = end, fitting_lines(view, end, max_line, self.encoding)

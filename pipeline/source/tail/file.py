@@ -118,8 +118,7 @@ class File:
     def _has_padding(self) -> bool:
         """It ends with NULs, or those that were seen may go on to its end."""
         cursor = self.cursor
-        seen_last = cursor.full and cursor.padding[0] < cursor.padding[1] == cursor.scanned.offset
-        return self.extent < self.size or (cursor.open_to > 0 and seen_last)
+        return self.extent < self.size or (cursor.open_to > 0 and cursor.nuls_beyond)
 
     @property
     def unread(self) -> int:
@@ -238,6 +237,11 @@ class File:
         if not cursor.pending:
             self.ledger.released += Work(nul=cursor.read.offset - cursor.released.offset)
             cursor.released = cursor.read
+
+    @property
+    def ends_with_lines(self) -> bool:
+        """Nothing is unread, as far as a read can tell, that may be more of the last record."""
+        return self.cursor.nuls_beyond or self.reach <= self.cursor.scanned.offset
 
     def close_record(self) -> bool:
         """Time has closed what may still go on: that is entered in the state before it is handed out. False: it was

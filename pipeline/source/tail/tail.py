@@ -116,8 +116,8 @@ class Tail:
                 del self._open[file]
             elif due > now:
                 wait = min(wait, due - now)
-            elif (file.cursor.full or file.reach <= file.cursor.scanned.offset) and file.close_record():
-                self._registry.dirty.add(file.file_id)  # (else what is unread may be more of it)
+            elif file.ends_with_lines and file.close_record():
+                self._registry.dirty.add(file.file_id)
         return wait
 
     def _refresh(self, file: File, now: float) -> bool:

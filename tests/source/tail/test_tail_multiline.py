@@ -203,6 +203,24 @@ def test_a_record_that_time_has_closed_is_not_handed_out_with_more_before_the_st
     assert records(rig) == [record(0), "  came late\n", record(1)]
 
 
+def test_a_full_buffer_that_waits_for_the_state_closes_nothing_more(stand: Make) -> None:
+    """Mutation: what does not fit into the buffer is not looked for before time closes what does."""
+    rig = stand(multiline=Multiline(start="^R", max_bytes=1024), buffer=1528, max_line_bytes=500)
+    rig.write("a.log", record(0))
+    rig.start()
+    rig.read_all()
+    rig.poll(1.1)
+    rig.write("a.log", "".join(f"  line {n:03}\n" for n in range(300)))
+    rig.poll(1.0)
+    assert rig.read() is None
+    rig.commit()
+    rig.poll(5.0)
+    rig.commit()
+    assert rig.rows[1].ledger["closed"] == [len(record(0))]
+    rig.run(3)
+    assert [chunk.end - len(record(0)) for chunk in rig.chunks] == [0, 93 * 11, 186 * 11, 279 * 11, 300 * 11]
+
+
 def test_a_long_line_does_not_hide_where_time_has_closed_a_record(rig: Any) -> None:
     """Mutation: what stands before a line that is too long is handed out as it stands there."""
     rig.write("a.log", record(0))
