@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from tailrace.pipeline.encoding import UTF8, marked
-from tailrace.pipeline.source.tail.framing import (
+from tailrace.pipeline.source.tail.newlines import (
     first_newline,
     fitting_lines,
     last_newline,

@@ -16,14 +16,14 @@ from typing import NamedTuple
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.encoding import LONGEST_MARK, UTF8, Encoding, marked
 from tailrace.pipeline.framing import Framer
-from tailrace.pipeline.source.tail.framing import (
+from tailrace.pipeline.source.tail.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
+from tailrace.pipeline.source.tail.newlines import (
     first_newline,
     fitting_lines,
     last_newline,
     leading_nuls,
     trailing_nuls,
 )
-from tailrace.pipeline.source.tail.identity import HEAD, NOWHERE, OVERLAP, Changed, Head, Marker, digest, fits_at, mark
 from tailrace.pipeline.source.tail.packed import PackedError, kind_of
 
 OVERSIZE_KEPT = 64 << 10  # bytes of an over-long line that go into its dead letter
