@@ -150,21 +150,22 @@ class Framer:
         most = (ends[begin - 1] if begin else 0) + self.max_bytes
         return max(begin + 1, min(begin + self._max_lines, bisect_right(ends, most, begin, stop)))  # one line at least
 
-    def closed(self, data: bytes, written_in: Encoding) -> int:
+    def closed(self, data: bytes | memoryview, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: how many of its bytes belong to records of which the
-        end is there."""
+        end is there. Mostly its end is enough to know, and only that is copied."""
         if len(data) > _WINDOW:
-            newline = written_in.rfind(data, 0, len(data) - _WINDOW)
-            low = newline + written_in.width if newline >= 0 else 0
-            lines, ends = lines_of(data[low:], written_in)
+            end = bytes(data[len(data) - _WINDOW :])
+            first = written_in.find(end) + written_in.width
+            low = len(data) - len(end) + first
+            lines, ends = lines_of(end[first:], written_in)
             free = next(
                 (index for index in range(len(lines) - 1, 0, -1) if self._rule.free(lines[index - 1], lines[index])),
                 None,
             )
             if free is not None:
                 begin = ends[free - 1]
-                return low + begin + self._closed(lines[free:], [end - begin for end in ends[free:]])
-        return self._closed_from_the_beginning(data, written_in)
+                return low + begin + self._closed(lines[free:], [at - begin for at in ends[free:]])
+        return self._closed_from_the_beginning(bytes(data), written_in)
 
     def _closed_from_the_beginning(self, data: bytes, written_in: Encoding) -> int:
         """Window by window: lines may be as many as bytes, and in memory each is much larger than that."""

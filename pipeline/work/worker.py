@@ -131,7 +131,7 @@ class Work:
                 end = start + at + self._encoding.width
                 if self._framer is None:
                     return end
-                return begin + self._framer.closed(bytes(self._slot.input[begin:end]), self._encoding)
+                return begin + self._framer.closed(self._slot.input[begin:end], self._encoding)
         return begin
 
     def _careful(self, until: int) -> bool:

@@ -158,11 +158,11 @@ class Cursor:
         for at in sorted({*self.closed_at, *self.closing}):
             end = at - self.read.offset
             # (No line ends there any more if the file was cut off before it was read so far, and has grown again.)
-            if 0 < end <= lines and self.encoding.rfind(bytes(view[:end])) == end - self.encoding.width:
+            if 0 < end <= lines and view[end - self.encoding.width : end] == self.encoding.newline:
                 return end if at in self.closed_at else 0  # what time has closed waits until the state knows
         if rest == lines:
             return lines
-        return framer.closed(bytes(view[:lines]), self.encoding) or rest
+        return framer.closed(view[:lines], self.encoding) or rest
 
     def _search_on(
         self, fd: int, buffer: memoryview, max_line: int, limit: int | None, last: Callable[[], bool]
