@@ -96,6 +96,11 @@ def remembers(stage: object) -> bool:
     return isinstance(getattr(stage, "memory", None), Memory)
 
 
+def needs_places(stage: object) -> bool:
+    """Whether the enrich stage, or the class, needs the place of every line."""
+    return callable(getattr(stage, "locate", None)) and bool(getattr(stage, "needs_places", True))
+
+
 @runtime_checkable
 class SimpleWrite(Protocol):
     """The whole of a sink of one's own: at least once, batched, retried."""

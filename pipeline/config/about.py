@@ -46,7 +46,7 @@ from tailrace.pipeline.config.units import format_duration, format_size
 from tailrace.pipeline.construct import branches
 from tailrace.pipeline.keys import Duration, Matching, Size, Whole
 from tailrace.pipeline.settings import StageSpec
-from tailrace.pipeline.stage import Guarantee, Memory
+from tailrace.pipeline.stage import Guarantee, needs_places, remembers
 from tailrace.stages.common_keys import COMMON_KEYS
 
 _SECTION = re.compile(r"^(Example|File \S+|Lines|Commands)::\n((?:\n|[ \t]+.*(?:\n|\Z))+)", re.MULTILINE)
@@ -154,9 +154,9 @@ def _facts(thing: type | Callable[..., Any], role: Role) -> Iterator[str]:
     if role == "write":
         guarantee = getattr(thing, "guarantee", None)
         yield f"Guarantee: {guarantee if isinstance(guarantee, Guarantee) else Guarantee.AT_LEAST_ONCE}"
-    if isinstance(getattr(thing, "memory", None), Memory):
+    if remembers(thing):
         yield "It remembers earlier lines, so the chain runs in one worker"
-    if role == "enrich" and callable(getattr(thing, "locate", None)) and getattr(thing, "needs_places", True):
+    if role == "enrich" and needs_places(thing):
         yield "It needs each line's place, so it stands directly after the parse stages and takes no `when`"
     if getattr(thing, "verbatim", False):
         yield "It is given lines with a terminal's colours in them"

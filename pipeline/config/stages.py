@@ -20,7 +20,7 @@ from tailrace.pipeline.construct import construct
 from tailrace.pipeline.delivery import TABLES
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import StageSpec
-from tailrace.pipeline.stage import remembers
+from tailrace.pipeline.stage import needs_places, remembers
 
 
 @dataclass(slots=True)
@@ -201,7 +201,7 @@ def _check_order(entries: list[Entry], report: Report) -> None:
             elif entry.spec and not entry.spec.only:
                 takes_all = entry
             continue
-        if entry.role == "enrich" and _needs_places(entry.stage):
+        if entry.role == "enrich" and needs_places(entry.stage):
             if first:
                 before = ", before those that read a field" if first.spec and first.spec.field else ""
                 why = f"it needs the place of each line, so it must come directly after the parse stages{before}"
@@ -209,10 +209,6 @@ def _check_order(entries: list[Entry], report: Report) -> None:
             if entry.spec and entry.spec.when:
                 report.add((*entry.path, "when"), "this stage needs the place of every line, so it takes no `when`")
         first = first or entry
-
-
-def _needs_places(stage: Any) -> bool:
-    return callable(getattr(stage, "locate", None)) and bool(getattr(stage, "needs_places", True))
 
 
 def _check_sinks(entries: list[Entry], report: Report) -> None:

@@ -191,8 +191,7 @@ class File:
     def next_lines(self, buffer: memoryview, max_line: int, configured: Encoding, framer: Framer | None) -> Span | None:
         """The next whole lines, in ``buffer``; None: no line's end was found, yet (see ``has_data``). Reads one buffer
         at most. ``configured``: the encoding, unless a byte order mark says another. ``framer``: of records, if they
-        are of several lines. ``Changed``: the file holds
-        something else now; PackedError: no lines at all; OSError."""
+        are of several lines. ``Changed``: the file holds something else now; PackedError: no lines at all; OSError."""
         if self.packed:
             self.cursor.verify(self.fd)
             raise PackedError("packed")

@@ -41,6 +41,8 @@ class NewFiles:
         self.skipped: dict[Key, int] = {}  # what is never read, and the last scan that found it
         self.too_old: dict[Key, tuple[int, int]] = {}  # left alone until they are written to: mtime, and that scan
         self._ignored = 0  # of them, not yet said
+        self._known: set[int] = set()  # inodes of files with a position, as of the scan with that number
+        self._known_at = 0
         self._unmatched: list[File] = []  # not yet compared with what has the same inode number
 
     def examine(self, path: bytes, st: os.stat_result, now: float) -> int:
@@ -82,8 +84,11 @@ class NewFiles:
         if self._ignore_older is None or self._wall() - st.st_mtime <= self._ignore_older:
             return False
         registry = self._registry
-        known = (registry.ended.files, registry.unwanted, registry.living)
-        return not any(file.inode == st.st_ino for files in known for file in files.values())
+        if self._known_at != registry.scan:  # once a scan: there may be many of both
+            known = (registry.ended.files, registry.unwanted, registry.living)
+            self._known = {file.inode for files in known for file in files.values()}
+            self._known_at = registry.scan
+        return st.st_ino not in self._known
 
     def say_too_old(self) -> None:
         """After a scan: how many it has found and left alone."""
