@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, overload
@@ -153,3 +153,9 @@ class Chunk:
     year_bound: float
     oversize: int | None = None  # the over-long line's whole length in bytes, without its newline
     encoding: str = "utf-8"  # see `pipeline/encoding.py`
+    after: int = 0  # of what a stage has summed up: it enters the chain behind the stage with this number, from 1 on
+    names: Mapping[int, str] | None = None  # of such records, by place: what their ids end with
+
+    def event_id(self, place: int) -> str:
+        """Of the record that begins at this byte offset in the stream."""
+        return f"{self.key}:{place if self.names is None else self.names[place]}"

@@ -9,7 +9,7 @@ declares ``memory``. What a sink's server answers is told by the exceptions of `
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -99,6 +99,38 @@ def remembers(stage: object) -> bool:
 def needs_places(stage: object) -> bool:
     """Whether the enrich stage, or the class, needs the place of every line."""
     return callable(getattr(stage, "locate", None)) and bool(getattr(stage, "needs_places", True))
+
+
+class Sums(Protocol):
+    """Beside ``process``, an enrich stage that adds up over all events, whichever worker has them.
+
+    Each worker adds up what it is given; the main process merges that when the events are released, in no certain
+    order, so the result must not depend on the order. All sums become durable with the same commit as the events they
+    are made of. What comes out are records that enter the chain behind the stage, each once.
+    """
+
+    def added(self) -> tuple[Mapping[str, Any], float | None]:
+        """In a worker: what the last call of ``process`` has added up, JSON values by key, and the time of the latest
+        event in it, in seconds since the epoch (None: nothing there goes by time)."""
+        ...
+
+    def merge(self, totals: MutableMapping[str, Any], added: Mapping[str, Any]) -> None:
+        """In a worker over several calls, and in the main process over all of them. ``totals`` holds JSON values that
+        are kept over restarts: assign a new value to change one."""
+        ...
+
+    def close(self, totals: MutableMapping[str, Any], until: float) -> Iterable[tuple[str, Event]]:
+        """In the main process, several times a second: take out of ``totals`` what is complete when no event from
+        before ``until`` comes any more (infinity: all input is at its end, or there is no more room), and give it as
+        events, each with a name that is its id: no other result of the stage ever has the same."""
+        ...
+
+
+def sums(stage: object) -> bool:
+    """Whether the stage, or the class, adds up over all events; one that does with some of its keys only says so in an
+    attribute ``summing``."""
+    names = (name for name in vars(Sums) if not name.startswith("_"))
+    return all(callable(getattr(stage, name, None)) for name in names) and bool(getattr(stage, "summing", True))
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ PLACES = {
     "longest_rewind": "pipeline.run.rewind:LONGEST_REWIND",
     "most_rewinds": "pipeline.run.rewind:MOST_REWINDS",
     "stuck_after": "pipeline.sinks.crew:STUCK_AFTER",
+    "sums_looked_at": "pipeline.sums.sums:LOOK_EVERY",
     "full_retry": "pipeline.run.commit:FULL_RETRY",
     "scan_cost": "pipeline.source.tail.tail:SCAN_COST",
     "retire_after": "pipeline.source.tail.registry:RETIRE_AFTER",

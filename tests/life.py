@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailrace.pipeline.run.daemon import run_daemon
-from tailrace.pipeline.run.engine import Engine, Outcome
+from tailrace.pipeline.run.engine import Engine
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source.tail import hints, tail  # noqa: F401  (the daemon imports these late: here once, before the forks)
 from tailrace.pipeline.telemetry.counters import Counters

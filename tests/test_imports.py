@@ -35,7 +35,7 @@ LAYERS = [
     ["chain"],
     ["config", "source", "state", "work.ring"],
     ["work"],
-    ["sinks"],
+    ["sinks", "sums"],
     ["run"],
     ["testing", "cli"],
 ]

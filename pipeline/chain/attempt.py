@@ -9,6 +9,7 @@ from operator import is_
 from time import perf_counter
 from typing import Any, cast
 
+import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.chain.lineage import Lineage, LostTrackError
@@ -62,9 +63,12 @@ class Attempt:
         remembering = [step for step in self.steps if step.memory is not None]
         for step in remembering:
             cast(StageMemory, step.memory).roll_back()
+        summing = [step for step in self.steps if step.sums is not None]
+        for step in summing:
+            step.added, step.newest = {}, None
         tally = self.made.tally
         records = self.records
-        tally.lines = records.total
+        self.steps[0].count(tally, records.total)
         if records.empty:
             self._filtered("source", "empty line", records.empty)
         if not records.filled:
@@ -95,6 +99,10 @@ class Attempt:
         if remembering:
             changes = {step.label: cast(StageMemory, step.memory).changes() for step in remembering}
             self.made.changes = {label: change for label, change in changes.items() if any(change)}
+        for index, step in enumerate(self.steps):
+            if step.added or step.newest is not None:
+                self.marker[0] = index
+                self.made.sums[step.label] = orjson.Fragment(orjson.dumps((step.added, step.newest)))
         return self.made
 
     # Parse.
@@ -177,7 +185,7 @@ class Attempt:
                 at += len(some)
         difference = len(entries) - len(before)
         if difference < 0:
-            self._filtered(step.label, "dropped", -difference)
+            self._filtered(step.label, "dropped" if step.sums is None else "summed up", -difference)
         elif difference > 0:
             self.made.tally.made[step.label] = self.made.tally.made.get(step.label, 0) + difference
         if step.own and not (difference == 0 and all(map(is_, before, entries))):

@@ -8,7 +8,10 @@ that does not name the line (a parser that raises, a time budget that is used up
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+import orjson
+from tailrace.pipeline.batch import Event, Lines
 from tailrace.pipeline.chain.attempt import Attempt, OriginOf
 from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import DeadLine, Made, Tally, clean
@@ -18,11 +21,14 @@ from tailrace.pipeline.errors import TimeBudget
 
 
 class Chain:
-    """The stages that apply to one file name, ready to run."""
+    """The stages that apply to one file name, ready to run. ``after``: those behind the stage with this number, from 1
+    on, for what it has summed up."""
 
-    def __init__(self, steps: Sequence[Step], name: str) -> None:
-        fitting = [step for step in steps if step.matches(name)]
+    def __init__(self, steps: Sequence[Step], name: str, after: int = 0) -> None:
+        fitting = [step for step in steps[after:] if step.matches(name)]
         parse = [step for step in fitting if step.role == "parse"]
+        if after:
+            parse = [Step(steps[after - 1].label, "parse", Summed(), own=False, made_by=True)]
         self.steps = parse[:1] + [step for step in fitting if step.role != "parse"]
         self.encoding = UTF8
         self.marker: memoryview | list[int] = [0]  # one place for the index of the step at work; survives a crash
@@ -69,4 +75,15 @@ class Chain:
         """The outcome of a line that is given up at the step now at work."""
         length = len(line.removesuffix(self.encoding.newline))
         dead = DeadLine(base, length, self.steps[self.at].label, code, clean(why)[:WHY_LIMIT], trace)
-        return Made(dead=[dead], tally=Tally(lines=1))
+        tally = Tally()
+        self.steps[0].count(tally, 1)
+        return Made(dead=[dead], tally=tally)
+
+
+class Summed:
+    """Reads the records of what a stage has summed up."""
+
+    verbatim: ClassVar[bool] = True
+
+    def parse(self, lines: Lines) -> list[Event]:
+        return list(map(orjson.loads, lines.records))

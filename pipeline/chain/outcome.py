@@ -81,6 +81,7 @@ class Made:
     dead: list[DeadLine] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     changes: Changes = field(default_factory=dict)
+    sums: dict[str, Any] = field(default_factory=dict)  # by stage, what it has added up
 
 
 def columns(ends: Sequence[int], offsets: Sequence[int], lengths: Sequence[int], numbers: Sequence[int]) -> array[int]:

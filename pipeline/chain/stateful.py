@@ -6,7 +6,7 @@ the worker that replaces a dead one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Container, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn
 
 import orjson
@@ -101,12 +101,13 @@ class StageMemory(MutableMapping[str, Any]):
 class Remembered:
     """The parent's copy: by stage and key, JSON as bytes."""
 
-    def __init__(self, stages: Mapping[str, Mapping[str, bytes]]) -> None:
+    def __init__(self, stages: Mapping[str, Mapping[str, bytes]], labels: Container[str]) -> None:
+        self._labels = labels
         self.restore(stages)
 
     def restore(self, stages: Mapping[str, Mapping[str, bytes]]) -> None:
-        """Hold exactly these."""
-        self._stages = {stage: dict(values) for stage, values in stages.items()}
+        """Hold exactly these, of the stages that remember."""
+        self._stages = {stage: dict(values) for stage, values in stages.items() if stage in self._labels}
 
     def apply(self, changes: Changes) -> dict[str, dict[str, bytes | None]]:
         """Take these in; the same as a commit wants them (None: deleted)."""

@@ -11,12 +11,12 @@ from typing import Any, Literal, TypeVar, cast
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.chain.lineage import unshared
-from tailrace.pipeline.chain.outcome import clean
+from tailrace.pipeline.chain.outcome import Tally, clean
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.errors import MemoryFull, Reject, TimeBudget
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.outgoing import Payload
-from tailrace.pipeline.stage import Enrich, Parse, Refreshed, Write
+from tailrace.pipeline.stage import Enrich, Parse, Refreshed, Sums, Write
 
 T = TypeVar("T")
 Entries = list[Event | Fail | Skip]
@@ -44,9 +44,13 @@ class Step:
     own: bool = True  # a stage of the user's: it may give other events than it got
     id_field: str = ""  # of a parse stage: where a later stage writes the event id, which must stay unique
     memory: StageMemory | None = None
+    sums: Sums | None = None  # the stage, if it adds up over all events
+    made_by: bool = False  # what it is given are no lines, but what the stage of this label has summed up
     framer: Framer | None = None  # of records of several lines
     strict: bool = False  # of a parse stage: a line with bytes that are no text fails
     refresh: Callable[[float], Refreshed | None] | None = None
+    added: dict[str, Any] = field(init=False, default_factory=dict)  # what a stage of sums has added up in this attempt
+    newest: float | None = field(init=False, default=None)  # the time of the latest event in it
     verbatim: bool = field(init=False)  # of a parse stage: it is given lines with a terminal's colours in them
     _locate: Callable[[Origin], None] | None = field(init=False)
 
@@ -74,6 +78,11 @@ class Step:
         entries = cast(Enrich, self.stage).process(events)
         if not isinstance(entries, list):
             raise TypeError(f"{self.label} returned {type(entries).__name__}; it must return a list of events")
+        if self.sums is not None:
+            added, newest = self.sums.added()
+            self.sums.merge(self.added, added)
+            if newest is not None:
+                self.newest = newest if self.newest is None else max(newest, self.newest)
         return entries
 
     def encode(self, events: list[Event], origin: Origin) -> list[Payload]:
@@ -84,6 +93,13 @@ class Step:
             if not isinstance(one, Payload) or not isinstance(one.destination, str) or not isinstance(one.data, bytes):
                 raise TypeError(f"{self.label} gave {one!r}"[:WHY_LIMIT] + "; expected Payload(destination, bytes)")
         return payloads
+
+    def count(self, tally: Tally, records: int) -> None:
+        """Of a parse stage: it has read so many records."""
+        if self.made_by:
+            tally.made[self.label] = tally.made.get(self.label, 0) + records
+        else:
+            tally.lines += records
 
     def savepoint(self) -> int:
         """What ``back_to`` goes back to; of a stage without memory, nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.chain import loader
@@ -12,7 +12,7 @@ from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Identifies, Refreshes, remembers
+from tailrace.pipeline.stage import Identifies, Refreshes, Sums, remembers, sums
 from tailrace.pipeline.telemetry import log
 from tailrace.stages.defaults import LINES
 
@@ -33,6 +33,8 @@ def build_steps(config: Config) -> list[Step]:
         inner = unwrapped(stage)
         if remembers(inner):
             step.memory = inner.memory = StageMemory(room)
+        if sums(inner):
+            step.sums = cast(Sums, inner)
         if isinstance(inner, Refreshes):
             step.refresh = inner.refresh
         steps.append(step)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tailrace.pipeline.errors import TailraceError
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.run.engine import Outcome
+    from tailrace.pipeline.run.outcome import Outcome
 
 DEAD_LETTERED = 3
 

@@ -122,6 +122,7 @@ def _execute(arguments: argparse.Namespace) -> int:
                 workers=0 if size is not None and size <= _SMALL else config.pipeline.workers,
                 keep_sinks=arguments.keep_sinks,
                 pace=pace,
+                state=keys.state or "replay",
                 configure=connect,
                 on_turn=on_turn,
             )

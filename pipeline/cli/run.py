@@ -14,7 +14,8 @@ from tailrace.pipeline.escape import escape
 from tailrace.version import __version__
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.run.engine import Engine, Outcome
+    from tailrace.pipeline.run.engine import Engine
+    from tailrace.pipeline.run.outcome import Outcome
     from tailrace.pipeline.settings import Config
     from tailrace.pipeline.source.tail.ledger import Balance
     from tailrace.pipeline.telemetry.log import Logger

@@ -46,7 +46,7 @@ from tailrace.pipeline.config.units import format_duration, format_size
 from tailrace.pipeline.construct import branches
 from tailrace.pipeline.keys import Duration, Matching, Size, Whole
 from tailrace.pipeline.settings import StageSpec
-from tailrace.pipeline.stage import Guarantee, needs_places, remembers
+from tailrace.pipeline.stage import Guarantee, needs_places, remembers, sums
 from tailrace.stages.common_keys import COMMON_KEYS
 
 _SECTION = re.compile(r"^(Example|File \S+|Lines|Commands)::\n((?:\n|[ \t]+.*(?:\n|\Z))+)", re.MULTILINE)
@@ -156,6 +156,8 @@ def _facts(thing: type | Callable[..., Any], role: Role) -> Iterator[str]:
         yield f"Guarantee: {guarantee if isinstance(guarantee, Guarantee) else Guarantee.AT_LEAST_ONCE}"
     if remembers(thing):
         yield "It remembers earlier lines, so the chain runs in one worker"
+    if sums(thing):
+        yield "It adds up over all events, in any number of workers; what comes of it enters the chain behind it"
     if role == "enrich" and needs_places(thing):
         yield "It needs each line's place, so it stands directly after the parse stages and takes no `when`"
     if getattr(thing, "verbatim", False):

@@ -20,7 +20,7 @@ from tailrace.pipeline.construct import construct
 from tailrace.pipeline.delivery import TABLES
 from tailrace.pipeline.errors import ConfigError
 from tailrace.pipeline.settings import StageSpec
-from tailrace.pipeline.stage import needs_places, remembers
+from tailrace.pipeline.stage import needs_places, remembers, sums
 
 
 @dataclass(slots=True)
@@ -183,9 +183,10 @@ def _check_memories(entries: list[Entry], report: Report) -> None:
 
 
 def _remembers(entry: Entry) -> bool:
-    if entry.spec and isinstance(entry.stage, type):
-        return remembers(construct(entry.stage, entry.spec.options))
-    return remembers(entry.stage)
+    stage = entry.stage
+    if entry.spec and isinstance(stage, type):
+        stage = construct(stage, entry.spec.options)
+    return remembers(stage) or sums(stage)
 
 
 def _check_order(entries: list[Entry], report: Report) -> None:

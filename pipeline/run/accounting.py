@@ -138,10 +138,11 @@ def dead_bytes(task: Task, result: Result) -> int:
 def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     chunk = task.chunk
     length = dead.length if chunk.oversize is None else chunk.oversize
+    offset = chunk.start + dead.offset
     raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
     return DeadLetter(
-        wall, dead.stage, dead.error, dead.why, chunk.stream, chunk.key, chunk.name, chunk.path,
-        chunk.start + dead.offset, length, raw, dead.event, dead.trace, chunk.clock, chunk.year_bound,
+        wall, dead.stage, dead.error, dead.why, chunk.stream, chunk.event_id(offset), chunk.name, chunk.path, offset,
+        length, raw, dead.event, dead.trace, chunk.clock, chunk.year_bound,
     )  # fmt: skip
 
 
@@ -150,7 +151,8 @@ def _refused_letter(refused: Refused, sink: str, stage: str, wall: float, origin
     chunk = place.chunk
     offset = chunk.start + place.offset
     return DeadLetter(
-        wall, stage, refused.code, refused.why, chunk.stream, chunk.key, chunk.name, chunk.path, offset, place.length,
+        wall, stage, refused.code, refused.why, chunk.stream, chunk.event_id(offset), chunk.name, chunk.path, offset,
+        place.length,
         original(chunk.stream, offset, place.length) or b"", None, None, chunk.clock, chunk.year_bound, sink,
         refused.payload,
     )  # fmt: skip

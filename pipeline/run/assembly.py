@@ -10,13 +10,15 @@ from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import exposed, memories
 from tailrace.pipeline.run.accounting import Omitting
 from tailrace.pipeline.run.commit import Store, most_uncommitted
-from tailrace.pipeline.run.engine import Engine, Outcome, Settings
+from tailrace.pipeline.run.engine import Engine, Settings
 from tailrace.pipeline.run.memory import shape_of
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.sinks.crew import Crew, Sink
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Write
+from tailrace.pipeline.sums.sums import sums_of
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.work.dispatch import Dispatch
 from tailrace.pipeline.work.limits import settle_memory
@@ -44,9 +46,10 @@ def run_engine(
     until_eof: bool = False,
     outputs: set[str] | None = None,
     give_up: float | None = None,
+    state: str = "replay",
 ) -> Outcome:
     """``start`` opens the source. With stages that remember, one worker does all the work. ``outputs`` is added to when
-    a sink begins another file."""
+    a sink begins another file. ``state``: what the ids of what stages sum up begin with."""
     settings = config.pipeline
     remembering = bool(memories(steps))
     workers = min(workers, 1) if remembering else workers  # the ring has slots for so many
@@ -54,7 +57,7 @@ def run_engine(
     ring = Ring.create(shape)
     sinks = [Sink(step.sink_id, step.label, cast(Write, step.stage)) for step in steps if step.role == "write"]
     crew = Crew(sinks, most_uncommitted(settings.commit_bytes, shape.output_bytes), counters, log, waker)
-    remembered = Remembered(store.memory())
+    remembered = Remembered(store.memory(), memories(steps))
     if workers:
         data = config.to_json()
 
@@ -83,6 +86,7 @@ def run_engine(
         crew,
         dispatch,
         remembered,
+        sums_of(config, steps, state, shape.input_bytes, log),
         counters,
         durable,
         log,

@@ -1,6 +1,7 @@
 """The barrier commit: when a cut is made, what it waits for, and what one commit writes.
 
-The steps, in order: the cut is fixed (the source's cursors, dead letters, counters and what stages remember, of
+The steps, in order: the cut is fixed (the source's cursors, dead letters, counters, and what stages remember
+and have summed up, of
 everything released so far); a barrier is put behind it in every sink's queue; each sink makes its data durable and
 answers with its marks and the records it refused; all of it is written in one transaction; only then are the source's
 cursors committed, and the sinks told to publish. Nothing else commits.
@@ -19,6 +20,7 @@ from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLettersFullError
 from tailrace.pipeline.state.store import Commit
+from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
 
 Memory = Mapping[str, Mapping[str, bytes | None]]
@@ -72,12 +74,13 @@ class Committer:
         store: Store,
         source: Source,
         crew: Crew,
+        sums: Sums,
         counters: Counters,
         durable: Mapping[Key, float],
         interval: float,
         commit_bytes: int,
     ) -> None:
-        self._store, self._source, self._crew, self._counters = store, source, crew, counters
+        self._store, self._source, self._crew, self._sums, self._counters = store, source, crew, sums, counters
         self._sinks = crew.threads
         self._durable = durable  # what earlier runs counted
         self._interval, self._commit_bytes = interval, commit_bytes
@@ -98,12 +101,13 @@ class Committer:
     def released(
         self, path: str, size: int, read: float, letters: Sequence[DeadLetter], memory: Sequence[Memory] = ()
     ) -> None:
-        """So many bytes of this file, read at that time, were handed to the sinks, and these lines will never be;
-        stages have changed this in their memories."""
+        """So many bytes of this file (of none: of what was summed up), read at that time, were handed to the sinks, and
+        these lines will never be; stages have changed this in their memories."""
         self._oldest = min(self._oldest, read)
         self._dirty = True
         self._bytes += size
-        self._files[path] += size
+        if path:
+            self._files[path] += size
         self._letters += letters
         for changes in memory:
             for stage, values in changes.items():
@@ -135,7 +139,7 @@ class Committer:
     @property
     def _news(self) -> bool:
         """Something was released, or came to pass with a file: renamed, ended, lost."""
-        return self._dirty or self._source.changed
+        return self._dirty or self._source.changed or self._sums.changed
 
     def _make(self, now: float) -> None:
         self._numbers += 1
@@ -147,7 +151,7 @@ class Committer:
             self._source.cut(),
             self._letters,
             counters,
-            self._memory,
+            self._memory | self._sums.cut(),
             self._files,
             self._oldest,
             missing,
@@ -195,6 +199,7 @@ class Committer:
         self._retired = []
         self.committed = cut.counters
         self._source.committed(cut.cursors)
+        self._sums.committed()
         self._crew.committed(cut.marks)
         self._counters.add("commits")
 

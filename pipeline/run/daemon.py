@@ -9,8 +9,8 @@ from typing import Any
 
 from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.run.assembly import Configure, run_engine
-from tailrace.pipeline.run.engine import Outcome
 from tailrace.pipeline.run.gone import GoneSinks, paths_of
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source import CursorError
@@ -100,6 +100,7 @@ def run_daemon(
         until_eof,
         outputs,
         give_up,
+        state.id,
     )
     if until_eof:
         outcome.unread = source.unread()

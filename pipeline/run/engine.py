@@ -6,8 +6,8 @@ It sleeps in one place, on the workers' sockets and on a descriptor that hints, 
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -16,12 +16,14 @@ from tailrace.pipeline.config.units import format_duration
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.run.accounting import Accounting, Omitting, dead_bytes
 from tailrace.pipeline.run.commit import Committer, Store
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.rewind import Rewinds
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sizes import readable_size
-from tailrace.pipeline.source import Balance, Balances, Exhausts, Progress, Rereads, Source, Whole
+from tailrace.pipeline.source import Balances, Behind, Exhausts, Progress, Rereads, Source, Whole
+from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch, Task
@@ -43,19 +45,6 @@ class Settings:
     omitting: Omitting | None = None
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How a run ended."""
-
-    complete: bool  # everything read is committed
-    message: str  # why not, or ""
-    counters: Counters  # of this run; `lines_pending` is what was read and not committed
-    seconds: float
-    closed: bool = False  # the reader of standard output went away: no failure of ours
-    balances: Sequence[Balance] = ()  # of each file's bytes, over its whole life
-    unread: Mapping[str, str] = field(default_factory=dict)  # files that could not be read, and why
-
-
 class Engine:
     """``run`` returns when the source is exhausted, after ``stop``, or raises what cannot be gone on with."""
 
@@ -67,6 +56,7 @@ class Engine:
         crew: Crew,
         dispatch: Dispatch,
         remembered: Remembered,
+        sums: Sums,
         counters: Counters,
         durable: dict[Key, float],
         log: Any,
@@ -75,11 +65,11 @@ class Engine:
         outputs: set[str],
     ) -> None:
         self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
-        self._crew, self._dispatch, self._remembered = crew, dispatch, remembered
+        self._crew, self._dispatch, self._remembered, self._sums = crew, dispatch, remembered, sums
         self._counters, self._on_turn, self._outputs = counters, on_turn, outputs
         self._accounting = Accounting(counters, log, settings.omitting)
         self._commit = Committer(
-            store, source, crew, counters, durable, settings.commit_interval, settings.commit_bytes
+            store, source, crew, sums, counters, durable, settings.commit_interval, settings.commit_bytes
         )
         dispatch.on_release = self._release
         self._exhausts = source if isinstance(source, Exhausts) else None
@@ -105,6 +95,7 @@ class Engine:
             self._dispatch.start()
             self._crew.start()
             open_source()
+            self._sums.restore(self._store.memory())
             self._recover(may_cut=self._whole())
             message = self._loop()
         finally:
@@ -187,7 +178,9 @@ class Engine:
         progress |= self._dispatch.assign(now)  # what waits already: no worker is to stand still while we read
         progress |= self._dispatch.release(self._commit.may_release)
         if reading:
+            progress |= self._dispatch.fill(self._sums, now)
             progress |= self._dispatch.fill(self._source, now)
+            self._sums.look(self._behind, self._exhausted and self._dispatch.idle, now)
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
         final = self._dispatch.idle and (not reading or self._exhausted)
@@ -208,6 +201,8 @@ class Engine:
     def _finished(self) -> bool:
         ending = self._stopping is not None or self._exhausted
         quiet = not self._recovering and self._recover_at is None
+        if self._stopping is None and not self._sums.finished:
+            return False
         return ending and quiet and self._dispatch.idle and self._commit.settled
 
     def _sleep(self, wait: float) -> None:
@@ -229,11 +224,16 @@ class Engine:
 
     def _release(self, task: Task, result: Result) -> None:
         """A worker's result, in its stream's order: payloads go to the sinks, the rest into the next commit."""
-        self._source.released(task.chunk, task.done, task.slot.input, dead_bytes(task, result))
+        chunk = task.chunk
+        if chunk.after:
+            self._sums.released(chunk, task.done)
+        else:
+            self._source.released(chunk, task.done, task.slot.input, dead_bytes(task, result))
+        self._sums.merge(chunk.stream, result.sums, monotonic())
         letters = self._accounting.enter(task, result)
         self._crew.deliver(task, result.payloads)
         size = task.done - task.begin
-        self._commit.released(task.chunk.path, size, task.read, letters, task.take_memory())
+        self._commit.released("" if chunk.after else chunk.path, size, task.read, letters, task.take_memory())
 
     def _hear(self, now: float) -> bool:
         heard = False
@@ -269,7 +269,14 @@ class Engine:
         return heard
 
     def _original(self, stream: int, offset: int, length: int) -> bytes | None:
+        if stream < 0:
+            return self._sums.original(stream, offset, length)
         return self._source.original(stream, offset, length) if isinstance(self._source, Rereads) else None
+
+    def _behind(self) -> set[int]:
+        """Streams of which there is more, in the source or in the ring."""
+        more = self._source.behind() if isinstance(self._source, Behind) else ()
+        return {*more, *self._dispatch.streams}
 
     # Going back to what is durable.
 
@@ -278,7 +285,9 @@ class Engine:
         seconds = self._rewinds.another(why, now, self._commit.committed.get(("lines_read", ()), 0))
         self._log.error("pipeline.rewind", why=why, seconds=seconds, failures=self._rewinds.count)
         self._recover_at = now + seconds
-        self._remembered.restore(self._store.memory())
+        memory = self._store.memory()
+        self._remembered.restore(memory)
+        self._sums.restore(memory)
         self._dispatch.drop()
         self._crew.owed.forget()
         self._source.rewind()

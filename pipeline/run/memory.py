@@ -11,7 +11,7 @@ from tailrace.pipeline.run.commit import DEAD_BYTES, LETTER_COST
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.sinks.batching import OPEN
 from tailrace.pipeline.sinks.sender import REFUSED_COST
-from tailrace.pipeline.stage import Holds, remembers
+from tailrace.pipeline.stage import Holds, remembers, sums
 from tailrace.pipeline.work.layout import most_records
 from tailrace.pipeline.work.ring import Geometry, geometry
 from tailrace.pipeline.work.worker import PIECE
@@ -56,6 +56,9 @@ def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: i
         parts.append(("records that sinks refuse", DEAD_BYTES + in_slots))
     if any(remembers(unwrapped(stage)) for stage in stages):
         parts.append(("what stages remember (pipeline.stage_memory)", MEMORY_COST * settings.stage_memory))
+    if summing := len([stage for stage in stages if sums(stage)]):
+        most = summing * MEMORY_COST * settings.stage_memory
+        parts.append(("what stages sum up (pipeline.stage_memory each)", most))
     if held := sum(stage.held_bytes for stage in stages if isinstance(stage, Holds)):
         # The main process has them, too, and only where the work is done are they read anew.
         copies = 2 * max(workers, 1) + (1 if workers else 0)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.run.assembly import Configure, run_engine
-from tailrace.pipeline.run.engine import Outcome
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.source import Source
@@ -52,13 +52,15 @@ def run_replay(
     workers: int,
     keep_sinks: bool = False,
     pace: float | None = None,
+    state: str = "replay",
     configure: Configure,
     on_turn: Callable[[float], None],
 ) -> Outcome:
     """Run recorded input through the same chain, touching no state; events go to standard output once.
 
     ``pace``: so many seconds of the events' own time pass in one of ours; None: as fast as it can. At a pace, what
-    has not come out is given up at once when the engine is stopped. It is for standard output only.
+    has not come out is given up at once when the engine is stopped. It is for standard output only. ``state``: what the
+    ids of what stages sum up begin with.
     """
     assert pace is None or not keep_sinks
     if not keep_sinks:
@@ -73,5 +75,6 @@ def run_replay(
         source.open({}, time.monotonic())
 
     return run_engine(
-        config, build_steps(config), source, NoState(), counters, {}, workers, log, Waker(), configure, on_turn, start
-    )
+        config, build_steps(config), source, NoState(), counters, {}, workers, log, Waker(), configure, on_turn, start,
+        state=state,
+    )  # fmt: skip

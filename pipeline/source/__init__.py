@@ -6,7 +6,7 @@ looks into it. A stream's key is the same after every restart; with a place behi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from tailrace.pipeline.batch import Chunk
@@ -22,7 +22,14 @@ class CursorError(ValueError):
     """A cursor in the state is not one that this source has written."""
 
 
-class Source(Protocol):
+class Reader(Protocol):
+    def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
+        """Read the next chunk of the stream whose turn it is straight into ``buffer``; None: nothing to read now.
+        ``skip(stream)`` true: this stream may not have another slot now."""
+        ...
+
+
+class Source(Reader, Protocol):
     """A step object: never blocks, never sleeps; the clock (monotonic seconds) is passed in."""
 
     def open(self, remembered: Mapping[int, JSON], now: float) -> None:
@@ -33,11 +40,6 @@ class Source(Protocol):
     def poll(self, now: float) -> float:
         """Do what is due (hints, rescan, closing finished files); seconds until it wants to be called again (0: data is
         waiting to be read now)."""
-        ...
-
-    def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:
-        """Read the next chunk of the stream whose turn it is straight into ``buffer``; None: nothing to read now.
-        ``skip(stream)`` true: this stream may not have another slot now."""
         ...
 
     def released(self, chunk: Chunk, done: int, data: memoryview, dead: int = 0) -> None:
@@ -82,6 +84,15 @@ class Exhausts(Protocol):
     @property
     def exhausted(self) -> bool:
         """Nothing more will come: every byte there was to read has been read."""
+        ...
+
+
+@runtime_checkable
+class Behind(Protocol):
+    """A source that can tell of which streams there is more to read."""
+
+    def behind(self) -> Collection[int]:
+        """Those; their numbers."""
         ...
 
 

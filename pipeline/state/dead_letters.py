@@ -38,7 +38,7 @@ class DeadLetter:
     error: str
     why: str
     stream: int
-    key: str  # of the stream, see Origin: with the offset behind it, the event's id
+    event_id: str  # of the line
     file: str
     path: str
     offset: int
@@ -132,7 +132,7 @@ class DeadLetters:
 
 
 def _values(d: DeadLetter) -> tuple[object, ...]:
-    where = (d.stream, d.file, d.path, d.offset, d.length, f"{d.key}:{d.offset}")
+    where = (d.stream, d.file, d.path, d.offset, d.length, d.event_id)
     words = (d.raw, d.event, d.trace, d.sink)
     return (d.time, d.stage, d.error, d.why, *where, *words, d.clock, d.year_bound, d.payload)
 

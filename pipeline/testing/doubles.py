@@ -178,6 +178,9 @@ class ListSource:
     def exhausted(self) -> bool:
         return self._ends and all(feed.read == len(feed.data) for feed in self._feeds)
 
+    def behind(self) -> list[int]:
+        return [feed.stream for feed in self._feeds if feed.read < len(feed.data)]
+
     def progress(self) -> tuple[int, int | None]:
         return sum(feed.read for feed in self._feeds), sum(len(feed.data) for feed in self._feeds)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -19,7 +19,7 @@ from tailrace.pipeline.chain.outcome import DeadLine, Tally
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.sizes import readable_size
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.source import Reader
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.layout import Result, read_result
 from tailrace.pipeline.work.process import Died, Worker
@@ -103,7 +103,7 @@ class Dispatch:
         """Hire the workers; from the main thread, before any other thread is started."""
         self.workers = [self._hired() for _ in range(self._wanted)]
 
-    def fill(self, source: Source, now: float) -> bool:
+    def fill(self, source: Reader, now: float) -> bool:
         """Read into free slots what the source has; True when something was read."""
         read = False
         while self._free:
@@ -285,6 +285,11 @@ class Dispatch:
         self.idle = len(self._free) == len(self._ring.slots)
 
     @property
+    def streams(self) -> Collection[int]:
+        """Those of which something is not yet wholly released."""
+        return self._order.keys()
+
+    @property
     def full(self) -> bool:
         """No slot is free."""
         return not self._free
@@ -294,6 +299,8 @@ class Dispatch:
         oldest = inf
         for tasks in self._order.values():
             for task in tasks:
+                if task.chunk.after:
+                    continue  # of no file
                 files[task.chunk.path] += task.chunk.length - (task.done if task.released else task.begin)
                 oldest = min(oldest, task.read)
         return oldest

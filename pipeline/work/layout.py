@@ -12,6 +12,7 @@ import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from tailrace.pipeline.chain.outcome import Changes, DeadLine, Encoded, Made, Tally
@@ -19,7 +20,7 @@ from tailrace.pipeline.chain.outcome import Changes, DeadLine, Encoded, Made, Ta
 FOOTER = struct.Struct("=I")
 PAYLOAD = struct.Struct("=BHIIH")  # kind, sink, offset, length, length of the destination; then that and the columns
 DEAD = struct.Struct("=BII")  # kind, input offset of the line, its length; then JSON
-KIND_PAYLOAD, KIND_DEAD, KIND_TALLY, KIND_CHANGES = 0, 1, 2, 3
+KIND_PAYLOAD, KIND_DEAD, KIND_TALLY, KIND_CHANGES, KIND_SUMS = 0, 1, 2, 3, 4
 OUTPUT_A_RECORD = 256  # bytes of output there are for each payload and dead line: reading them back costs more
 FEWEST_RECORDS = 4096  # that are taken however small the output is
 
@@ -76,6 +77,8 @@ class ResultWriter:
                 return False
         if made.changes and not self._record(bytes((KIND_CHANGES,)) + orjson.dumps(made.changes)):
             return False
+        if made.sums and not self._record(bytes((KIND_SUMS,)) + orjson.dumps(made.sums)):
+            return False
         return self._record(bytes((KIND_TALLY,)) + tally.to_json())
 
     def _record(self, body: bytes, payload: int = 0) -> bool:
@@ -97,6 +100,7 @@ class Result:
     dead: list[DeadLine] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     changes: list[Changes] = field(default_factory=list)  # in the order in which they were made
+    sums: list[dict[str, Any]] = field(default_factory=list)  # by stage, what it has added up
 
 
 def read_result(output: memoryview, record_bytes: int) -> Result:
@@ -127,6 +131,8 @@ def read_result(output: memoryview, record_bytes: int) -> Result:
             result.dead.append(DeadLine(offset, size, stage, error, why, trace, event))
         elif kind == KIND_CHANGES:
             result.changes.append(orjson.loads(body[1:]))
+        elif kind == KIND_SUMS:
+            result.sums.append(orjson.loads(body[1:]))
         else:
             tally = body[1:]
     if tally is not None:

@@ -22,10 +22,10 @@ PAGE = 4096
 HEADER_BYTES = 2 * PAGE  # 64 bytes of words, then the request with the file's name and path
 REQUEST_AT = 64
 # The fields of Request in their order; texts as their lengths, they follow behind.
-REQUEST = struct.Struct("=QQQQQQddHHHHH")
+REQUEST = struct.Struct("=QQQQQQQddHHHHH")
 KEY_LIMIT, NAME_LIMIT, PATH_LIMIT, CAUSE_LIMIT, ENCODING_LIMIT = 128, 1024, 4096, 512, 64  # bytes: they fit
 
-_NUMBERS = 8  # fields of a request that are no texts
+_NUMBERS = 9  # fields of a request that are no texts
 
 # Words in the header, each written by one store (memoryview item assignment is one 8-byte move).
 PROGRESS = 0  # bytes of input done << 32 | bytes of records written: only what it covers is valid
@@ -86,6 +86,7 @@ class Request:
     condemned: int  # input offset of a line that must not be run again (NONE: no such line)
     stage: int  # which stage of the chain was at work when the condemned line did its harm
     start: int  # byte offset in the file of input[0]
+    after: int  # the number of the stage behind which the records enter the chain; 0: they enter it at its beginning
     clock: float
     year_bound: float
     key: str
@@ -116,8 +117,8 @@ class Slot:
             (chunk.encoding, ENCODING_LIMIT),
         )  # fmt: skip
         texts = [text.encode("utf-8", "replace")[:limit] for text, limit in limited]
-        head = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.clock, chunk.year_bound)
-        packed = REQUEST.pack(*head, *map(len, texts)) + b"".join(texts)
+        numbers = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.after)
+        packed = REQUEST.pack(*numbers, chunk.clock, chunk.year_bound, *map(len, texts)) + b"".join(texts)
         self.request_area[: len(packed)] = packed
         self.words[AT] = begin << 1
         self.words[PROGRESS] = begin << 32

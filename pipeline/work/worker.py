@@ -49,9 +49,9 @@ class Work:
     def __init__(self, steps: Sequence[Step], line_timeout: float) -> None:
         self._steps = steps
         self._memories = memories(steps)
-        self._framer = next((step.framer for step in steps if step.framer is not None), None)
+        self._framer_of_lines = next((step.framer for step in steps if step.framer is not None), None)
         self._refreshing = Refreshing(steps)
-        self._chains: dict[str, Chain] = {}
+        self._chains: dict[tuple[str, int], Chain] = {}  # by file name and `after`
         self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
 
@@ -67,11 +67,12 @@ class Work:
         self._done = asked.begin
         self._careful_until = asked.careful_until
         self._writer = ResultWriter(slot.output)
-        chain = self._chains.get(asked.name)
+        self._framer = None if asked.after else self._framer_of_lines
+        chain = self._chains.get((asked.name, asked.after))
         if chain is None:
             if len(self._chains) > 1024:
                 self._chains.clear()
-            chain = self._chains[asked.name] = Chain(self._steps, asked.name)
+            chain = self._chains[asked.name, asked.after] = Chain(self._steps, asked.name, asked.after)
         chain.encoding = self._encoding = encoding(asked.encoding)
         chain.marker = slot.words[STAGE : STAGE + 1]
         self._chain = chain

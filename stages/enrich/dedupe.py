@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+from orjson import dumps
 from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.pipeline.stage import Memory
 from tailrace.stages.values.identity import check_names, identity, short
 from tailrace.stages.values.moments import SECOND, USUAL, Moments
 from tailrace.stages.values.recent import Recent
+from tailrace.stages.values.windows import Windows, rfc3339
 
 
 @dataclass
@@ -24,8 +27,15 @@ class Dedupe:
     file was read (in a replay: was last written). The event that went through goes through again if it comes back with
     its ``event_id``, as a dead letter that is sent again does: put enrich.origin before.
 
-    The stage remembers ``max_keys`` events, about 100 bytes of ``pipeline.stage_memory`` each; beyond that it forgets
-    those that went through longest ago.
+    With ``mode = "first"`` the stage remembers ``max_keys`` events, about 100 bytes of ``pipeline.stage_memory`` each;
+    beyond that it forgets those that went through longest ago. The chain runs in one worker then.
+
+    With ``mode = "count"`` time is cut into windows, and of those of one window that have the same values the first one
+    comes out when the window is over, with a field ``repeats``: an object with ``count`` (1 if there was no other) and
+    the times of the ``first`` and the ``last``. It enters the chain behind this stage, under the stage's name instead
+    of a file's; see enrich.aggregate, also for ``late``. What comes later still gives one more, with ``late: true`` in
+    ``repeats``. Beyond ``pipeline.stage_memory`` all windows are over at once. The chain may run in any number of
+    workers.
 
     Fails: ``missing_field``, ``bad_timestamp``, ``bad_type`` (JSON cannot hold a value).
 
@@ -50,11 +60,13 @@ class Dedupe:
 
     plain: ClassVar[bool] = True
     needs_places: ClassVar[bool] = False
-    memory: ClassVar[Memory] = Memory()
-
     fields: list[str]  # what repeats have in common
     window: Annotated[float, Duration("1ms", "365d", "an event is remembered for so long")] = 60.0
     max_keys: Annotated[int, Whole(1, 10_000_000, "each takes about 100 bytes of pipeline.stage_memory")] = 50_000
+    mode: Literal["first", "count"] = "first"  # the first goes through at once, or with their count after the window
+    late: Annotated[float, Duration("0s", "30d", "a window waits so long for what comes out of order")] = (
+        10.0  # `count`
+    )
     time: str = USUAL  # the field with the time; of an event without `timestamp` also `time`, as parse.combined has it
     event_id: str = "event_id"  # the field that enrich.origin writes
     required: bool = False  # an event with none of `fields` is a dead letter
@@ -64,16 +76,26 @@ class Dedupe:
         check_names("fields", self.fields, problems, '["host", "message"]')
         problems.check()
         self._moments = Moments(self.time)
-        self._seen = Recent(self.max_keys)
         self._window = round(self.window * SECOND)
         self._clock = 0.0
+        self.summing = self.mode == "count"
+        if self.summing:
+            self._windows = Windows(self._window, round(self.late * SECOND))
+        else:
+            self.memory = Memory()
+            self._seen = Recent(self.max_keys)
+        self._added: dict[str, Any] = {}
+        self._newest: float | None = None
 
     def locate(self, origin: Origin) -> None:
         self._clock = origin.clock
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         entries: list[Event | Fail] = []
-        self._seen.open(self.memory)
+        found: list[tuple[str, int, Event]] = []
+        seen = None if self.summing else self._seen
+        if seen is not None:
+            seen.open(self.memory)
         for event in events:
             try:
                 text = identity(event, self.fields)
@@ -88,18 +110,56 @@ class Dedupe:
             except ValueError as error:
                 entries.append(Fail("bad_timestamp", str(error), event))
                 continue
-            if self._is_first(short(text), moment, event):
+            if seen is None:
+                found.append((short(text), moment, event))
+            elif self._is_first(seen, short(text), moment, event):
                 entries.append(event)
-        self._seen.close()
+        if seen is None:
+            return entries + self._fold(found)
+        seen.close()
         return entries
 
-    def _is_first(self, key: str, moment: int, event: Event) -> bool:
-        seen = self._seen.get(key)
+    def _fold(self, found: list[tuple[str, int, Event]]) -> list[Event | Fail]:
+        self._added = {}
+        moments = [moment for _, moment, _ in found]
+        self._newest = max(moments) / SECOND if moments else None
+        entries: list[Event | Fail] = []
+        for text, moment, event in found:
+            try:
+                key = self._windows.key(moment, text)
+            except ValueError as error:
+                entries.append(Fail("bad_timestamp", str(error), event))
+                continue
+            one = [1, moment, moment, event]
+            self._added[key] = _folded(self._added[key], one) if key in self._added else one
+        return entries
+
+    def added(self) -> tuple[Mapping[str, Any], float | None]:
+        """With ``mode = "count"`` only, as the two below."""
+        return self._added, self._newest
+
+    def merge(self, totals: MutableMapping[str, Any], added: Mapping[str, Any]) -> None:
+        self._windows.merge(totals, added, _folded)
+
+    def close(self, totals: MutableMapping[str, Any], until: float) -> Iterable[tuple[str, Event]]:
+        for closed in self._windows.close(totals, until):
+            count, first, last, event = closed.value
+            repeats = {"count": count, "first": rfc3339(first), "last": rfc3339(last)}
+            yield closed.name, event | {"repeats": repeats | ({"late": True} if closed.late else {})}
+
+    def _is_first(self, seen: Recent, key: str, moment: int, event: Event) -> bool:
+        before = seen.get(key)
         name = event.get(self.event_id)
-        if seen is not None and abs(moment - seen[0]) < self._window:
-            return name is not None and name == seen[1]
-        self._seen.put(key, [moment, name if type(name) is str else None])
+        if before is not None and abs(moment - before[0]) < self._window:
+            return name is not None and name == before[1]
+        seen.put(key, [moment, name if type(name) is str else None])
         return True
+
+
+def _folded(one: list[Any], other: list[Any]) -> list[Any]:
+    """Their count, the times of the first and the last, and the first."""
+    first = min(one, other, key=lambda some: (some[1], dumps(some[3])))
+    return [one[0] + other[0], first[1], max(one[2], other[2]), first[3]]
 
 
 def _missing(fields: list[str], event: Event) -> Fail:

@@ -12,13 +12,15 @@ from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps, memories
 from tailrace.pipeline.outgoing import Payload
-from tailrace.pipeline.run.engine import Engine, Outcome, Settings
+from tailrace.pipeline.run.engine import Engine, Settings
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.sinks.crew import Crew, Sink
 from tailrace.pipeline.stage import Guarantee, Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.state.store import Commit
+from tailrace.pipeline.sums.sums import Sums, sums_of
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.testing.doubles import MemorySink
 from tailrace.pipeline.work.dispatch import Dispatch
@@ -217,7 +219,7 @@ class Pipeline:
             some = [stage for stage in stages if not (isinstance(stage, Step) and stage.role == "write")]
             self._steps = steps(*some, *(to_sink(n, sink) for n, sink in enumerate(self.sinks)), sink=False)
         remembering = bool(memories(self._steps))
-        remembered = Remembered(self.store.memory())
+        remembered = Remembered(self.store.memory(), memories(self._steps))
         if workers:
 
             def hire() -> Worker:
@@ -239,9 +241,13 @@ class Pipeline:
         )  # fmt: skip
         settings = Settings(commit_interval, commit_bytes, shutdown_timeout, **options)
         self.engine = Engine(
-            settings, source, self.store, self.crew, dispatch, remembered, self.counters, durable or {}, self.log,
-            self.waker, self._turn, set(),
+            settings, source, self.store, self.crew, dispatch, remembered, self._sums(stages), self.counters,
+            durable or {}, self.log, self.waker, self._turn, set(),
         )  # fmt: skip
+
+    def _sums(self, stages: Sequence[Any]) -> Sums:
+        config = self._config([stage for stage in stages if isinstance(stage, StageSpec)], [], None)
+        return sums_of(config, self._steps, "test", 1 << 16, self.log)
 
     @staticmethod
     def _config(stages: Sequence[Any], names: Sequence[str], parse: StageSpec | None) -> Config:

@@ -123,6 +123,16 @@ class Fields:
 
 
 @dataclass
+class Doomed:
+    """Dies of an event with a field ``die``, as it says."""
+
+    def process(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            if "die" in event:
+                os.kill(os.getpid(), signal.SIGKILL) if event["die"] == "kill" else os._exit(3)
+        return events
+
+
 class PerUser:
     """Counts the events of each user (a message's first word); dies, raises, fails or never ends after it has
     counted, as the message asks for."""

@@ -28,7 +28,7 @@ def reopened(directory: Path) -> State:
 
 
 def letter(raw: bytes = b"raw \x00\xff", offset: int = 0, **more: Any) -> DeadLetter:
-    where = (1, "abcd1234-1", "a.log", "/logs/a.log", offset, len(raw))
+    where = (1, f"abcd1234-1:{offset}", "a.log", "/logs/a.log", offset, len(raw))
     return DeadLetter(1.5, "parse.x", "no_match", "why", *where, raw, **more)
 
 

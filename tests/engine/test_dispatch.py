@@ -184,7 +184,7 @@ def test_a_part_is_released_and_the_rest_stays_first_in_line(one_file: Stage) ->
 
 
 def test_with_memory_nothing_is_worked_on_before_the_rest_of_a_part(stages: list[Stage]) -> None:
-    stages.append(stage := Stage({"a": b"aaaaaaaaa\n" * 9}, remembered=Remembered({})))
+    stages.append(stage := Stage({"a": b"aaaaaaaaa\n" * 9}, remembered=Remembered({}, ())))
     stage.hold = True  # the part stays with the sinks for a while
     stage.turn()
     finish(stage.worker(0), to=4, status=PART)

@@ -84,7 +84,7 @@ STEPS = st.lists(
 @example([("set", "a", 1), ("keep", "a", 0), ("del", "a", 0), ("keep", "a", 0)])
 def test_rolling_back_gives_what_was_there_and_changes_make_the_parents_copy_the_same(steps: list[Any]) -> None:
     room = Room(10_000)
-    memory, parent = StageMemory(room), Remembered({})
+    memory, parent = StageMemory(room), Remembered({}, "s")
     kept: dict[str, Any] = {}
     saved: list[tuple[int, dict[str, Any]]] = []
     for what, key, value in steps:
@@ -111,7 +111,7 @@ def test_rolling_back_gives_what_was_there_and_changes_make_the_parents_copy_the
 
 
 def test_the_parents_copy_takes_little_more_than_what_it_holds() -> None:
-    parent = Remembered({})
+    parent = Remembered({}, "s")
     changes: Changes = {"s": ({str(number): [number, "x" * 20] for number in range(2000)}, [])}
     parent.apply(changes)  # what is allocated once
     tracemalloc.start()

@@ -11,6 +11,7 @@ from tailrace.pipeline.run.commit import Committer
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.source import Source
 from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 from tailrace.pipeline.work.worker import PIECE
@@ -71,6 +72,7 @@ def committer(store: MemoryStore, commit_bytes: int = 1 << 20) -> Committer:
         store,
         cast(Source, NoSource()),
         Crew([], None, Counters(), Log(), lambda: None),
+        Sums(()),
         Counters(),
         {},
         0.0,

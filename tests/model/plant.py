@@ -18,7 +18,8 @@ import pytest
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.config.load import load
 from tailrace.pipeline.run.daemon import run_daemon
-from tailrace.pipeline.run.engine import Engine, Outcome
+from tailrace.pipeline.run.engine import Engine
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source.tail.tail import Tail
 from tailrace.pipeline.stage import Closes

@@ -36,7 +36,7 @@ class Keys:
     """``state`` and ``cursors`` are the state's id and what it remembers of the files that ``run`` tails."""
 
     def __init__(self, state: str = "", cursors: Mapping[int, JSON] | None = None) -> None:
-        self._state = state
+        self.state = state
         self._rows = list(_positions(cursors or {}))
         self._made: dict[str, list[tuple[int, int] | None]] = {}  # by prefix: the files that have it
 
@@ -44,7 +44,7 @@ class Keys:
         """The same for the same file, wherever it stands among the arguments, also when it stands there twice."""
         row = self._recognise(content)
         if row is not None:
-            return f"{self._state}-{row.file_id}"
+            return f"{self.state}-{row.file_id}"
         text = content.name.encode(errors="surrogateescape") + b"\0" + content.first
         prefix = base64.b32encode(hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()).decode().lower()
         files = self._made.setdefault(prefix, [])  # more than one: of the same name, and they begin alike

@@ -162,6 +162,10 @@ class Recorded:
     def leave(self) -> None:
         """There is no next run."""
 
+    def behind(self) -> list[int]:
+        files = self._waiting if self._file is None else [self._file, *self._waiting]
+        return [file.file_id for file in files]
+
     @property
     def exhausted(self) -> bool:
         return self._file is None and not self._waiting

@@ -285,6 +285,9 @@ class Tail:
             file.has_data and not file.failed and file.gone_since is None for file in self._registry.living.values()
         )
 
+    def behind(self) -> list[int]:
+        return [file.file_id for file in self._registry.living.values() if file.has_data and not file.failed]
+
     def original(self, stream: int, offset: int, length: int) -> bytes | None:
         """See ``Rereads``. Of a file whose bytes were taken away, its copy's are given."""
         file = self._registry.by_id.get(stream)

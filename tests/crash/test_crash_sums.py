@@ -1,0 +1,83 @@
+"""Killed at any operation that changes something durable, sums come out as if nothing had happened, each once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tailrace.pipeline.settings import Config
+
+from .scenario import append, configuration, live
+
+pytestmark = pytest.mark.timeout(300)  # some dozens of processes
+
+CONFIG = """
+[pipeline]
+state_dir = "var/state"
+workers = {workers}
+[source]
+paths = ["logs/*.log"]
+[[stages]]
+use = "parse.json"
+[[stages]]
+use = "enrich.aggregate"
+by = ["user"]
+window = "100s"
+values = { count = "count", sum = "sum(size)", p90 = "p90(size)" }
+[[stages]]
+use = "write.file"
+path = "out/{source}.ndjson"
+"""
+
+
+def lines(start: int, stop: int) -> bytes:
+    return b"".join(
+        b'{"timestamp":%d,"user":"user %d","size":%d.1,"pad":"%s"}\n'
+        % (1_767_225_600 + n, n % 7, n % 50, b"x" * (n % 50))
+        if n % 17
+        else b"broken %d\n" % n
+        for n in range(start, stop)
+    )
+
+
+RUNS = ((lines(1, 500), lines(1, 300)), (lines(500, 900), lines(300, 900)))
+
+
+def go_on(config: Config, data: tuple[bytes, bytes]) -> None:
+    for name, some in zip(("a.log", "b.log"), data, strict=True):
+        append(Path(config.directory, "logs", name), some)
+
+
+def results(config: Config) -> Counter[str]:
+    text = Path(config.directory, "out", "enrich.aggregate.ndjson").read_text()
+    return Counter(text.splitlines())
+
+
+def whole(config: Config) -> tuple[list[int], Counter[str]]:
+    """How many operations each run does if it is left alone, and what comes of it."""
+    counts = []
+    for data in RUNS:
+        go_on(config, data)
+        counts.append(live(config) or 0)
+    return counts, results(config)
+
+
+@pytest.mark.parametrize(("workers", "every"), [(0, 5), (2, 11)])
+def test_sums_are_the_same_whenever_it_is_killed(tmp_path: Path, workers: int, every: int) -> None:
+    counts, expected = whole(configuration(tmp_path / "whole", workers, CONFIG))
+    events: list[dict[str, Any]] = [json.loads(line) for line in expected]
+    assert sum(event["count"] for event in events) == 2 * (899 - 899 // 17)
+    assert set(expected.values()) == {1}
+    killed = 0
+    for at in range(1, max(counts), every):
+        config = configuration(tmp_path / f"killed-{at}", workers, CONFIG)
+        for data in RUNS:
+            go_on(config, data)
+            for operation in (at, at // 2, 0):  # as it works, as it recovers, and then not at all
+                if live(config, operation) is None:
+                    killed += 1
+        assert results(config) == expected, at
+    assert killed > 3
