@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from tailrace.pipeline.construct import construct
 from tailrace.pipeline.encoding import encoding
@@ -71,6 +71,8 @@ class PipelineSettings:
 class SourceSettings:
     """What the table [source] holds whatever source ``use`` names. The settings of a source derive from it, and their
     fields are its further keys."""
+
+    cannot_reread: ClassVar[bool] = False  # what is not committed is kept in memory
 
     use: str = ""
     max_line_bytes: Annotated[

@@ -71,7 +71,7 @@ CONCURRENCY = {
     "queue": THREADS,
     "signal": PROCESSES | {"tailrace.pipeline.cli"},
     "socket": PROCESSES,
-    "subprocess": PROCESSES,
+    "subprocess": PROCESSES | {"tailrace.pipeline.source.journal"},  # it reads what another program prints
     "threading": THREADS | {"tailrace.pipeline.telemetry.log"},  # sinks log, too: a lock, no thread
     "watchdog": {"tailrace.pipeline.source.tail.hints"},  # has threads of its own
 }

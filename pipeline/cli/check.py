@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -54,14 +55,20 @@ def _execute(arguments: argparse.Namespace) -> int:
 def _lines(config: Config) -> Iterator[tuple[str, str]]:
     """(mark, line); lines without a mark go on with the one before."""
     from tailrace.pipeline.chain.steps import build_steps
+    from tailrace.pipeline.settings import TailSettings
     from tailrace.pipeline.source.tail.finder import Finder
 
     yield _YES, f"configuration: {config.path}"
     for warning in config.warnings:
         yield _HINT, warning
     steps = build_steps(config)
-    scan = Finder(config.tail.paths, config.tail.exclude).scan()
-    yield from _sources(config, steps, scan)
+    files = 0
+    if isinstance(config.source, TailSettings):
+        scan = Finder(config.tail.paths, config.tail.exclude).scan()
+        files = len(scan.found)
+        yield from _sources(config, steps, scan)
+    else:
+        yield from _source(config)
     yield _YES, f"the chain, {len(config.stages)} {'stage' if len(config.stages) == 1 else 'stages'}:"
     width = max((len(spec.label) for spec in config.stages), default=0)
     for spec in config.stages:
@@ -70,7 +77,16 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
     yield from _promises(steps)
     yield from _remembering(steps, config.pipeline.workers)
     yield from _places(config)
-    yield from _memory(config, steps, len(scan.found))
+    yield from _memory(config, steps, files)
+
+
+def _source(config: Config) -> Iterator[tuple[str, str]]:
+    """Of another source than the tailer."""
+    command = getattr(config.source, "command", None)
+    if command is not None and shutil.which(command) is None:
+        yield _NO, f"source: {config.source.use}: there is no program {command} on the path"
+        return
+    yield _YES, f"source: {config.source.use}"
 
 
 def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tailrace.pipeline.cli.arguments import add_config_argument, add_log_options, describe, load_config, log_settings
 from tailrace.pipeline.errors import ConfigError, UsageError
@@ -61,6 +61,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
     from tailrace.pipeline.run.daemon import run_daemon
+    from tailrace.pipeline.settings import TailSettings
     from tailrace.pipeline.source.tail.finder import Finder
     from tailrace.pipeline.source.tail.ledger import condensed
     from tailrace.pipeline.telemetry import log
@@ -100,12 +101,14 @@ def _execute(arguments: argparse.Namespace) -> int:
                 data=sys.stdout if on_stdout else None,
             )
         settings = config.pipeline
-        found = len(Finder(config.tail.paths, config.tail.exclude).scan().found)
+        source: dict[str, Any] = {"source": config.source.use}
+        if isinstance(config.source, TailSettings):
+            source = {"files": len(Finder(config.tail.paths, config.tail.exclude).scan().found)}
         logger.info(
-            "pipeline.started", name=settings.name, version=__version__, workers=settings.workers, files=found,
+            "pipeline.started", name=settings.name, version=__version__, workers=settings.workers, **source,
             config=str(config.path), state=settings.state_dir,
         )  # fmt: skip
-        if not found:
+        if source.get("files") == 0:
             logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.tail.paths)
 
     try:
@@ -152,7 +155,7 @@ def _check_writes(config: Config) -> None:
 
 
 def of_files(outcome: Outcome) -> Sequence[Balance]:
-    """The balances, which are those of the tailer: `run` has no other source."""
+    """The balances, which are those of the tailer: no other source has any."""
     return cast("Sequence[Balance]", outcome.balances)
 
 
@@ -171,5 +174,5 @@ def _tell_end(logger: Logger, outcome: Outcome) -> None:
         "pipeline.stopped", seconds=round(outcome.seconds, 2), lines=int(counters.total("lines_read")),
         written={sink: int(count) for (sink,), count in counters.by("events_written", "sink").items()},
         dead_letters=int(counters.total("dead_letters")), pending=int(counters.total("lines_pending")),
-        bytes=together(of_files(outcome)).amounts,
+        **({"bytes": together(of_files(outcome)).amounts} if outcome.balances else {}),
     )  # fmt: skip

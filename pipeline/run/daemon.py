@@ -1,4 +1,4 @@
-"""A daemon: a configuration with its state and the files it tails."""
+"""A daemon: a configuration with its state and its source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tailrace.pipeline.run.gone import GoneSinks, paths_of
 from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
-from tailrace.pipeline.source import CursorError
+from tailrace.pipeline.source import CursorError, Unreadable, Whole
+from tailrace.pipeline.source.building import Surroundings, build, cursors_of
 from tailrace.pipeline.state.file import SinkRecord, refusal
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
@@ -33,9 +34,6 @@ def run_daemon(
 ) -> Outcome:
     """Run the configuration until it is stopped; ``until_eof``: until all that is there is done, or no sink has taken
     anything for ``give_up`` seconds, with ``last_line`` also an unterminated last line."""
-    from tailrace.pipeline.source.tail.hints import Hints
-    from tailrace.pipeline.source.tail.tail import Tail, watched
-
     _raise_file_limit()
     settings = config.pipeline
     state = State(
@@ -56,30 +54,23 @@ def run_daemon(
                 marks = {} if step.sink_id in gone else state.marks().get(step.sink_id, {})
                 outputs.update(paths_of(step.sink_id, step.stage, marks))
         waker = Waker()
-        hints = None if until_eof else Hints(watched(config.tail), waker, log)
-        source = Tail(
-            config.tail,
-            state.register,
-            key_prefix=state.id,
-            ours=_ours(config, outputs),
-            log=log,
-            counters=counters,
-            hints=hints,
-            until_eof=until_eof,
-            last_line=last_line,
-        )
+        source = build(
+            config.source,
+            Surroundings(
+                state.register, state.id, _ours(config, outputs), log, counters, waker, settings.chunk_bytes, until_eof,
+                last_line,
+            ),
+        )  # fmt: skip
     except BaseException:
         state.close()
         raise
 
     def start() -> None:
-        if hints is not None:
-            hints.start()
         try:
-            source.open(state.cursors(), time.monotonic())
+            source.open(cursors_of(config.source.use, state.cursors()), time.monotonic())
         except CursorError as error:
             raise refusal(state.path, str(error)) from error
-        gone.discard(may_cut=not source.missing)
+        gone.discard(may_cut=not (isinstance(source, Whole) and source.missing))
         state.enter_sinks(
             {spec.id: SinkRecord(spec.use, spec.written) for spec in config.stages if spec.role == "write"}
         )
@@ -102,7 +93,7 @@ def run_daemon(
         give_up,
         state.id,
     )
-    if until_eof:
+    if until_eof and isinstance(source, Unreadable):
         outcome.unread = source.unread()
     return outcome
 

@@ -22,7 +22,7 @@ from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sizes import readable_size
-from tailrace.pipeline.source import Balances, Behind, Exhausts, Progress, Rereads, Source, Whole
+from tailrace.pipeline.source import Balances, Behind, Exhausts, Progress, Readable, Rereads, Source, Whole
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
@@ -217,6 +217,9 @@ class Engine:
         for worker in self._dispatch.workers:
             if worker.fileno() >= 0:
                 poll.register(worker.fileno(), select.POLLIN)
+        reading = self._stopping is None and self._recover_at is None and not self._recovering
+        if reading and isinstance(self._source, Readable) and self._source.fileno() >= 0:
+            poll.register(self._source.fileno(), select.POLLIN)
         poll.poll(max(1, round(wait * 1000)))
         self._waker.clear()
 

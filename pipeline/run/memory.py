@@ -54,6 +54,9 @@ def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: i
         parts.append(("batches of sinks", sum(_batches(batch, request) for batch, request in batches)))
         in_slots = shape.slots * (shape.output_bytes + records * REFUSED_COST)  # that are with the sinks already
         parts.append(("records that sinks refuse", DEAD_BYTES + in_slots))
+    if config.source.cannot_reread:
+        kept = 2 * settings.commit_bytes + shape.slots * shape.input_bytes
+        parts.append(("input until it is committed (pipeline.commit_bytes)", kept))
     if any(remembers(unwrapped(stage)) for stage in stages):
         parts.append(("what stages remember (pipeline.stage_memory)", MEMORY_COST * settings.stage_memory))
     if summing := len([stage for stage in stages if sums(stage)]):

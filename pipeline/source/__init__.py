@@ -88,6 +88,24 @@ class Exhausts(Protocol):
 
 
 @runtime_checkable
+class Readable(Protocol):
+    """A source that reads from a descriptor: the engine need not be told when to poll it again."""
+
+    def fileno(self) -> int:
+        """What becomes readable when there is more; -1: nothing does, or the source has not read all that was there."""
+        ...
+
+
+@runtime_checkable
+class Unreadable(Protocol):
+    """A source of which parts may be impossible to read."""
+
+    def unread(self) -> Mapping[str, str]:
+        """Those, such as files, each with the reason."""
+        ...
+
+
+@runtime_checkable
 class Behind(Protocol):
     """A source that can tell of which streams there is more to read."""
 

@@ -56,7 +56,8 @@ def test_a_source_of_the_users_own_has_its_own_keys(load_text: Load) -> None:
     [
         (
             'use = "tial"',
-            'config.toml:2: [source]: key "use": there is no source "tial"; did you mean "tail"? (known: tail)',
+            'config.toml:2: [source]: key "use": there is no source "tial"; did you mean "tail"? '
+            "(known: journal, stdin, tail)",
         ),
         ("use = 5", 'config.toml:2: [source]: key "use": found 5, expected the name of a source, for example "tail"'),
         ('use = "own:Plain"', 'key "use": own:Plain is not a source: expected a dataclass derived from SourceSettings'),

@@ -22,7 +22,8 @@ class Lines(NamedTuple):
 
 
 class LineReader:
-    """Reads one stream. Offsets are those of the stream's bytes (of a compressed file: unpacked), a BOM included."""
+    """Reads one stream, which begins at the offset ``start``. Offsets are those of the stream's bytes (of a compressed
+    file: unpacked), a BOM included."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class LineReader:
         chunk_bytes: int,
         configured: Encoding = UTF8,
         framer: Framer | None = None,
+        start: int = 0,
     ) -> None:
         self.stream = stream
         self._framer = framer  # of records of several lines
@@ -40,7 +42,7 @@ class LineReader:
         self.left_out = 0  # bytes of an unfinished line before the fault
         self._max_line = max_line_bytes
         self._chunk = chunk_bytes
-        self._offset = 0  # in the stream, of the first byte of `carry`
+        self._offset = start  # in the stream, of the first byte of `carry`
         self._carry = b""
         self._ended = False
         self._over: tuple[bytes, int] | None = None  # of the over-long line being skipped: its beginning, its length
@@ -50,9 +52,20 @@ class LineReader:
         """The stream is at its end and everything in it was handed out."""
         return self._ended and not self._carry and self._over is None
 
-    def read(self, buffer: memoryview) -> Lines | None:
+    @property
+    def open(self) -> bool:
+        """What was read and not handed out are whole lines of a record that may go on."""
+        return self._open and self.encoding.newline in self._carry
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes that were read and not handed out."""
+        return len(self._carry) + (self._over[1] if self._over else 0)
+
+    def read(self, buffer: memoryview, close: bool = False) -> Lines | None:
         """The next whole lines, in ``buffer``; None: nothing now (see ``finished``). ``buffer`` has room for the
-        longest line and its newline. Reads no more than one buffer full."""
+        longest line and its newline. Reads no more than one buffer full. ``close``: a record that may go on is closed.
+        """
         if self._over is not None:
             return self._skip_over(buffer)
         limit = min(self._max_line, len(buffer) - self.encoding.width)
@@ -77,7 +90,7 @@ class LineReader:
             else:
                 self.left_out = len(data) - cut
                 data = data[:cut]
-        if self._framer is not None and cut and not over and not self._ended:
+        if self._framer is not None and cut and not over and not self._ended and not close:
             cut = self._framer.closed(data[:cut], self.encoding)
         self._open = cut == 0
         self._carry = data[cut:]

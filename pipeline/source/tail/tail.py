@@ -70,6 +70,8 @@ class Tail:
         self._total: int | None = None  # bytes to be read until the end, where there is one
 
     def open(self, remembered: Mapping[int, JSON], now: float) -> None:
+        if self._hints is not None:
+            self._hints.start()
         self._discovery.open([Position.from_json(*one) for one in remembered.items()], now)
         self._scanned(now)
         if self._until_eof:

@@ -9,6 +9,8 @@ class Given:
     def __init__(self) -> None:
         self.paths: set[bytes] = set()
 
+    def start(self) -> None: ...
+
     def take(self) -> set[bytes]:
         taken, self.paths = self.paths, set()
         return taken
