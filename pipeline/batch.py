@@ -152,6 +152,7 @@ class Chunk:
     clock: float  # see Origin
     year_bound: float
     oversize: int | None = None  # the over-long line's whole length in bytes, without its newline
+    fault: str | None = None  # of such a chunk: why it is a dead letter, if not for its length
     encoding: str = "utf-8"  # see `pipeline/encoding.py`
     after: int = 0  # of what a stage has summed up: it enters the chain behind the stage with this number, from 1 on
     names: Mapping[int, str] | None = None  # of such records, by place: what their ids end with

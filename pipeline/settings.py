@@ -107,6 +107,8 @@ class TailSettings(SourceSettings):
     paths: tuple[Annotated[str, Text()], ...] = ()
     exclude: tuple[Annotated[str, Text()], ...] = ()
     read_from: Literal["beginning", "end"] = "beginning"
+    compressed: Literal["skip", "read"] = "skip"  # .gz and .zst: each line once, not what was read before it was packed
+    on_done: Literal["keep", "delete"] = "keep"  # of a file that is read, committed, and not written to any more
     priority: tuple[Annotated[str, Text()], ...] = ()  # patterns of names, the most urgent first
     ignore_older: (
         Annotated[float, Duration("1m", "36500d", "a new file that was last written so long ago is left alone")] | None

@@ -69,7 +69,7 @@ CONCURRENCY = {
     "concurrent": set(),
     "multiprocessing": set(),
     "queue": THREADS,
-    "signal": PROCESSES | {"tailrace.pipeline.cli"},
+    "signal": PROCESSES | {"tailrace.pipeline.cli", "tailrace.pipeline.source.tail.done"},  # the latter: a number
     "socket": PROCESSES,
     "subprocess": PROCESSES | {"tailrace.pipeline.source.journal"},  # it reads what another program prints
     "threading": THREADS | {"tailrace.pipeline.telemetry.log"},  # sinks log, too: a lock, no thread

@@ -106,9 +106,12 @@ def _sources(config: Config, steps: Sequence[Step], scan: Scan) -> Iterator[tupl
             yield _NO, f"{_text(path)}: permission denied: uid {os.geteuid()} cannot read it"
     if len(found) > _FILES_SHOWN:
         yield "", f"... and {len(found) - _FILES_SHOWN:,} more"
-    packed = [path for path in found if _is_packed(path)]
+    packed = [path for path in found if _is_packed(path)] if config.tail.compressed == "skip" else []
     for path in packed[:_FILES_SHOWN]:
-        yield _HINT, f"{_text(path)}: is compressed, and compressed files are not read; list them in source.exclude"
+        yield (
+            _HINT,
+            f"{_text(path)}: is compressed and not read: list it in source.exclude, or set source.compressed",
+        )
     if len(packed) > _FILES_SHOWN:
         yield _HINT, f"... and {len(packed) - _FILES_SHOWN:,} more that are compressed"
     yield from _unparsed([_text(path) for path in sorted(set(found).difference(packed))], steps)

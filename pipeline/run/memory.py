@@ -26,6 +26,7 @@ LINE_COST = 64  # bytes that the stages that come with tailrace make at most of 
 TEXT_COST = 4  # bytes that a byte of UTF-8 takes at most as text
 BATCH_COST = 8  # times a batch's bytes: the batch, its halves, and what a sink makes of it (compressed, decoded)
 EVENT_COST = 600  # bytes: where a record in a batch comes from, and its id
+UNPACKING = 160 << 20  # bytes: Zstandard's largest window, what it gives at once, and what is carried over
 MEMORY_COST = 10  # times a byte of JSON that stages remember, in the worker and in the main process
 
 
@@ -54,6 +55,8 @@ def memory_ceiling(config: Config, stages: Sequence[Any], workers: int, files: i
         parts.append(("batches of sinks", sum(_batches(batch, request) for batch, request in batches)))
         in_slots = shape.slots * (shape.output_bytes + records * REFUSED_COST)  # that are with the sinks already
         parts.append(("records that sinks refuse", DEAD_BYTES + in_slots))
+    if getattr(config.source, "compressed", "skip") == "read":
+        parts.append(("a file that is unpacked", UNPACKING))
     if config.source.cannot_reread:
         kept = 2 * settings.commit_bytes + shape.slots * shape.input_bytes
         parts.append(("input until it is committed (pipeline.commit_bytes)", kept))

@@ -266,6 +266,10 @@ class Dispatch:
         chunk = task.chunk
         if chunk.oversize is not None:
             size = readable_size(chunk.oversize)
+            if chunk.fault is not None:
+                return Result(
+                    dead=[DeadLine(0, chunk.length, "source", "too_large", chunk.fault)], tally=Tally(lines=1)
+                )
             why = f"the line has {size}, source.max_line_bytes allows less; its beginning is kept"
             dead = DeadLine(0, chunk.length, "source", "too_long", why)
             return Result(dead=[dead], tally=Tally(lines=1))

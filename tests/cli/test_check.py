@@ -63,7 +63,7 @@ def test_packed_files_are_named(home: Path, tailrace: Run) -> None:
     hints = [line for line in out.splitlines() if line.startswith("! ")]
     assert code == 0
     assert hints == [
-        f"! {home}/app-1.log: is compressed, and compressed files are not read; list them in source.exclude"
+        f"! {home}/app-1.log: is compressed and not read: list it in source.exclude, or set source.compressed"
     ]
 
 

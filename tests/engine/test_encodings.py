@@ -18,7 +18,7 @@ TEXT = "\ufeffone \u0a0a\r\n\n\x1b[31m\x1b[0m\nparse-fail \u00fc\nthree"
 
 
 @pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be", "utf-32-le"])
-def test_wide_characters(name: str) -> None:
+def test_case_034_wide_characters(name: str) -> None:
     one, data = chain(), TEXT.encode(name)
     one.encoding = encoding(name)
     made = run(one, data, start=0, base=700)
@@ -62,7 +62,7 @@ def test_lines_with_bytes_that_are_no_text_are_counted_and_replaced() -> None:
     assert made.tally.invalid == 2
 
 
-def test_such_lines_are_dead_letters_where_they_are_forbidden() -> None:
+def test_case_034_such_lines_are_dead_letters_where_they_are_forbidden() -> None:
     one = chain()
     one.steps[0].strict = True
     made = run(one, b"caf\xe9\n\nfine \xc3\xbc\ncut \xe2\x82\n")

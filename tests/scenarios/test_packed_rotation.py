@@ -1,8 +1,10 @@
-"""Rotation that packs the old file, inside the daemon's own pattern: no packed byte becomes a line."""
+"""Rotation that packs the old file, inside the pattern: no packed byte becomes a line, or each line comes once."""
 
 from __future__ import annotations
 
 import gzip
+import random
+import threading
 
 from ..configuration import configuration
 from .conftest import MakeDaemon
@@ -37,3 +39,34 @@ def test_packed_files_in_the_pattern_are_passed_over_and_each_line_comes_once(ma
     assert sorted(daemon.numbers("all.ndjson")) == list(range(500))
     assert len(daemon.said("file.compressed")) == told, "once for each file"
     assert "skipped (compressed)" in daemon.stderr(2)
+
+
+def test_case_037_files_that_are_packed_and_archives_are_read_once_through_kills(
+    make_daemon: MakeDaemon, kills: int
+) -> None:
+    source = {"paths": ["logs/access.log*"], "close_after": "200ms", "compressed": "read"}
+    daemon = make_daemon(configuration(commit_interval="20ms", source=source, workers=1, chunk_bytes="64KiB"))
+    chance = random.Random(kills)  # noqa: S311  (moments, no secret)
+    pause = threading.Event()
+    log = daemon.logs / "access.log"
+    written = 0
+    for turn in range(kills):
+        archive = numbered(1_000_000 + turn * 20_000, 1_000_000 + (turn + 1) * 20_000)
+        (daemon.logs / f"access.log-{turn}.gz").write_bytes(gzip.compress(archive, 1))
+        with log.open("ab") as writer:
+            writer.write(numbered(written, written + 5000))
+        written += 5000
+        daemon.start()
+        pause.wait(chance.uniform(0.3, 0.8))
+        if chance.random() < 0.5:
+            old = log.rename(daemon.logs / "access.log.1")
+            pause.wait(chance.uniform(0.0, 0.3))
+            (daemon.logs / f"access.log.{turn}.1.gz").write_bytes(gzip.compress(old.read_bytes()))
+            old.unlink()
+        daemon.kill_group()
+        if not log.exists():
+            log.touch()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    expected = [*range(written), *range(1_000_000, 1_000_000 + kills * 20_000)]
+    assert sorted(daemon.numbers("all.ndjson")) == expected
+    assert daemon.dead_letters() == []

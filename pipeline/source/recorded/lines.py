@@ -62,6 +62,16 @@ class LineReader:
         """Bytes that were read and not handed out."""
         return len(self._carry) + (self._over[1] if self._over else 0)
 
+    @property
+    def beginning(self) -> bytes:
+        """Of what was read and not handed out."""
+        return self._over[0] if self._over else self._carry[:OVERSIZE_KEPT]
+
+    @property
+    def reached(self) -> int:
+        """The offset up to which was read."""
+        return self._offset + self.unfinished
+
     def read(self, buffer: memoryview, close: bool = False) -> Lines | None:
         """The next whole lines, in ``buffer``; None: nothing now (see ``finished``). ``buffer`` has room for the
         longest line and its newline. Reads no more than one buffer full. ``close``: a record that may go on is closed.

@@ -27,5 +27,6 @@ def build(settings: SourceSettings, about: Surroundings) -> Source:
         counters=about.counters,
         hints=hints,
         until_eof=about.until_eof,
+        chunk_bytes=about.chunk_bytes,
         last_line=about.last_line,
     )

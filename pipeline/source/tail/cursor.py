@@ -40,6 +40,7 @@ class Span(NamedTuple):
     length: int
     end: int
     oversize: int | None
+    fault: str | None = None
 
 
 class Pending(NamedTuple):

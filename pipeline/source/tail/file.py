@@ -13,7 +13,7 @@ from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.source.tail.cursor import Cursor, Span, written_as
 from tailrace.pipeline.source.tail.identity import Changed, Head, Marker
 from tailrace.pipeline.source.tail.ledger import BEFORE_START, Balance, Ledger, Work
-from tailrace.pipeline.source.tail.packed import PackedError
+from tailrace.pipeline.source.tail.packed import PackedError, Unpacked
 from tailrace.pipeline.source.tail.position import Position
 
 
@@ -27,6 +27,8 @@ class File:
     inode: int
     file_id: int = 0  # 0: not registered yet
     cursor: Cursor = field(default_factory=Cursor)
+    damaged: bool = False  # it is packed, and not all of it could be read
+    unpacked: Unpacked | None = None  # of a packed file that is read: how far that is
     size: int = 0  # bytes known to exist; once accounted for, up to where it was read
     mtime_ns: int = -1
     seen_size: int = -1  # by its last stat; `size` may be more, by what a read has found since
@@ -71,6 +73,9 @@ class File:
         file = cls(row.path, row.name, row.device, row.inode, row.file_id, cursor)
         file.ledger = Ledger.load(row.ledger)
         cursor.closed_at = row.ledger.get("closed", [])
+        if (done := row.ledger.get("unpacked")) is not None:
+            file.unpacked = Unpacked(done, done, done)
+        file.damaged = bool(row.ledger.get("damaged"))
         file.size, file.ended, file.verified, file.quiet_since = row.size, row.ended, False, now
         return file
 
@@ -85,6 +90,10 @@ class File:
         ledger = self.ledger.dump(at.offset, self.extent)
         if closed := [stop for stop in (*self.cursor.closed_at, *self.cursor.closing) if stop > at.offset]:
             ledger["closed"] = closed
+        if self.unpacked is not None:
+            ledger["unpacked"] = self.unpacked.released
+        if self.damaged:
+            ledger["damaged"] = True
         return Position(
             self.file_id, self.name, self.path, self.device, self.inode, at.offset, head.length, head.hash,
             at.length, at.hash, self.extent, self.ended, ledger,
@@ -140,7 +149,7 @@ class File:
     @property
     def settled(self) -> bool:
         """Everything read is committed."""
-        return self.cursor.settled
+        return self.cursor.settled and (self.unpacked is None or self.unpacked.settled)
 
     def notice(self, st: os.stat_result, now: float) -> int:
         """Take note of its size; how many bytes at its end are gone unread. ``Changed``: it holds something else."""
@@ -177,6 +186,8 @@ class File:
     def year_bound(self, end: int, wall: float) -> float:
         """No record up to ``end`` is from after this moment, in seconds since the epoch: the last write, or now, if
         they appeared while we watched. (Some mounts update the time of a file late.)"""
+        if self.unpacked is not None:
+            return self.mtime_ns / 1e9
         return self.written_at if end <= self.watched_from else max(self.mtime_ns / 1e9, wall)
 
     def verify(self) -> None:
@@ -224,8 +235,20 @@ class File:
         self.ledger.released += Work(compressed=stop - start)
         return stop - start
 
+    def finish_unpacked(self) -> int:
+        """All that is there of a packed file was read; so many packed bytes. ``Changed``, OSError."""
+        assert self.unpacked is not None
+        size = self.unpacked.stop - self.cursor.read.offset
+        self.cursor.skip_to(self.fd, self.unpacked.stop)
+        self.unpacked.stop = 0  # what it grows by is to be read
+        self.ledger.released += Work(size)
+        return size
+
     def release(self, chunk: Chunk, done: int, data: memoryview, dead: int) -> tuple[int, int]:
         """See ``Source.released``; bytes now done that were not before, and NULs skipped before them."""
+        if self.unpacked is not None:
+            self.unpacked.released = chunk.end if done == chunk.length else chunk.start + done
+            return 0, 0
         size, skipped = self.cursor.release(chunk, done, data)
         self.ledger.released += Work(size - dead, dead, skipped)
         return size, skipped
@@ -259,9 +282,13 @@ class File:
         cursor.closing = [stop for stop in cursor.closing if stop not in closed]
         cursor.committed = Marker(row.offset, row.tail_length, row.tail_hash)
         self.ledger.commit(row.ledger)
+        if self.unpacked is not None:
+            self.unpacked.committed = row.ledger.get("unpacked", 0)
 
     def rewind(self) -> None:
         """Back to what is committed."""
         self.cursor.rewind()
+        if self.unpacked is not None:
+            self.unpacked.rewind()
         self.ledger.released = self.ledger.committed
         self.finishing = False

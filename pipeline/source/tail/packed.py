@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 MAGIC_BYTES = 10  # of a file, by which it is recognised
 
@@ -10,6 +11,25 @@ MAGIC_BYTES = 10  # of a file, by which it is recognised
 _MAGIC = re.compile(
     rb"(?P<gzip>\x1f\x8b\x08)|(?P<zstd>\x28\xb5\x2f\xfd)|(?P<xz>\xfd7zXZ\x00)|(?P<bzip2>BZh[1-9]1AY&SY)"
 )
+
+
+@dataclass(slots=True)
+class Unpacked:
+    """How far a packed file is read, in unpacked bytes."""
+
+    read: int = 0
+    released: int = 0
+    committed: int = 0
+    stop: int = 0  # its packed size when all that it held was read; 0: more is to be read
+    tried: int = -1  # its packed size when it was found to be cut short
+
+    @property
+    def settled(self) -> bool:
+        return self.read == self.committed
+
+    def rewind(self) -> None:
+        self.read = self.released = self.committed
+        self.stop, self.tried = 0, -1
 
 
 class PackedError(Exception):

@@ -180,7 +180,7 @@ class Registry:
     def rewind(self) -> None:
         """Every file back to what is committed."""
         for file in self.by_id.values():
-            if file.cursor.pending or file.cursor.read.offset != file.cursor.committed.offset:
+            if file.cursor.pending or file.cursor.read.offset != file.cursor.committed.offset or file.unpacked:
                 file.rewind()
                 if file.accounted:
                     self.ended.close_account(file, file.loss)
@@ -250,6 +250,14 @@ class Ended:
         self._reopen_account(file)
         file.ended = file.truncated = file.copied = False
         self.files.pop(file.file_id, None)
+
+    def packed(self, file: File) -> None:
+        """There is a packed copy of it: what was counted as lost is read from there."""
+        reason, found = file.ledger.find_again(file.cursor.read.offset)
+        if found:
+            self._counters.add("bytes_unread", -found, reason=reason)
+            file.ledger.skip(TAKEN_OVER, found)
+            self._changed(file)
 
     def emptied(self, file: File, scan: int) -> None:
         """It had ended, and is there again without what it held: a copy may hold that."""

@@ -15,6 +15,7 @@ from tailrace.pipeline.source import JSON, Register
 from tailrace.pipeline.source.tail.cursor import Span
 from tailrace.pipeline.source.tail.descriptors import Descriptors, allowance
 from tailrace.pipeline.source.tail.discovery import Discovery
+from tailrace.pipeline.source.tail.done import Done
 from tailrace.pipeline.source.tail.file import File
 from tailrace.pipeline.source.tail.finder import Finder
 from tailrace.pipeline.source.tail.hints import Hints
@@ -24,6 +25,7 @@ from tailrace.pipeline.source.tail.packed import PackedError
 from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.source.tail.registry import Registry
 from tailrace.pipeline.source.tail.turns import Turns
+from tailrace.pipeline.source.tail.unpacking import Unpacking
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.log import Log
 
@@ -53,6 +55,7 @@ class Tail:
         until_eof: bool = False,
         last_line: bool = False,
         wall: Callable[[], float] = time.time,
+        chunk_bytes: int = 1 << 20,  # of unpacked lines in one chunk
         max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
     ) -> None:
         self._max_line, self._key_prefix = settings.max_line_bytes, key_prefix
@@ -63,6 +66,10 @@ class Tail:
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
         self._discovery = Discovery(settings, register, ours, self._registry, until_eof, last_line, wall)
+        self._unpacking = Unpacking(
+            settings, self._encoding, self._framer, chunk_bytes, self._registry, self._offer, until_eof
+        )
+        self._done = Done(settings, self._registry, until_eof)
         self._ready = Turns(settings.priority)
         self._stalled = False  # those that are ready may all have no further slot now
         self._in_flight: set[int] = set()  # file ids of the rows of the outstanding cut
@@ -95,6 +102,8 @@ class Tail:
                 self._hints.check()
             self._discovery.scan(now)
             self._scanned(now)
+            self._unpacking.look_again()
+            self._done.look(now)
         else:
             self._discovery.register_new()
         wait = self._close_records(now)
@@ -157,6 +166,8 @@ class Tail:
                 self._ready.has_read(file, chunk.end - chunk.start)
                 self._offer(file)
                 return chunk
+            if file.queued and file.unpacked is not None:
+                return None  # that was a turn
             if file.ended or file.cursor.scanned.offset <= searched:
                 continue  # nothing was there: the next hint or scan will tell
             self._offer(file)
@@ -171,11 +182,7 @@ class Tail:
             self._registry.troubles.readable(file)
             if not file.checked:
                 file.verify()
-            try:
-                span = file.next_lines(buffer, self._max_line, self._encoding, self._framer)
-            except PackedError as packed:
-                self._registry.skip_packed(file, packed.kind)
-                return None
+            span = self._next_lines(file, buffer, now)
         except Changed:
             if file.fd >= 0:
                 self._registry.replaced(file, file.path, now)
@@ -191,9 +198,20 @@ class Tail:
             return None if span is None else self._chunk(file, span)
         return None
 
+    def _next_lines(self, file: File, buffer: memoryview, now: float) -> Span | None:
+        if file.unpacked is not None:
+            return self._unpacking.read(file, buffer, now)
+        try:
+            return file.next_lines(buffer, self._max_line, self._encoding, self._framer)
+        except PackedError as packed:
+            if self._unpacking.takes(packed.kind):
+                return self._unpacking.read(file, buffer, now)
+            self._registry.skip_packed(file, packed.kind)
+            return None
+
     def _chunk(self, file: File, span: Span) -> Chunk:
         wall = self._wall()
-        start, length, end, oversize = span
+        start, length, end, oversize, fault = span
         key = f"{self._key_prefix}-{file.file_id}"
         bound = file.year_bound(end, wall)
         return Chunk(
@@ -207,7 +225,8 @@ class Tail:
             wall,
             bound,
             oversize,
-            file.cursor.encoding.name,
+            fault,
+            file.cursor.encoding.name if file.unpacked is None else self._unpacking.encoding_of(file),
         )
 
     def _offer(self, file: File, *, awake: bool = True) -> None:
@@ -231,6 +250,8 @@ class Tail:
         if skipped:
             self._counters.add("bytes_skipped", skipped, reason="nul")
         self._registry.dirty.add(chunk.stream)
+        if (file := self._registry.by_id[chunk.stream]).unpacked is not None:
+            self._offer(file)
         self._stalled = False
 
     @property
@@ -250,6 +271,7 @@ class Tail:
                 file.commit(Position.from_json(file_id, cursor))
                 if file in self._open:
                     self._offer(file)
+        self._done.committed(cursors)
         self._in_flight = set()
 
     def retired(self) -> list[int]:
@@ -260,6 +282,8 @@ class Tail:
     def rewind(self) -> None:
         self._registry.dirty |= self._in_flight
         self._in_flight = set()
+        self._unpacking.rewind()
+        self._done.forget()
         self._registry.rewind()
         self._stalled = False
 
@@ -276,6 +300,7 @@ class Tail:
 
     def leave(self) -> None:
         self._discovery.leave()
+        self._done.leave()
 
     @property
     def exhausted(self) -> bool:
@@ -295,7 +320,7 @@ class Tail:
         file = self._registry.by_id.get(stream)
         if file is not None and file.ended:
             file = self._registry.ended.copies.get(stream)
-        if file is None or file.ended:
+        if file is None or file.ended or file.unpacked is not None:
             return None
         try:
             self._descriptors.open(file)
@@ -311,6 +336,7 @@ class Tail:
     def close(self) -> None:
         if self._hints is not None:
             self._hints.stop()
+        self._unpacking.close()
         self._discovery.close()
 
 

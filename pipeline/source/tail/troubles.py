@@ -17,10 +17,12 @@ class Troubles:
         self._files: dict[bytes, str] = {}  # path: what was said
         self._directories: dict[bytes, str] = {}
         self._unread: dict[bytes, str] = {}  # path: why it cannot be read now
+        self._damaged: dict[bytes, str] = {}
 
     def unread(self) -> dict[str, str]:
         """Files that cannot be read, and directories that cannot be looked into, each with the reason."""
-        return {escape(os.fsdecode(path)): why for path, why in (self._directories | self._unread).items()}
+        failed = self._directories | self._unread | self._damaged
+        return {escape(os.fsdecode(path)): why for path, why in failed.items()}
 
     def unreadable(self, file: File, error: OSError) -> None:
         """It could not be opened or read."""
@@ -35,6 +37,11 @@ class Troubles:
         if self._files.get(path) != why:
             self._files[path] = why
             self._log.warning("file.unreadable", file=file.shown, file_id=file.file_id, why=why)
+
+    def damaged(self, file: File, why: str) -> None:
+        """It could not be read to its end, and never will be."""
+        self._damaged[file.path], file.damaged = why, True
+        self._log.error("file.damaged", file=file.shown, file_id=file.file_id, why=why)
 
     def of(self, file: File) -> str:
         """Why it cannot be read; empty: nothing is known."""

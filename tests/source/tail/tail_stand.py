@@ -174,6 +174,7 @@ class Stand:
         """Everything uncommitted is forgotten."""
         self.pending, self.released = [], []
         self.running._descriptors.close_all()
+        self.running._unpacking.close()
         self.tail = None
         return self
 

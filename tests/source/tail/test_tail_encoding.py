@@ -35,7 +35,7 @@ class Chunks:
 
 @pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("configured", [None, "utf-8"])
-def test_lines_of_wide_characters_arrive_whole_whatever_bytes_there_are_and_over_restarts(
+def test_case_034_lines_of_wide_characters_arrive_whole_whatever_bytes_there_are_and_over_restarts(
     stand: Make, name: str, configured: str | None
 ) -> None:
     """A byte order mark wins over what is configured."""
