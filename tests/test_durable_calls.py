@@ -35,6 +35,8 @@ ALLOWED = {
         "sqlite3.connect",
     ): "a user's own database, which SQLite recovers; durable at each batch",
     ("stages/tables.py", "sqlite3.connect"): "reads only (mode=ro)",
+    ("pipeline/source/tail/done.py", "os.unlink"): "a source file that is done: if it is still there, it goes later",
+    ("pipeline/cli/check.py", "shutil"): "looks for a program",
     ("stages/write/stdout.py", "os.write"): "standard output: what is out cannot be taken back, and has no mark",
     ("pipeline/state/file.py", "sqlite3.connect"): "reads only (mode=ro), and a schema in memory to compare with",
     ("pipeline/state/store.py", "sqlite3.connect"): "its transactions end in disk.commit, its life in disk.close",
