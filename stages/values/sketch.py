@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -13,6 +14,7 @@ _INT64 = 1 << 63
 _EXACT = Context(prec=700, rounding=ROUND_HALF_EVEN, Emax=10_000, Emin=-10_000)
 _STEP = log(1.02 / 0.98)  # a bucket's width, as a logarithm: values in it differ from its middle by 2 % at most
 _BUCKETS = 512  # on either side of zero: from the largest down to its 800-millionth, the rest is in the last one
+_WHOLE = re.compile(r"-?[0-9]+").fullmatch
 
 Sum = int | str
 """A JSON value: an int, or as text what is none or has more than 64 bits."""
@@ -28,14 +30,15 @@ def total(values: Iterable[int | float]) -> Sum:
     for value in values:
         if type(value) is float:
             made = _EXACT.add(made, Decimal(repr(value)))
-    return str(made)
+    text = str(made)
+    return _kept(int(text)) if _WHOLE(text) else text
 
 
 def plus(one: Sum, other: Sum) -> Sum:
     if type(one) is int and type(other) is int:
         return _kept(one + other)
-    made = _EXACT.add(Decimal(one), Decimal(other))
-    return str(made)
+    made = str(_EXACT.add(Decimal(one), Decimal(other)))
+    return _kept(int(made)) if _WHOLE(made) else made
 
 
 def number(value: Sum) -> int | float:

@@ -23,6 +23,7 @@ def test_a_sum_of_floats_is_that_of_the_decimal_numbers() -> None:
     assert number(total([2**62, 2**62])) == float(2**63)
     assert number(plus(2**62, 2**62)) == float(2**63)
     assert (total([1, 2]), plus(1, 2)) == (3, 3)
+    assert plus(plus(-(2**63), -1), 2) == total([-(2**63), -1, 2]) == 1 - 2**63
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=20), st.randoms(use_true_random=False))
