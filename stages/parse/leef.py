@@ -16,6 +16,7 @@ from tailrace.stages.values.times import DEFAULT_FORMATS
 _AUTO = "auto"
 
 _HEADER = re.compile(r"(.*?)LEEF: ?([12](?:\.[0-9]++)?+)" + r"\|([^|]*+)" * 4 + r"(?:\||\Z)", re.DOTALL)
+_USUAL = "LEEF:1.0"
 _DELIMITER = re.compile(r"(|[^|]|(?:0[xX]|[xX])[0-9A-Fa-f]{1,4})\|", re.DOTALL)
 _HEX = re.compile(r"(?:0[xX]|[xX])([0-9A-Fa-f]{1,4})")
 _BEGIN = re.compile(r"LEEF: ?([12](?:\.[0-9]++)?+)")
@@ -72,12 +73,36 @@ class Leef:
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         self._types.locate(lines.origin)
-        events = [self._line(line) for line in lines.texts]
+        delimiter, most = self._fixed or "\t", self.max_keys
+        events: list[Event | Fail] = []
+        for line in lines.texts:
+            parts = line.split("|", 5)
+            if parts[0] != _USUAL or len(parts) < 6:
+                events.append(self._line(line))
+                continue
+            _, vendor, product, version, event_id, rest = parts
+            attributes = [attribute.split("=", 1) for attribute in rest.split(delimiter)]
+            event: Event = {
+                "leefVersion": _USUAL[5:],
+                "vendor": vendor,
+                "product": product,
+                "version": version,
+                "eventId": event_id,
+            }
+            count = len(attributes)
+            try:
+                event.update(attributes)  # pairs, or it raises
+            except ValueError:
+                events.append(self._line(line))
+                continue
+            usual = len(event) == 5 + count <= 5 + most and "" not in event
+            events.append(event if usual else self._line(line))
         if self.types:
             self._types.convert(events)
         return events
 
     def _line(self, line: str) -> Event | Fail:
+        """Of any form."""
         header = _HEADER.match(line)
         if header is None:
             return Fail("no_match", _fault(line))

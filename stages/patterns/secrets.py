@@ -38,6 +38,7 @@ def email(given: Text) -> Iterator[Span]:
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?<![0-9A-Za-z])(?<![0-9]\.){_OCTET}(?:\.{_OCTET}){{3}}(?![0-9A-Za-z]|\.[0-9])")
+_DIGITS = "0123456789"
 _IPV4_MIDDLE = re.compile(r"\.[0-9]{1,3}(?=\.[0-9]{1,3}\.)")
 _IPV6_MIDDLE = re.compile(r":[0-9A-Fa-f]{0,4}:(?:(?<=::)|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:)")
 _IPV6_LONGEST = 64  # characters of a run that may hold one: an address has 45 at most
@@ -51,12 +52,12 @@ def ipv4(given: Text) -> Iterator[Span]:
     until = 0
     for middle in _IPV4_MIDDLE.finditer(text):  # few dots are followed so: by far faster than to try at each digit
         at = middle.start()
-        for start in range(max(until, at - 3), at):
-            if found := _IPV4.match(text, start):
-                until = found.end()
-                if not found[0].endswith(".0.0.0"):
-                    yield found.span()
-                break
+        before = text[max(until, at - 3) : at]
+        start = at - len(before) + len(before.rstrip(_DIGITS))
+        if start < at and (found := _IPV4.match(text, start)):
+            until = found.end()
+            if not found[0].endswith(".0.0.0"):
+                yield found.span()
 
 
 def ipv6(given: Text) -> Iterator[Span]:
@@ -156,6 +157,7 @@ _AFTER_WORD = {
     word: (re.compile(f"{rest}{_QUOTED})"), re.compile(f"{rest}{_QUOTED}{_OR_PLAIN})"))
     for word, rest in _REST_OF_WORD.items()
 }
+_URL, _USER_INFO_LONGEST = "://", 520
 _USER_INFO = re.compile(r"[^\s/:@\"'<>\x00]{0,256}:([^\s/@\"'<>\x00]{1,256})@")
 
 SECRET_NAME = (
@@ -186,8 +188,9 @@ def password_kv(given: Text) -> Iterator[Span]:
                 last = first + len(plain.rstrip(",;" if any(one in plain for one in "([{") else ",;)}]"))
             if first < last:
                 yield first, last
-    for at in behind(text, "://"):
-        if value := _USER_INFO.match(text, at):
+    for after in behind(text, "@"):  # fewer than there are URLs
+        at = text.rfind(_URL, max(0, after - _USER_INFO_LONGEST), after)
+        if at >= 0 and (value := _USER_INFO.match(text, at + len(_URL))) and value.end() == after:
             yield value.span(1)
 
 
