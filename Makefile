@@ -45,6 +45,7 @@ documents: $(VENV)/test.stamp  ## write docs/stages/ anew, and what the commands
 
 bench: $(VENV)/bench.stamp  ## measure speed and memory beside others (SIZE=1GB RUNS=3 ARGS='--json FILE')
 	@$(BIN)/python -m benchmarks.bench --size $(SIZE) --runs $(RUNS) $(ARGS)
+	@$(BIN)/python -m benchmarks.stages
 
 crash: $(VENV)/test.stamp  ## kill it at every operation that changes the disk, cut the power, compare (ARGS='--seed 1')
 	@$(BIN)/python -m tests.crash $(ARGS)

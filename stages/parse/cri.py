@@ -12,7 +12,9 @@ from tailrace.stages.patterns.place import Expected, unmet
 from tailrace.stages.values.stamps import Stamps
 
 _FORM = r"([0-9T:.+-]{19,40}Z?) (stdout|stderr) ([FP])(?::([^ ]{0,255}))?"
-_USUAL = UsualForm(rf"{_FORM}(?: (.*))?")
+# Most times are in UTC: then it is enough to know that the minute exists.
+_IN_UTC = r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}):[0-5][0-9](?:\.[0-9]{1,9})?Z"
+_USUAL = UsualForm(rf"({_IN_UTC}|[0-9T:.+-]{{19,40}}Z?) (stdout|stderr) (F|P|[FP]:[^ ]{{0,255}})(?: (.*))?")
 _LINE = re.compile(rf"{_FORM}(?: (.*)|\Z)", re.DOTALL)
 _PARTS: list[Expected] = [
     ("a time such as '2024-01-01T00:00:00.123456789Z'", re.compile(r"[0-9T:.+-]{19,40}Z?")),
@@ -70,22 +72,21 @@ class Cri:
         if lines.several_lines:
             return [self._record(record, pod) for record in lines.texts]
         rows = _USUAL.rows(lines.text, len(lines))
-        times = self._stamps([row[0] for row in rows])
-        failed = self._stamps.failed  # also at the empty time of a line that has not this form
+        failed = False
+        events: list[Event | Fail] = [
+            {"message": message, "stream": stream, "timestamp": time}
+            if tags == "F"
+            else _event(message, stream, time, tags)
+            for time, _, stream, tags, message in rows
+        ]
+        if not self._stamps.known({row[1] for row in rows}):
+            times = self._stamps([row[0] for row in rows])
+            failed = self._stamps.failed  # also at the empty time of a line that has not this form
+            for event, time in zip(events, times, strict=True):
+                event["timestamp"] = time  # type: ignore[index]  # none has failed yet
         if pod:
-            events: list[Event | Fail] = [
-                {"message": message, "stream": stream, "timestamp": time, **pod}
-                if tag == "F" and not tags
-                else _event(message, stream, time, tag, tags, pod)
-                for time, (_, stream, tag, tags, message) in zip(times, rows, strict=True)
-            ]
-        else:
-            events = [
-                {"message": message, "stream": stream, "timestamp": time}
-                if tag == "F" and not tags
-                else _event(message, stream, time, tag, tags, pod)
-                for time, (_, stream, tag, tags, message) in zip(times, rows, strict=True)
-            ]
+            for event in events:
+                event.update(pod)  # type: ignore[union-attr]  # none has failed yet
         if failed:
             for i, time in enumerate(times):
                 if type(time) is Fail:
@@ -120,13 +121,17 @@ class Cri:
         if type(stamp) is Fail:
             return Fail(stamp.code, f"time: {stamp.why}")
         parts = [message + ("\n" if tag == "F" else "") for _, _, tag, _, message in found]
-        return _event("".join(parts).removesuffix("\n"), stream, stamp, found[-1][2], tags, pod)
+        event = _event(
+            "".join(parts).removesuffix("\n"), stream, stamp, f"{found[-1][2]}:{tags}" if tags else found[-1][2]
+        )
+        return event | pod
 
 
-def _event(message: str, stream: str, time: Any, tag: str, tags: str, pod: Event) -> Event:
-    event: Event = {"message": message, "stream": stream, "timestamp": time, **pod}
-    if tags:
-        event["tags"] = tags.split(":")
-    if tag == "P":
+def _event(message: str, stream: str, time: Any, tags: str) -> Event:
+    """``tags``: F or P, and what stands behind it and a colon."""
+    event: Event = {"message": message, "stream": stream, "timestamp": time}
+    if len(tags) > 2:
+        event["tags"] = tags[2:].split(":")
+    if tags[:1] == "P":
         event["partial"] = True
     return event

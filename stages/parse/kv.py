@@ -82,6 +82,11 @@ class Kv:
             self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
         problems.check()
         self._quotes = frozenset(self.quotes)
+        self._odd: list[str] | None = None
+        if behind.strip(_BLANK + _TAB) and between.strip(_BLANK + _TAB):
+            edges = (_BLANK + between[0], between[-1] + _BLANK, _BLANK + behind[0], behind[-1] + _BLANK)
+            blanks = (_TAB, *edges, _BLANK + "\n", "\n" + _BLANK) if self.whitespace == "lenient" else ()
+            self._odd = list(dict.fromkeys((*self.quotes, *blanks)))  # short: they are looked for in each batch
         self._compile(between, behind)
 
     def _compile(self, between: str, behind: str) -> None:
@@ -118,9 +123,30 @@ class Kv:
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
         self._types.locate(lines.origin)
-        events = [self._line(line) for line in lines.texts]
+        events = self._plain(lines) if self._is_plain(lines) else [self._line(line) for line in lines.texts]
         if self.types:
             self._types.convert(events)
+        return events
+
+    def _is_plain(self, lines: Lines) -> bool:
+        """Nothing stands in these lines, nor at their ends, that is more than delimiters and what is between them."""
+        if self._odd is None or lines.several_lines:
+            return False
+        text = f"\n{lines.text}\n"
+        return not any(odd in text for odd in self._odd)
+
+    def _plain(self, lines: Lines) -> list[Event | Fail]:
+        between, behind, most = self.key_value_delimiter, self.field_delimiter, self.max_keys
+        events: list[Event | Fail] = []
+        for line in lines.texts:
+            pairs = [pair.split(between, 1) for pair in line.split(behind)]
+            try:
+                event: Event = dict(pairs)  # pairs, or it raises
+            except ValueError:
+                events.append(self._line(line))
+                continue
+            usual = len(event) == len(pairs) <= most and "" not in event
+            events.append(event if usual else self._line(line))
         return events
 
     def _line(self, line: str) -> Event | Fail:

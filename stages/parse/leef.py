@@ -91,7 +91,7 @@ class Leef:
             }
             count = len(attributes)
             try:
-                event.update(attributes)  # pairs, or it raises
+                event.update(attributes)  # type: ignore[arg-type]  # pairs, or it raises
             except ValueError:
                 events.append(self._line(line))
                 continue

@@ -106,16 +106,13 @@ class Postgres:
             return self._parse_csv(lines)
         if lines.several_lines:
             return [self._line(line) for line in lines]
-        names, columns = self._names, self._columns
-        rows = self._usual.rows(lines.text)
-        entries: list[Any] = []
-        for row in rows:
-            event = dict(zip(names, map(getitem, columns, row), strict=False))
-            event["level"], event["message"] = row[-2:]
-            entries.append(event)
-        if self._take_failed() or any(not row[-2] for row in rows):
-            for i, row in enumerate(rows):
-                if not row[-2] or any(type(value) is Fail for value in entries[i].values()):
+        *given, levels, messages = zip(*self._usual.rows(lines.text), strict=True)
+        values = [map(column.__getitem__, texts) for column, texts in zip(self._columns, given, strict=True)]
+        names = (*self._names, "level", "message")
+        entries: list[Any] = [dict(zip(names, row)) for row in zip(*values, levels, messages)]  # noqa: B905 - for speed
+        if self._take_failed() or "" in levels:
+            for i, level in enumerate(levels):
+                if not level or any(type(value) is Fail for value in entries[i].values()):
                     entries[i] = self._line(lines[i])
         return entries
 

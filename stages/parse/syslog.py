@@ -15,7 +15,7 @@ from tailrace.stages.values.conversion import Column
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
 
 _PRI = "(?:<(19[01]|1[0-8][0-9]|[1-9]?[0-9])>)?"  # 0 to 191
-_ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]{5,30}(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+_ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,12})?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 
 # RFC 3164 with a host and a tag.
 _USUAL_3164 = UsualForm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from typing import Any
 
 from tailrace.stages.values.conversion import Column
@@ -25,6 +26,10 @@ class Stamps:
         self._column = Column(Times(("rfc3339",)), BAD_TIMESTAMP)
         self._minutes: set[str] = set()
         self.failed = False
+
+    def known(self, minutes: Set[str]) -> bool:
+        """Whether each of these, such as ``2026-02-02T10:30``, has been seen; then a time of it in UTC is as it is."""
+        return self._minutes.issuperset(minutes)
 
     def __call__(self, texts: list[str]) -> list[Any]:
         self.failed = False

@@ -158,3 +158,19 @@ def test_hostile_line_takes_linear_time(options: dict[str, Any], line: str) -> N
     started = time.process_time()
     Kv(**options).parse(of(line))
     assert time.process_time() - started < 1.0
+
+
+ODD = ["a", "b", "x1", " ", "\t", ",", ", ", "=", ": ", ":", "=>", ";", "|", "&&", '"', "'", "\\", "ä", " ,"]
+DELIMITERS = [("=", ","), (": ", ", "), ("=>", ";"), (":", "|"), ("=", ", "), ("==", "&&")]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.lists(st.sampled_from(ODD), min_size=1, max_size=12).map("".join), min_size=1, max_size=3))
+def test_lines_that_are_split_come_to_what_the_pattern_makes_of_them(lines: list[str]) -> None:
+    for between, behind in DELIMITERS:
+        for whitespace in ("lenient", "strict"):
+            options: Any = {"key_value_delimiter": between, "field_delimiter": behind, "whitespace": whitespace}
+            stage = Kv(**options)
+            alone = [stage._line(line) for line in lines]
+            both = zip(stage.parse(of("\n".join(lines))), alone, strict=True)
+            assert all(repr(entry) == repr(other) for entry, other in both), options

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from tailrace.pipeline.batch import Fail, Origin, Skip
 from tailrace.pipeline.stage import Parse
 from tailrace.pipeline.testing.doubles import lines as of
@@ -191,6 +191,7 @@ def test_every_line_of_a_real_log_parses(real_lines: Callable[[str], list[str]],
 
 
 @settings(max_examples=300)
+@example(["0001-01-01T0:0:0 0 ;:"])
 @given(
     lines_like(
         *(OLD, PRI, ISO, NEW, SD, "<192>Oct 11 22:14:15 h su: x", "Feb 30 10:00:00 h a: b", "Oct  1 22:14:15 h"),
