@@ -2,6 +2,9 @@
 
 Source and worker ask the same question of the same bytes, so a chunk is cut, and a piece, only where no record is open,
 and after a restart each record is what it was. A line is judged when it is there: no look at what follows.
+
+Records whose lines stand between each other, as those of two outputs in one file, are a group: where it says that a
+record begins or ends, that is one of such groups, and most of those are one record. ``parts`` tells them apart.
 """
 
 from __future__ import annotations
@@ -103,6 +106,7 @@ class Framer:
         self.timeout, self.max_bytes = settings.timeout, settings.max_bytes
         self._max_lines = settings.max_lines
         self._rule = _rule(settings)
+        self._wrapped = self._rule if isinstance(self._rule, _Wrapped) else None
 
     def plain(self, data: bytes, written_in: Encoding) -> bool:
         """It is certain, at a look, that each line is a record."""
@@ -120,6 +124,11 @@ class Framer:
         if all(self._fits(ends, *record) for record in zip(starts, stops, strict=True)):
             return starts
         return list(self._one_by_one(lines, ends))
+
+    def parts(self, lines: Sequence[bytes]) -> list[list[int]]:
+        """Of a group of lines that begin with one of ``starts``, the indexes of each record's, in the order of their
+        first ones."""
+        return [list(range(len(lines)))] if self._wrapped is None else self._wrapped.parts(lines)
 
     def _fits(self, ends: Sequence[int], begin: int, stop: int) -> bool:
         return stop - begin <= self._max_lines and _size(ends, begin, stop) <= self.max_bytes
@@ -153,7 +162,8 @@ class Framer:
     def closed(self, data: bytes | memoryview, written_in: Encoding) -> int:
         """``data`` are whole lines from a record's beginning on: how many of its bytes belong to records of which the
         end is there. Mostly its end is enough to know, and only that is copied."""
-        if len(data) > _WINDOW:
+        lone = self._wrapped is None or (written_in.is_utf8 and self._wrapped.lone(bytes(data)))
+        if len(data) > _WINDOW and lone:
             end = bytes(data[len(data) - _WINDOW :])
             first = written_in.find(end) + written_in.width
             low = len(data) - len(end) + first
@@ -259,16 +269,22 @@ class _Own:
 
 
 class _Wrapped:
-    """Lines of a container's runtime: a part goes on in the next line of the same stream, and what they hold may be
-    lines of a stack trace."""
+    """Lines of a container's runtime: a part goes on in the next line of the same stream, whatever others print between
+    the two, and what they hold may be lines of a stack trace."""
 
     def __init__(self, name: str, trace: Traces | None) -> None:
         self._match, self._trace = WRAPPED[name].match, trace
         self._escaped = name == "docker"
 
     def plain(self, data: bytes) -> bool:
-        if self._trace is not None or self._escaped:
-            return False
+        return self._trace is None and not self._escaped and self.lone(data)
+
+    def lone(self, data: bytes) -> bool:
+        """In these lines, which begin with a record, it is certain that none stands between those of another. Of others
+        it cannot be told from two lines whether one begins a record (``free``)."""
+        if self._escaped:
+            whole = data.count(b'\\n","stream"') - data.count(b'\\\\n","stream"')
+            return whole == data.count(b"\n")
         return b" P " not in data and b" P:" not in data
 
     def free(self, previous: bytes, line: bytes) -> bool:
@@ -278,24 +294,44 @@ class _Wrapped:
         return self._trace is None or self._trace.free(b"", self._text(self._match(line)))
 
     def starts(self, lines: Sequence[bytes]) -> list[int]:
-        begins: list[int] = []  # of lines that are put together of their parts
+        records, free = self._records(lines)
+        return [record[0] for record in records if record[0] in free]
+
+    def parts(self, lines: Sequence[bytes]) -> list[list[int]]:
+        return self._records(lines)[0]
+
+    def _records(self, lines: Sequence[bytes]) -> tuple[list[list[int]], set[int]]:
+        """The indexes of each record's lines, and those before which no part is open."""
+        records: list[list[int]] = []  # of lines that are put together of their parts
         runs: list[list[bytes]] = []  # the texts of those that follow each other in one stream
-        stream, is_open = None, False
+        opened: dict[bytes, list[int]] = {}  # by stream, one of which a further part comes
+        free: set[int] = set()
+        last = None
         for index, match in enumerate(map(self._match, lines)):
-            found = match["stream"] if match is not None else None
-            if not (is_open and found == stream):
-                begins.append(index)
-                if found is None or found != stream or not runs:
+            if not opened:
+                free.add(index)
+            stream: bytes | None = match["stream"] if match is not None else None
+            record = opened.pop(stream, None) if stream is not None else None
+            if record is None:
+                record = [index]
+                records.append(record)
+                if stream is None or stream != last or not runs:
                     runs.append([])
                 runs[-1].append(self._text(match))
-            stream, is_open = found, match is not None and match["part"] is not None
+                last = stream
+            else:
+                record.append(index)
+            if match is not None and stream is not None and match["part"] is not None:
+                opened[stream] = record
         if self._trace is None:
-            return begins
-        starts: list[int] = []
+            return records, free
+        joined: list[list[int]] = []
         for run in runs:
-            starts += [begins[at] for at in self._trace.starts(run)]
-            del begins[: len(run)]
-        return starts
+            some, records = records[: len(run)], records[len(run) :]
+            starts = self._trace.starts(run)
+            for begin, stop in zip(starts, [*starts[1:], len(run)], strict=True):
+                joined.append(sorted(index for record in some[begin:stop] for index in record))
+        return joined, free
 
     def _text(self, match: re.Match[bytes] | None) -> bytes:
         """As a trace's line; what is not wrapped begins a record."""

@@ -134,7 +134,8 @@ def test_traces_in_the_lines_of_containers(name: str) -> None:
         wrapped(LOG, "stderr"),
     ]
     assert records("".join(found), preset=[name, "python", "java"]) == found
-    cut = [wrapped(LOG + PYTHON[:60], "stderr"), wrapped(LOG, "stdout"), wrapped(PYTHON[60:], "stderr")]
+    begun, rest = PYTHON[: PYTHON.index("    int")], PYTHON[PYTHON.index("    int") :]
+    cut = [wrapped(LOG + begun, "stderr"), wrapped(LOG, "stdout"), wrapped(rest, "stderr")]
     assert records("".join(cut), preset=[name, "python"])[:2] == cut[:2]
 
 

@@ -316,7 +316,8 @@ class Attempt:
         trace = clean(fail.trace[-TRACE_LIMIT:]) if fail.trace else None
         why = clean(str(fail.why)[:WHY_LIMIT])
         length = self._length(start)
-        self.made.dead.append(DeadLine(self.base + start, length, step.label, code, why, trace, fields))
+        raw = self.records.scattered(start)
+        self.made.dead.append(DeadLine(self.base + start, length, step.label, code, why, trace, fields, raw))
         return None
 
     def _skipped(self, step: Step, skip: Skip) -> None:

@@ -38,6 +38,7 @@ class DeadLine:
     why: str
     trace: str | None = None
     event: str | None = None  # the fields at the time, as JSON
+    raw: bytes | None = None  # of a record that is several ranges: all its bytes
 
 
 @dataclass(slots=True)

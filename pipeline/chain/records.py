@@ -56,6 +56,10 @@ class Records:
     def filled(self) -> bool:
         return bool(self.data)
 
+    def scattered(self, begin: int) -> bytes | None:  # noqa: ARG002
+        """A line is one range of bytes."""
+        return None
+
     def lines(self, origin: Origin) -> Lines:
         """What a parse stage is given."""
         return Lines(self.data, origin, self.ended)
@@ -67,19 +71,20 @@ class Records:
 
 
 class FramedRecords:
-    """The same of records of several lines, which begin with the lines ``starts``; of each, the empty lines at its end
-    are left out."""
+    """The same of records of several lines; ``groups`` are the indexes of each record's lines, in the order in which
+    they begin. Of each, the empty lines at its end are left out. Mostly a record is one range of bytes; one whose lines
+    stand between those of others is several."""
 
     def __init__(
         self, piece: bytes, start: int, written_in: Encoding, lines: Sequence[bytes], ends: Sequence[int],
-        starts: Sequence[int], *, verbatim: bool,
+        groups: Sequence[Sequence[int]], *, verbatim: bool,
     ) -> None:  # fmt: skip
-        begins = [ends[first - 1] if first else 0 for first in starts]
-        stops = [*begins[1:], len(piece)]
+        self._piece, self._newline, self._ends = piece, written_in.newline, ends
+        begins = [self._begin(group[0]) for group in groups]
         if written_in.is_utf8:
-            records = [piece[begin:stop] for begin, stop in zip(begins, stops, strict=True)]
+            records = list(map(self._bytes, groups))
         else:
-            records = [b"".join(lines[a:b]) for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+            records = [b"".join([lines[index] for index in group]) for group in groups]
         if not verbatim and b"\x1b" in piece:
             records = list(map(strip, records))
         if start == 0:
@@ -88,15 +93,24 @@ class FramedRecords:
             records = [record.replace(b"\r\n", b"\n") for record in records]
         records = [record.rstrip(b"\r\n") for record in records]
         self.total = len(records)
-        self._raw = {begin: stop for begin, stop, record in zip(begins, stops, records, strict=True) if record}
+        self._groups = {begin: group for begin, group, record in zip(begins, groups, records, strict=True) if record}
         self._records = list(filter(None, records))
-        self._piece, self._newline = piece, written_in.newline
         self.empty = self.total - len(self._records)
-        self.places = [start + begin for begin in self._raw]
+        self.places = [start + begin for begin in self._groups]
         self.invalid: list[int] = []
         if not (piece.isascii() and written_in.width == 1) and not written_in.is_text(piece):
-            raw = [piece[begin:stop] for begin, stop in self._raw.items()]
+            raw = map(self._bytes, self._groups.values())
             self.invalid = [index for index, record in enumerate(raw) if not written_in.is_text(record)]
+
+    def _begin(self, line: int) -> int:
+        return self._ends[line - 1] if line else 0
+
+    def _bytes(self, group: Sequence[int]) -> bytes:
+        """As the file has them."""
+        first, last = group[0], group[-1]
+        if last - first < len(group):
+            return self._piece[self._begin(first) : self._ends[last]]
+        return b"".join([self._piece[self._begin(index) : self._ends[index]] for index in group])
 
     @property
     def filled(self) -> bool:
@@ -106,7 +120,15 @@ class FramedRecords:
         return Lines.of(self._records, origin)
 
     def lengths(self, begins: Sequence[int]) -> list[int]:
-        return [len(self._piece[at : self._raw[at]].removesuffix(self._newline)) for at in begins]
+        """Of one that is several ranges, all of them."""
+        return [len(self._bytes(self._groups[at]).removesuffix(self._newline)) for at in begins]
+
+    def scattered(self, begin: int) -> bytes | None:
+        """The bytes of the record that begins there, if they are several ranges."""
+        group = self._groups[begin]
+        if group[-1] - group[0] < len(group):
+            return None
+        return self._bytes(group).removesuffix(self._newline)
 
 
 def records_of(
@@ -117,8 +139,20 @@ def records_of(
         lines, ends = lines_of(piece, written_in)
         starts = framer.starts(lines, ends)
         if len(starts) < len(lines):
-            return FramedRecords(piece, start, written_in, lines, ends, starts, verbatim=verbatim)
+            stops = [*starts[1:], len(lines)]
+            groups = [
+                group for begin, stop in zip(starts, stops, strict=True) for group in _parts(framer, lines, begin, stop)
+            ]
+            return FramedRecords(piece, start, written_in, lines, ends, groups, verbatim=verbatim)
     return Records(piece, start, written_in, verbatim=verbatim)
+
+
+def _parts(framer: Framer, lines: Sequence[bytes], begin: int, stop: int) -> Iterator[Sequence[int]]:
+    """Of each record of a group, the indexes of its lines."""
+    if stop - begin < 3:  # none can stand between two others
+        yield range(begin, stop)
+    else:
+        yield from ([begin + index for index in part] for part in framer.parts(lines[begin:stop]))
 
 
 class Places(Sequence[int]):

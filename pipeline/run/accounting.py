@@ -139,7 +139,7 @@ def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     chunk = task.chunk
     length = dead.length if chunk.oversize is None else chunk.oversize
     offset = chunk.start + dead.offset
-    raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length])
+    raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length]) if dead.raw is None else dead.raw
     return DeadLetter(
         wall, dead.stage, dead.error, dead.why, chunk.stream, chunk.event_id(offset), chunk.name, chunk.path, offset,
         length, raw, dead.event, dead.trace, chunk.clock, chunk.year_bound,
