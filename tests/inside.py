@@ -21,6 +21,7 @@ PLACES = {
     "retire_after": "pipeline.source.tail.registry:RETIRE_AFTER",
     "most_ended": "pipeline.source.tail.registry:MOST_ENDED",
     "packed_portion": "pipeline.source.recorded.streams:_INPUT_BYTES",
+    "passed_at_a_time": "pipeline.source.tail.unpacking:PORTION",
     "unpacked_at_most": "pipeline.source.tail.unpacking:MOST",
     "letters_at_once": "pipeline.state.dead_letters:_AT_ONCE",
     "paths_remembered": "stages.outputs.template:REMEMBERED",

@@ -166,7 +166,7 @@ class Tail:
                 self._ready.has_read(file, chunk.end - chunk.start)
                 self._offer(file)
                 return chunk
-            if file.queued and file.unpacked is not None:
+            if file.queued:
                 return None  # that was a turn
             if file.ended or file.cursor.scanned.offset <= searched:
                 continue  # nothing was there: the next hint or scan will tell

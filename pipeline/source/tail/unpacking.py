@@ -7,7 +7,7 @@ They cannot be reached but from the beginning: after a restart, what was done is
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import IO
 
@@ -19,13 +19,14 @@ from tailrace.pipeline.source.recorded.lines import OVERSIZE_KEPT, LineReader
 from tailrace.pipeline.source.recorded.streams import PACKED, Damaged, Gzip, Stream, Zstd
 from tailrace.pipeline.source.tail.cursor import Span
 from tailrace.pipeline.source.tail.file import File
-from tailrace.pipeline.source.tail.identity import HEAD, Marker, digest
+from tailrace.pipeline.source.tail.identity import HEAD, NOWHERE, OVERLAP, digest
 from tailrace.pipeline.source.tail.packed import MAGIC_BYTES, Unpacked, kind_of
 from tailrace.pipeline.source.tail.registry import Registry
 
 KINDS: dict[str, Callable[[IO[bytes]], Stream]] = {"gzip": Gzip, "zstd": Zstd}
 CUT = 60.0  # seconds for which one that is cut short is waited for: somebody may still write it
 MOST, RATIO = 256 << 20, 500  # bytes after which it must not have grown by so many times; logs are packed to a tenth
+PORTION = 16 << 20  # bytes passed over at a time: a moment
 _BLOCK = memoryview(bytearray(64 << 10))  # for what is passed over; one thread reads
 
 
@@ -39,9 +40,11 @@ class Unpacking:
         self._settings, self._encoding, self._framer = settings, written_in, framer
         self._chunk_bytes, self._registry, self._offer, self._until_eof = chunk_bytes, registry, offer, until_eof
         self._file: File | None = None  # that is being read
+        self._passing: _Passing | None = None  # what comes before the lines that are to be read
         self._reader: LineReader | None = None
         self._waiting: dict[File, None] = {}  # until that is done
         self._later: dict[File, None] = {}  # until the next scan
+        self._twins: dict[File, File] = {}  # files, and what they were before, which is still being read itself
 
     def takes(self, kind: str) -> bool:
         """Whether a file that is packed so is read."""
@@ -64,9 +67,14 @@ class Unpacking:
         if self._file is None and not self._begin(file, now):
             self._later[file] = None
             return None
+        if self._passing is not None and self._passing.done():
+            self._passed(file, self._passing)
+        if self._reader is None:
+            if file not in self._later:
+                self._offer(file)  # more is to be passed over
+            return None
         state, reader = file.unpacked, self._reader
         assert state is not None
-        assert reader is not None
         lines = reader.read(buffer)
         taken = reader.stream.taken()
         if reader.reached > max(MOST, RATIO * taken):
@@ -74,8 +82,9 @@ class Unpacking:
             kept = (bytes(buffer[: lines.length]) if lines else reader.beginning)[:OVERSIZE_KEPT] or b"\n"
             buffer[: len(kept)] = kept
             self._registry.troubles.damaged(file, f"{why}: it is not read any further")
+            start, state.read = state.read, reader.reached
             self._stop(file, state)
-            return Span(state.read, len(kept), reader.reached, len(kept), why)
+            return Span(start, len(kept), state.read, len(kept), why)
         if reader.finished:
             self._end(file, state, reader, now)
         if lines is not None:
@@ -98,25 +107,56 @@ class Unpacking:
             cut = file.unpacked is not None and file.unpacked.tried == file.size and quiet < CUT
             if cut or quiet < self._settings.close_after:
                 return False
-        if file.unpacked is None:
-            start = self._read_before(file)
-            if start < 0:
+        if file.unpacked is not None:
+            self._passing = _Passing(file, file.unpacked.read)
+        else:
+            twin = self._twins.pop(file, None)
+            if twin is not None and not _is_read(twin):
+                self._twins[file] = twin
                 return False
-            file.unpacked = Unpacked(start, start, start)
+            candidates = [twin] if twin is not None else self._alike(file)
+            self._passing = _Passing(file, 0, candidates)
+        self._file = file
+        return True
+
+    def _alike(self, file: File) -> list[File]:
+        """Those that it may have been before it was packed, by its beginning; the longest last."""
+        with closing(_opened(file)) as stream:
+            head = b"".join(_blocks(stream, HEAD))
+        found = []
+        for old in self._registry.by_id.values():
+            known = old.cursor.head
+            if old.unpacked is not None or old.packed or not known.length or not old.cursor.read.offset:
+                continue
+            if digest(head[: known.length]) == known.hash:
+                found.append(old)
+        return sorted(found, key=lambda old: old.cursor.read.offset)
+
+    def _passed(self, file: File, passing: _Passing) -> None:
+        """The lines to be read come next, or the next candidate for what the file was before."""
+        twin = passing.twin
+        if twin is not None and not passing.fits():
+            passing.close()
+            self._passing = _Passing(file, 0, passing.others)
+            return
+        if twin is not None and not _is_read(twin):
+            self._twins[file] = twin
+            self._later[file] = None
+            self._close()
+            return
+        if file.unpacked is None:
+            file.unpacked = Unpacked(passing.size, passing.size, passing.size)
             for ending in PACKED:
                 file.name = file.name.removesuffix(ending)
             self._registry.changed(file)
-        with closing(_opened(file)) as stream:
-            first = b"".join(_blocks(stream, LONGEST_MARK))
-        stream = _opened(file)
-        for _ in _blocks(stream, file.unpacked.read):
-            pass  # it was done before
-        self._file = file
+        if twin is not None:
+            self._registry.ended.packed(twin)
+            self._registry.log.info("file.known", file=file.shown, of=twin.file_id, offset=passing.size)
+        self._passing = None
         self._reader = LineReader(
-            stream, self._settings.max_line_bytes, self._chunk_bytes, marked(first) or self._encoding, self._framer,
-            file.unpacked.read,
+            passing.stream, self._settings.max_line_bytes, self._chunk_bytes, marked(passing.first) or self._encoding,
+            self._framer, passing.size,
         )  # fmt: skip
-        return True
 
     def _end(self, file: File, state: Unpacked, reader: LineReader, now: float) -> None:
         if reader.fault is None:
@@ -138,7 +178,9 @@ class Unpacking:
     def _close(self) -> None:
         if self._reader is not None:
             self._reader.stream.close()
-        self._file = self._reader = None
+        if self._passing is not None:
+            self._passing.close()
+        self._file = self._reader = self._passing = None
         waiting, self._waiting = self._waiting, {}
         for file in waiting:
             self._offer(file)
@@ -157,24 +199,41 @@ class Unpacking:
         self._waiting.clear()
         self._close()
 
-    def _read_before(self, file: File) -> int:
-        """How much of it was read before it was packed; -1: that is not certain yet, for what was packed is still being
-        read itself."""
+
+class _Passing:
+    """Passes over so many unpacked bytes, a portion at each call of ``done``. With candidates: over what the last of
+    them has read, to see whether it is the same."""
+
+    def __init__(self, file: File, size: int, candidates: Sequence[File] = ()) -> None:
+        self.twin = candidates[-1] if candidates else None
+        self.others = candidates[:-1]
+        self._marker = self.twin.cursor.read if self.twin is not None else NOWHERE
+        self.size = size if self.twin is None else self._marker.offset
         with closing(_opened(file)) as stream:
-            head = b"".join(_blocks(stream, HEAD))
-        found = 0
-        for old in list(self._registry.by_id.values()):
-            known, at = old.cursor.head, old.cursor.read
-            if old.unpacked is not None or old.packed or not known.length or at.offset <= found:
-                continue
-            if digest(head[: known.length]) != known.hash or not _holds(file, at):
-                continue
-            if not old.settled or (not old.ended and old.unread):
-                return -1
-            self._registry.ended.packed(old)
-            self._registry.log.info("file.known", file=file.shown, of=old.file_id, offset=at.offset)
-            found = at.offset
-        return found
+            self.first = b"".join(_blocks(stream, LONGEST_MARK))  # bytes: an encoding's mark may be among them
+        self.stream = _opened(file)
+        self._at, self._before = 0, b""
+
+    def done(self) -> bool:
+        passed = 0
+        for block in _blocks(self.stream, min(PORTION, self.size - self._at)):
+            passed += len(block)
+            self._before = (self._before + block)[-OVERLAP:]
+        self._at += passed
+        return self._at >= self.size or passed == 0  # (it was longer once)
+
+    def fits(self) -> bool:
+        """The bytes at the end of what was passed over are those that the candidate has read."""
+        marker = self._marker
+        return self._at == marker.offset and digest(self._before[-marker.length :]) == marker.hash
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+def _is_read(file: File) -> bool:
+    """Nothing more of it is to be read, or committed."""
+    return file.settled and (file.ended or not file.unread)
 
 
 def _opened(file: File) -> Stream:
@@ -192,13 +251,3 @@ def _blocks(stream: Stream, size: int) -> Iterator[bytes]:
         while left > 0 and (count := stream.read_into(_BLOCK[:left])):
             left -= count
             yield bytes(_BLOCK[:count])
-
-
-def _holds(file: File, marker: Marker) -> bool:
-    """Whether the unpacked bytes before the marker's position are the ones it knows."""
-    at, before = 0, b""
-    with closing(_opened(file)) as stream:
-        for block in _blocks(stream, marker.offset):
-            at += len(block)
-            before = (before + block)[-marker.length :]
-    return at == marker.offset and digest(before) == marker.hash

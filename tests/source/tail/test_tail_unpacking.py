@@ -263,3 +263,18 @@ def test_rotation_with_packing_under_crashes_and_rewinds(stand: Callable[..., St
     assert Counter(rig.lines()) == Counter(written)
     assert rig.oversize == {}
     assert all(balance.holds for balance in rig.running.balances())
+
+
+def test_what_is_passed_over_is_so_a_portion_at_a_time(rig: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    adjust(monkeypatch.setattr, passed_at_a_time=10_000)
+    rig.write("a.log", LINES)
+    rig.start().run(5)
+    rig.write("b.log.gz", gzip.compress((LINES + numbered(3000, 9000)).encode()))
+    rig.poll(3)
+    assert rig.read() is None, "there is more to be passed over"
+    assert rig.poll() == 0
+    rig.run(1)
+    assert text_of(rig) == numbered(0, 9000)
+    rig.rewind()
+    rig.stop().start().run(5)
+    assert text_of(rig) == numbered(0, 9000)
