@@ -270,6 +270,8 @@ def test_what_is_passed_over_is_so_a_portion_at_a_time(rig: Stand, monkeypatch: 
     rig.write("a.log", LINES)
     rig.start().run(5)
     rig.write("b.log.gz", gzip.compress((LINES + numbered(3000, 9000)).encode()))
+    rig.poll(1)
+    assert rig.read() is None
     rig.poll(3)
     assert rig.read() is None, "there is more to be passed over"
     assert rig.poll() == 0
