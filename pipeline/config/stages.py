@@ -68,6 +68,7 @@ def load_chain(tables: Any, directory: str, report: Report) -> list[Entry]:
             entries.append(entry)
     _check_names(entries, report)
     _check_memories(entries, report)
+    _check_sums(entries, report)
     _check_order(entries, report)
     _check_sinks(entries, report)
     return entries
@@ -182,11 +183,24 @@ def _check_memories(entries: list[Entry], report: Report) -> None:
         first.setdefault(entry.use, entry)
 
 
+def _check_sums(entries: list[Entry], report: Report) -> None:
+    """What a stage sums up comes out behind it."""
+    last = max((index for index, entry in enumerate(entries) if entry.role == "write"), default=len(entries))
+    for entry in entries[last + 1 :]:
+        if sums(_built(entry)):
+            report.warn(entry.path, "comes behind the last write stage, so what it sums up is written nowhere")
+
+
 def _remembers(entry: Entry) -> bool:
-    stage = entry.stage
-    if entry.spec and isinstance(stage, type):
-        stage = construct(stage, entry.spec.options)
+    stage = _built(entry)
     return remembers(stage) or sums(stage)
+
+
+def _built(entry: Entry) -> Any:
+    """The stage, or its class where its options are wrong."""
+    if entry.spec and isinstance(entry.stage, type):
+        return construct(entry.stage, entry.spec.options)
+    return entry.stage
 
 
 def _check_order(entries: list[Entry], report: Report) -> None:

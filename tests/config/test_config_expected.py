@@ -229,3 +229,17 @@ def test_characters_of_a_directory_are_neither_pattern_nor_placeholder(directory
     config = load(odd / "config.toml", environ={})
     assert config.tail.paths == (f"{directory}/a[[]1]{{b}}[*]/logs/*.log",)
     assert config.stages[1].options["path"] == f"{directory}/a[1]{{{{b}}}}*/out/{{source}}.ndjson"
+
+
+def test_what_is_summed_up_behind_the_last_write_stage_is_a_warning(load_text: Load) -> None:
+    text = '[source]\npaths = ["a.log"]\n[[stages]]\nuse = "parse.json"\n{}[[stages]]\nuse = "write.file"\npath = "out/a"\n{}'
+    stage = '[[stages]]\nuse = "enrich.aggregate"\n'
+    assert load_text(text.format(stage, "")).warnings == ()
+    (warning,) = load_text(text.format("", stage)).warnings
+    assert warning.endswith("comes behind the last write stage, so what it sums up is written nowhere")
+
+
+def test_two_stages_of_sums_need_names(problems: Problems) -> None:
+    stage = '[[stages]]\nuse = "enrich.aggregate"\n'
+    (problem,) = problems(f'[source]\npaths = ["a.log"]\n[[stages]]\nuse = "parse.json"\n{stage}{stage}')
+    assert "give one of them its own: name" in problem
