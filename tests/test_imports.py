@@ -29,6 +29,7 @@ LAYERS = [
         "encoding",
         "framing",
         "traces",
+        "wrapped",
     ],
     ["settings"],
     ["telemetry"],
