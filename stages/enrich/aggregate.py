@@ -104,8 +104,12 @@ class Aggregate:
         self._needs: list[Need] = []
         self._values: list[_Value] = []
         for index, name in enumerate(self.by):
-            if not name or name in _OWN or name in self.by[:index]:
-                problems.add(f"by[{index}]", f"{name!r} is empty, a field of every result, or there already")
+            if not name:
+                problems.add(f"by[{index}]", "expected a name that is not empty")
+            elif name in _OWN:
+                problems.add(f"by[{index}]", f"every result has a field {name!r} of its own: enrich.rename yours")
+            elif name in self.by[:index]:
+                problems.add(f"by[{index}]", f"names the field {name!r} again")
         if not self.values:
             problems.add("values", 'is empty: say what to add up, for example { count = "count" }')
         for name, text in self.values.items():
