@@ -65,7 +65,7 @@ def whole(config: Config) -> tuple[list[int], Counter[str]]:
     return counts, results(config)
 
 
-@pytest.mark.parametrize(("workers", "every"), [(0, 16), (2, 24)])
+@pytest.mark.parametrize(("workers", "every"), [(0, 13), (2, 20)])
 def test_sums_are_the_same_whenever_it_is_killed(tmp_path: Path, workers: int, every: int) -> None:
     counts, expected = whole(configuration(tmp_path / "whole", workers, CONFIG))
     events: list[dict[str, Any]] = [json.loads(line) for line in expected]
