@@ -108,6 +108,14 @@ def _kv_bare(text: str) -> list[Any]:
     return [dict([pair.split(": ", 1) for pair in line.split(", ")]) for line in text.split("\n")]
 
 
+def _kv_usual(r: Random, n: int) -> str:
+    return f"user=ann{n} action=pay amount={r.random():.2f} order={n} from={_ip(r)}"
+
+
+def _kv_usual_bare(text: str) -> list[Any]:
+    return [dict([pair.split("=", 1) for pair in line.split(" ")]) for line in text.split("\n")]
+
+
 def _cef(r: Random, n: int) -> str:
     return (
         f"CEF:0|Example|Firewall|2.1|{n % 300}|worm stopped|{n % 10}|src={_ip(r)} spt={r.randint(1024, 65000)} "
@@ -283,7 +291,8 @@ PARSERS: dict[str, tuple[Line, Bare, dict[str, Any]]] = {
     "combined": (combined_line, _combined_bare, {}),
     "syslog": (_syslog, _syslog_bare, {}),
     "logfmt": (_logfmt, _logfmt_bare, {}),
-    "kv": (_kv, _kv_bare, {"field_delimiter": ", ", "key_value_delimiter": ": "}),
+    "kv": (_kv_usual, _kv_usual_bare, {}),
+    "kv (own delimiters)": (_kv, _kv_bare, {"field_delimiter": ", ", "key_value_delimiter": ": "}),
     "cef": (_cef, _cef_bare, {}),
     "leef": (_leef, _leef_bare, {}),
     "csv": (_csv, _csv_bare, {"columns": CSV_COLUMNS}),
@@ -294,4 +303,4 @@ PARSERS: dict[str, tuple[Line, Bare, dict[str, Any]]] = {
     "nginx_error": (_nginx, _nginx_bare, {}),
     "postgres": (_postgres, _postgres_bare, {}),
 }
-"""By the parser's name: a line, its bare loop, and the stage's options."""
+"""By the parser's name, which ends at a blank: a line, its bare loop, and the stage's options."""

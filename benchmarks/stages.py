@@ -85,7 +85,7 @@ def stage(use: str, **options: Any) -> Any:
 
 def parser(name: str) -> Rated:
     line, bare, options = PARSERS[name]
-    ours, pieces = stage(f"parse.{name}", **options), given(line)
+    ours, pieces = stage(f"parse.{name.partition(' ')[0]}", **options), given(line)
     wrong = [entry for piece in pieces for entry in ours.parse(Lines(*piece)) if not isinstance(entry, dict)]
     assert not wrong, wrong[0]
     value = ratio(
@@ -189,7 +189,7 @@ def main() -> None:
             continue
         shown = f"{row.value:14,.2f}" if row.value < 1000 else f"{row.value:14,.0f}"
         verdict = "met" if row.met else "MISSED"
-        print(f"{row.name:20} {shown} {row.unit:18} bar {row.bar:>9,g}  {verdict}", flush=True)
+        print(f"{row.name:27} {shown} {row.unit:18} bar {row.bar:>9,g}  {verdict}", flush=True)
         missed += not row.met
     print(f"{missed} missed" if missed else "all met")
 

@@ -83,10 +83,14 @@ class Kv:
         problems.check()
         self._quotes = frozenset(self.quotes)
         self._odd: list[str] | None = None
-        if behind.strip(_BLANK + _TAB) and between.strip(_BLANK + _TAB):
-            edges = (_BLANK + between[0], between[-1] + _BLANK, _BLANK + behind[0], behind[-1] + _BLANK)
-            blanks = (_TAB, *edges, _BLANK + "\n", "\n" + _BLANK) if self.whitespace == "lenient" else ()
-            self._odd = list(dict.fromkeys((*self.quotes, *blanks)))  # short: they are looked for in each batch
+        if behind.strip(_TAB) and between.strip(_BLANK + _TAB):
+            edges = [_BLANK + between[0], _BLANK + behind[0], behind[-1] + _BLANK, _BLANK + "\n", "\n" + _BLANK]
+            blanks = [
+                _TAB,
+                between[-1] + _BLANK,
+                *([] if behind == _BLANK else edges),
+            ]  # (there, none is an empty pair)
+            self._odd = list(dict.fromkeys((*self.quotes, *(blanks if self.whitespace == "lenient" else []))))
         self._compile(between, behind)
 
     def _compile(self, between: str, behind: str) -> None:
