@@ -46,6 +46,7 @@ def test_case_037_files_that_are_packed_and_archives_are_read_once_through_kills
 ) -> None:
     source = {"paths": ["logs/access.log*"], "close_after": "200ms", "compressed": "read"}
     daemon = make_daemon(configuration(commit_interval="20ms", source=source, workers=1, chunk_bytes="64KiB"))
+    kills = max(3, kills // 2)
     chance = random.Random(kills)  # noqa: S311  (moments, no secret)
     pause = threading.Event()
     log = daemon.logs / "access.log"

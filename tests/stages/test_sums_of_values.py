@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tailrace.stages.values.accumulators import Need, check_number
 from tailrace.stages.values.sketch import LARGEST, joined, number, plus, quantile, sketch, total
@@ -26,6 +26,7 @@ def test_a_sum_of_floats_is_that_of_the_decimal_numbers() -> None:
     assert plus(plus(-(2**63), -1), 2) == total([-(2**63), -1, 2]) == 1 - 2**63
 
 
+@settings(max_examples=50)
 @given(st.lists(NUMBERS, min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_the_order_and_the_parts_do_not_matter(values: list[Any], chance: random.Random) -> None:
     events = [{"n": value} for value in values]

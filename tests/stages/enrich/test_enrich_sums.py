@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.testing.doubles import origin
@@ -119,6 +119,7 @@ EVENTS = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(EVENTS, st.integers(1, 5), st.randoms(use_true_random=False))
 def test_the_order_the_batches_and_restarts_make_no_difference(
     events: list[Event], size: int, chance: random.Random
