@@ -22,6 +22,7 @@ from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.patterns.place import Expected, place, unmet
 from tailrace.stages.values.conversion import Column, to_int
 from tailrace.stages.values.times import BAD_TIMESTAMP, CLF, Times
+from tailrace.stages.values.typed import Typed
 
 _HOST = r'[^ \n"(-][^ \n]{0,254}(?<!,)'
 _USER = rf"(?:-|((?!{MAYBE_ADDRESS})[^ ]{{1,255}}))"
@@ -108,7 +109,7 @@ _STATUSES: dict[str, int | None] = {f"{status:03}": status for status in range(1
 
 
 @dataclass
-class Combined:
+class Combined(Typed):
     """Fields ``host ident user time method path proto status size referer agent``, the same for each line.
 
     ``time`` is RFC 3339 in UTC, ``status`` and ``size`` (bytes of the body) are integers. ``-`` is null, and so are
@@ -155,11 +156,12 @@ class Combined:
     first_of_two: FirstOfTwo = "error"  # what the first of two addresses before the ident is
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._times = Column(Times([CLF]), BAD_TIMESTAMP)
         self._sizes = Column(lambda text: to_int(text) if text else None)
         self._forwarded = Column(forwarded_list)
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def events(self, lines: Lines) -> list[Event | Fail]:
         if lines.several_lines:
             return [self._unusual(line) for line in lines]
         text = lines.text

@@ -10,6 +10,7 @@ from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.patterns.place import Expected, unmet
 from tailrace.stages.values.stamps import Stamps
+from tailrace.stages.values.typed import Typed
 
 _FORM = r"([0-9T:.+-]{19,40}Z?) (stdout|stderr) ([FP])(?::([^ ]{0,255}))?"
 # Most times are in UTC: then it is enough to know that the minute exists.
@@ -30,7 +31,7 @@ _POD_PATH = re.compile(r".*/([^_/]+)_([^_/]+)_([^_/]+)/([^/]+)/([0-9]{1,18})\.lo
 
 
 @dataclass
-class Cri:
+class Cri(Typed):
     """Fields ``message stream timestamp`` (RFC 3339 in UTC), and ``tags``, an array, where more stand behind the first.
 
     A runtime splits what a program writes after 16 KiB without a newline: a part (tag P) gets ``partial: true``. A
@@ -64,10 +65,11 @@ class Cri:
     pod_fields: bool = True  # what the path of the file tells
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._stamps = Stamps()
         self._of: tuple[str, Event] = "", {}  # a path, and what it tells
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def events(self, lines: Lines) -> list[Event | Fail]:
         pod = self._pod(lines.origin.path)
         if lines.several_lines:
             return [self._record(record, pod) for record in lines.texts]

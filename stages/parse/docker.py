@@ -10,6 +10,7 @@ import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.stages.parse.json import no_json
 from tailrace.stages.values.stamps import Stamps
+from tailrace.stages.values.typed import Typed
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,7 +24,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 @dataclass
-class Docker:
+class Docker(Typed):
     """Fields ``message stream timestamp`` (RFC 3339 in UTC), and ``attrs`` where the line has them: the labels and
     variables that the log driver was told to add.
 
@@ -54,9 +55,10 @@ class Docker:
     plain: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._stamps = Stamps()
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def events(self, lines: Lines) -> list[Event | Fail]:
         records = lines.ended  # with their newlines, which are white space
         entries: list[Any] = []
         rest = iter(records)

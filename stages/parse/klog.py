@@ -12,6 +12,7 @@ from tailrace.stages.patterns.place import Expected, unmet
 from tailrace.stages.values.conversion import Column, to_float, to_int
 from tailrace.stages.values.escapes import unescape
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
+from tailrace.stages.values.typed import Typed
 
 # Lmmdd hh:mm:ss.uuuuuu pid file:line] msg; glog may write the year before the month.
 _USUAL = UsualForm(
@@ -51,7 +52,7 @@ _CONSTANTS = {"true": True, "false": False, "<nil>": None, "null": None}
 
 
 @dataclass
-class Klog:
+class Klog(Typed):
     """``timestamp level pid file line message``; the level is ``info``, ``warning``, ``error`` or ``fatal``.
 
     ``structured``: of a quoted message with ``key="value"`` pairs behind it, ``message`` is what stands in the quotes,
@@ -85,10 +86,11 @@ class Klog:
     timezone: str = "UTC"  # of all times, which tell none: a name such as `Europe/Berlin`, or `local`
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._convert = Times(_TIMES, self.timezone)
         self._seconds = Column(lambda text: self._convert(text)[:-1], BAD_TIMESTAMP)
 
-    def parse(self, lines: Lines) -> list[Event | Fail | Skip]:
+    def events(self, lines: Lines) -> list[Event | Fail | Skip]:
         if self._convert.set_bound(lines.origin.year_bound):
             self._seconds.clear()
         if lines.several_lines:

@@ -11,6 +11,7 @@ from tailrace.stages.patterns.line import UsualForm
 from tailrace.stages.patterns.place import Expected, unmet
 from tailrace.stages.values.conversion import Column
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
+from tailrace.stages.values.typed import Typed
 
 _TIME = "[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
 _LEVELS = "debug|info|notice|warn|error|crit|alert|emerg"
@@ -55,7 +56,7 @@ _LIMIT = re.compile(r'(?:, excess: ([0-9]{1,15}(?:\.[0-9]{1,15})?),?)? by zone "
 
 
 @dataclass
-class NginxError:
+class NginxError(Typed):
     """Fields ``timestamp level pid tid connection message``, and of a request or session those that the line has of
     ``client server request subrequest upstream host referrer request_id``.
 
@@ -88,9 +89,10 @@ class NginxError:
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._times = Column(Times(["%Y/%m/%d %H:%M:%S"], self.timezone), BAD_TIMESTAMP)
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def events(self, lines: Lines) -> list[Event | Fail]:
         if lines.several_lines:
             return [self._unusual(line) for line in lines]
         times = self._times

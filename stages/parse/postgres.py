@@ -15,6 +15,7 @@ from tailrace.stages.patterns.postgres_prefix import Kind, Prefix
 from tailrace.stages.patterns.reach import Reach
 from tailrace.stages.values.conversion import Column, to_int
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
+from tailrace.stages.values.typed import Typed
 
 csv.field_size_limit(2**31 - 1)  # the default is 128 KiB; lines have a limit of their own
 
@@ -36,7 +37,7 @@ _CLIENT = re.compile(r"(.*):([0-9]{1,5})")
 
 
 @dataclass
-class Postgres:
+class Postgres(Typed):
     """``level`` (``LOG``, ``ERROR``, ``DETAIL``, ``STATEMENT`` ...), ``message``, and what ``prefix`` tells, which is
     the server's ``log_line_prefix``: ``%m %t %n`` ``timestamp``, ``%p`` ``pid``, ``%u`` ``user``, ``%d`` ``database``,
     ``%a`` ``application``, ``%h`` ``client`` (``%r`` also ``client_port``), ``%L`` ``server``, ``%b`` ``backend``,
@@ -80,6 +81,7 @@ class Postgres:
     timezone: str = "UTC"  # whose names for its zones are understood: the server's `log_timezone`
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         problems = Problems()
         with problems.of("prefix"):
             prefix = Prefix(self.prefix)
@@ -101,7 +103,7 @@ class Postgres:
         self._head = re.compile(head)
         self._reach = Reach(head)
 
-    def parse(self, lines: Lines) -> list[Event | Fail]:
+    def events(self, lines: Lines) -> list[Event | Fail]:
         if self.format == "csv":
             return self._parse_csv(lines)
         if lines.several_lines:

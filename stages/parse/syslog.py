@@ -13,6 +13,7 @@ from tailrace.stages.syslog.rfc3164 import NO_HOST, NO_LEVEL, NO_TAG, Rfc3164
 from tailrace.stages.syslog.rfc5424 import BOM, LIKE_3164, NIL, SD, VERSION, WITHOUT_VERSION, read_rfc5424, structured
 from tailrace.stages.values.conversion import Column
 from tailrace.stages.values.times import BAD_TIMESTAMP, Times
+from tailrace.stages.values.typed import Typed
 
 _PRI = "(?:<(19[01]|1[0-8][0-9]|[1-9]?[0-9])>)?"  # 0 to 191
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,12})?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -37,7 +38,7 @@ _TIMES = ("%b %d %H:%M:%S", "rfc3339", "rfc3164")
 
 
 @dataclass
-class Syslog:
+class Syslog(Typed):
     """RFC 3164: ``timestamp host app pid message``; RFC 5424: also ``msgid`` and ``sd``. With a PRI both have
     ``facility`` (0 to 23) and ``severity`` (0, emergency, to 7, debug), also where BusyBox, FreeBSD, AIX or Solaris
     write words (``auth.info``); files often lack it, and then so does the event.
@@ -74,12 +75,13 @@ class Syslog:
     timezone: str = "UTC"  # of times that tell none: a name such as `Europe/Berlin`, or `local`
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._convert = Times(_TIMES, self.timezone)
         self._times = Column(self._convert, BAD_TIMESTAMP)
         self._pids = Column(_pid)
         self._rfc3164 = Rfc3164(self._times, self._pids)
 
-    def parse(self, lines: Lines) -> list[Event | Fail | Skip]:
+    def events(self, lines: Lines) -> list[Event | Fail | Skip]:
         if self._convert.set_bound(lines.origin.year_bound):
             self._times.clear()
         if lines.several_lines:

@@ -120,13 +120,13 @@ def test_an_address_is_no_ident_and_no_user(start: str) -> None:
 )
 def test_fields_behind_the_agent_are_kept_and_forwarded_addresses_known(rest: str, expected: dict[str, Any]) -> None:
     (plain,) = Combined().parse(of(USUAL))
-    assert Combined().parse(of(USUAL + rest)) == [{**plain, **expected}]  # type: ignore[dict-item]
+    assert Combined().parse(of(USUAL + rest)) == [{**plain, **expected}]
     (strict,) = Combined(extra="error").parse(of(USUAL + rest))
     if "extra" in expected:
         assert isinstance(strict, Fail)
         assert (strict.code, expected["extra"][:4] in strict.why) == ("no_match", True)
     else:
-        assert strict == {**plain, **expected}  # type: ignore[dict-item]
+        assert strict == {**plain, **expected}
 
 
 def test_fields_behind_the_agent_may_follow_a_virtual_host() -> None:
