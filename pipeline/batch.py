@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from io import BytesIO
 from typing import Any, overload
 
@@ -151,9 +151,10 @@ class Chunk:
     end: int  # offset in the file where the next chunk begins: start + length, unless bytes were cut or skipped
     clock: float  # see Origin
     year_bound: float
+    _: KW_ONLY
     oversize: int | None = None  # the over-long line's whole length in bytes, without its newline
-    fault: str | None = None  # of such a chunk: why it is a dead letter, if not for its length
     encoding: str = "utf-8"  # see `pipeline/encoding.py`
+    fault: str | None = None  # of a chunk with ``oversize``: why it is a dead letter, if not for its length
     after: int = 0  # of what a stage has summed up: it enters the chain behind the stage with this number, from 1 on
     names: Mapping[int, str] | None = None  # of such records, by place: what their ids end with
 

@@ -144,6 +144,7 @@ class Piped:
         quiet = self._framer is not None and self._reader.open and now - self._last >= self._framer.timeout
         held = self._reader.unfinished
         lines = self._reader.read(buffer, close=quiet and not self._reader.stream.ready())
+        written_in = self._reader.encoding.name
         if lines is not None or self._reader.unfinished > held:
             self._last, self._backoff = now, AGAIN
         if self._reader.finished:
@@ -153,8 +154,10 @@ class Piped:
             return None
         wall, name = self._wall(), self._feed.name
         key = f"{self._about.key_prefix}-{self.stream}"
-        written_in = self._encoding.name if self._reader is None else self._reader.encoding.name
-        chunk = Chunk(self.stream, key, name, name, *lines[:3], wall, wall, lines.oversize, written_in)
+        start, length, end, oversize = lines
+        chunk = Chunk(
+            self.stream, key, name, name, start, length, end, wall, wall, oversize=oversize, encoding=written_in
+        )
         data = bytes(buffer[: chunk.length])
         self._kept.append((chunk, data))
         self._again += 1

@@ -132,8 +132,8 @@ class Recorded:
                     end,
                     self._now,
                     self._now,
-                    oversize,
-                    reader.encoding.name,
+                    oversize=oversize,
+                    encoding=reader.encoding.name,
                 )
             if self._file is not None:
                 return None  # a pipe has nothing, or an over-long line is being passed over

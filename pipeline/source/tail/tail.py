@@ -224,9 +224,9 @@ class Tail:
             end,
             wall,
             bound,
-            oversize,
-            fault,
-            file.cursor.encoding.name if file.unpacked is None else self._unpacking.encoding_of(file),
+            oversize=oversize,
+            encoding=file.cursor.encoding.name,
+            fault=fault,
         )
 
     def _offer(self, file: File, *, awake: bool = True) -> None:

@@ -50,10 +50,6 @@ class Unpacking:
         """Whether a file that is packed so is read."""
         return self._settings.compressed == "read" and kind in KINDS
 
-    def encoding_of(self, file: File) -> str:
-        """What its lines are written in, while it is being read."""
-        return self._reader.encoding.name if self._reader is not None and file is self._file else self._encoding.name
-
     def read(self, file: File, buffer: memoryview, now: float) -> Span | None:
         """The next whole lines, in ``buffer``; None: nothing now. OSError."""
         if self._file is not None and self._file.ended:
@@ -76,6 +72,7 @@ class Unpacking:
         state, reader = file.unpacked, self._reader
         assert state is not None
         lines = reader.read(buffer)
+        file.cursor.encoding = reader.encoding
         taken = reader.stream.taken()
         if reader.reached > max(MOST, RATIO * taken):
             why = f"{readable_size(taken)} of this packed file have become {readable_size(reader.reached)} already"
