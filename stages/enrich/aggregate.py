@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from tailrace.pipeline.batch import Event, Fail, Origin
+from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.stages.values.accumulators import Need, check_number
 from tailrace.stages.values.grouping import Grouping
-from tailrace.stages.values.moments import SECOND, USUAL
+from tailrace.stages.values.moments import USUAL
 from tailrace.stages.values.sketch import number, quantile
-from tailrace.stages.values.windows import OVERFLOW, Windows, rfc3339
+from tailrace.stages.values.windows import OVERFLOW, Windowed, rfc3339
 
 _FUNCTION = re.compile(r"(?P<name>count|sum|min|max|avg|p(?P<percent>\d{1,2}(?:\.\d{1,3})?))(?:\((?P<field>[^()]+)\))?")
 _EXPECTED = 'expected "count", "count(FIELD)", "sum(FIELD)", "min(FIELD)", "max(FIELD)", "avg(FIELD)" or "p95(FIELD)"'
@@ -38,7 +38,7 @@ class _Value(NamedTuple):
 
 
 @dataclass
-class Aggregate:
+class Aggregate(Windowed):
     """Add up the events of each window of time, in groups of those with the same values in the fields ``by``; one event
     for each group comes out when its window is over. The events themselves end here, unless ``keep``.
 
@@ -88,7 +88,6 @@ class Aggregate:
     """
 
     plain: ClassVar[bool] = True
-    needs_places: ClassVar[bool] = False
 
     by: list[str] = field(default_factory=list)  # the fields that events of one group have in common
     window: Annotated[float, Duration("1s", "365d", "a window ends so long after it began, counted from 1970")] = 60.0
@@ -119,12 +118,9 @@ class Aggregate:
             with problems.of(key):
                 self._values.append(self._value(name, text))
         problems.check()
-        self._windows = Windows(round(self.window * SECOND), round(self.late * SECOND), self.max_groups)
+        self._open(self.window, self.late, self.max_groups)
         self._grouping = Grouping(self.by, self.time, self._windows, required=self.required)
         self._numbers = sorted({need.field for need in self._needs if need.kind != "count"})
-        self._clock = 0.0
-        self._added: dict[str, Any] = {}
-        self._newest: float | None = None
 
     def _value(self, name: str, text: str) -> _Value:
         found = _FUNCTION.fullmatch(text)
@@ -143,23 +139,18 @@ class Aggregate:
             self._needs.append(need)
         return self._needs.index(need)
 
-    def locate(self, origin: Origin) -> None:
-        self._clock = origin.clock
-
     def process(self, events: list[Event]) -> list[Event | Fail]:
-        self._added, self._newest = {}, None
+        self._begin()
         groups: dict[str, list[Event]] = {}
         entries: list[Event | Fail] = []
-        moments: list[int] = []
         for event in events:
-            entry = self._assign(event, groups, moments)
+            entry = self._assign(event, groups)
             if entry is not None:
                 entries.append(entry)
         self._added = {key: [need.of(some) for need in self._needs] for key, some in groups.items()}
-        self._newest = max(moments) / SECOND if moments else None
         return entries
 
-    def _assign(self, event: Event, groups: dict[str, list[Event]], moments: list[int]) -> Event | Fail | None:
+    def _assign(self, event: Event, groups: dict[str, list[Event]]) -> Event | Fail | None:
         """Put the event into its group; what goes on in its place, if anything."""
         try:
             for name in self._numbers:
@@ -171,14 +162,8 @@ class Aggregate:
             return found
         moment, key = found
         groups.setdefault(key, []).append(event)
-        moments.append(moment)
+        self._moments.append(moment)
         return event if self.keep else None
-
-    def added(self) -> tuple[Mapping[str, Any], float | None]:
-        return self._added, self._newest
-
-    def merge(self, totals: MutableMapping[str, Any], added: Mapping[str, Any]) -> None:
-        self._windows.merge(totals, added, self._combined)
 
     def _combined(self, one: list[Any], other: list[Any]) -> list[Any]:
         return [need.combine(*pair) for need, *pair in zip(self._needs, one, other, strict=True)]

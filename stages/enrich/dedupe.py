@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from orjson import dumps
-from tailrace.pipeline.batch import Event, Fail, Origin
+from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.pipeline.stage import Memory
 from tailrace.stages.values.identity import check_names, identity, short
 from tailrace.stages.values.moments import SECOND, USUAL, Moments
 from tailrace.stages.values.recent import Recent
-from tailrace.stages.values.windows import Windows, rfc3339
+from tailrace.stages.values.windows import Windowed, rfc3339
 
 
 @dataclass
-class Dedupe:
+class Dedupe(Windowed):
     """Drop an event (counted as filtered) if one with the same values in ``fields`` went through less than ``window``
     before it, or after it where lines come out of order. A repeat does not make the window longer.
 
@@ -59,7 +59,6 @@ class Dedupe:
     """
 
     plain: ClassVar[bool] = True
-    needs_places: ClassVar[bool] = False
     fields: list[str]  # what repeats have in common
     window: Annotated[float, Duration("1ms", "365d", "an event is remembered for so long")] = 60.0
     max_keys: Annotated[int, Whole(1, 10_000_000, "each takes about 100 bytes of pipeline.stage_memory")] = 50_000
@@ -75,20 +74,13 @@ class Dedupe:
         problems = Problems()
         check_names("fields", self.fields, problems, '["host", "message"]')
         problems.check()
-        self._moments = Moments(self.time)
+        self._times = Moments(self.time)
         self._window = round(self.window * SECOND)
-        self._clock = 0.0
+        self._open(self.window, self.late)
         self.summing = self.mode == "count"
-        if self.summing:
-            self._windows = Windows(self._window, round(self.late * SECOND))
-        else:
+        if not self.summing:
             self.memory = Memory()
             self._seen = Recent(self.max_keys)
-        self._added: dict[str, Any] = {}
-        self._newest: float | None = None
-
-    def locate(self, origin: Origin) -> None:
-        self._clock = origin.clock
 
     def process(self, events: list[Event]) -> list[Event | Fail]:
         entries: list[Event | Fail] = []
@@ -106,7 +98,7 @@ class Dedupe:
                 entries.append(_missing(self.fields, event) if self.required else event)
                 continue
             try:
-                moment = self._moments.of(event, self._clock)
+                moment = self._times.of(event, self._clock)
             except ValueError as error:
                 entries.append(Fail("bad_timestamp", str(error), event))
                 continue
@@ -120,9 +112,7 @@ class Dedupe:
         return entries
 
     def _fold(self, found: list[tuple[str, int, Event]]) -> list[Event | Fail]:
-        self._added = {}
-        moments = [moment for _, moment, _ in found]
-        self._newest = max(moments) / SECOND if moments else None
+        self._begin()
         entries: list[Event | Fail] = []
         for text, moment, event in found:
             try:
@@ -131,15 +121,14 @@ class Dedupe:
                 entries.append(Fail("bad_timestamp", str(error), event))
                 continue
             one = [1, moment, moment, event]
-            self._added[key] = _folded(self._added[key], one) if key in self._added else one
+            self._added[key] = self._combined(self._added[key], one) if key in self._added else one
+            self._moments.append(moment)
         return entries
 
-    def added(self) -> tuple[Mapping[str, Any], float | None]:
-        """With ``mode = "count"`` only, as the two below."""
-        return self._added, self._newest
-
-    def merge(self, totals: MutableMapping[str, Any], added: Mapping[str, Any]) -> None:
-        self._windows.merge(totals, added, _folded)
+    def _combined(self, one: list[Any], other: list[Any]) -> list[Any]:
+        """Their count, the times of the first and the last, and the first."""
+        first = min(one, other, key=lambda some: (some[1], dumps(some[3])))
+        return [one[0] + other[0], first[1], max(one[2], other[2]), first[3]]
 
     def close(self, totals: MutableMapping[str, Any], until: float) -> Iterable[tuple[str, Event]]:
         for closed in self._windows.close(totals, until):
@@ -154,12 +143,6 @@ class Dedupe:
             return name is not None and name == before[1]
         seen.put(key, [moment, name if type(name) is str else None])
         return True
-
-
-def _folded(one: list[Any], other: list[Any]) -> list[Any]:
-    """Their count, the times of the first and the last, and the first."""
-    first = min(one, other, key=lambda some: (some[1], dumps(some[3])))
-    return [one[0] + other[0], first[1], max(one[2], other[2]), first[3]]
 
 
 def _missing(fields: list[str], event: Event) -> Fail:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from tailrace.pipeline.batch import Event, Fail, Origin
+from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.stages.values.grouping import Grouping
 from tailrace.stages.values.identity import check_names, short
 from tailrace.stages.values.moments import SECOND, USUAL
-from tailrace.stages.values.windows import Closed, Windows, rfc3339
+from tailrace.stages.values.windows import Closed, Windowed, rfc3339
 
 _OWN = ("timestamp", "first_seen", "count")
 _KNOWN = "k"  # what the key of something known begins with
@@ -19,7 +19,7 @@ _HOUR = 3600 * SECOND
 
 
 @dataclass
-class FirstSeen:
+class FirstSeen(Windowed):
     """Report each combination of values in ``fields`` that was not there before: one event, with these fields, the
     fields ``about`` of the first event that has it, when that was (``timestamp``), how often it came in its first
     ``window`` of time (``count``), and ``first_seen: true``. The events themselves end here, unless ``keep``.
@@ -61,7 +61,6 @@ class FirstSeen:
     """
 
     plain: ClassVar[bool] = True
-    needs_places: ClassVar[bool] = False
 
     fields: list[str] = field(default_factory=lambda: ["template_id"])  # what is new or known
     about: list[str] = field(
@@ -82,20 +81,13 @@ class FirstSeen:
                 if name in _OWN or (key == "about" and name in self.fields):
                     problems.add(f"{key}[{index}]", f"the report has a field {name!r} already")
         problems.check()
-        self._windows = Windows(round(self.window * SECOND), round(self.late * SECOND))
+        self._open(self.window, self.late)
         self._grouping = Grouping(self.fields, self.time, self._windows)
-        self._clock = 0.0
-        self._added: dict[str, Any] = {}
-        self._newest: float | None = None
         self._known = -1  # how many; not counted yet
 
-    def locate(self, origin: Origin) -> None:
-        self._clock = origin.clock
-
     def process(self, events: list[Event]) -> list[Event | Fail]:
-        self._added, self._newest = {}, None
+        self._begin()
         added, entries = self._added, list[Event | Fail]()
-        newest: int | None = None
         for event in events:
             if all(event.get(name) is None for name in self.fields):
                 if self.required:
@@ -109,23 +101,20 @@ class FirstSeen:
                 entries.append(found)
                 continue
             moment, key = found
-            newest = moment if newest is None else max(moment, newest)
+            self._moments.append(moment)
             seen = added.get(key)
             if seen is None or moment <= seen[1]:
                 about = {name: event[name] for name in self.about if event.get(name) is not None}
-                added[key] = [1, moment, about] if seen is None else _combined(seen, [1, moment, about])
+                added[key] = [1, moment, about] if seen is None else self._combined(seen, [1, moment, about])
             else:
                 seen[0] += 1
             if self.keep:
                 entries.append(event)
-        self._newest = None if newest is None else newest / SECOND
         return entries
 
-    def added(self) -> tuple[Mapping[str, Any], float | None]:
-        return self._added, self._newest
-
-    def merge(self, totals: MutableMapping[str, Any], added: Mapping[str, Any]) -> None:
-        self._windows.merge(totals, added, _combined)
+    def _combined(self, one: list[Any], other: list[Any]) -> list[Any]:
+        first = min(one, other, key=lambda seen: (seen[1], repr(seen[2])))
+        return [one[0] + other[0], *first[1:]]
 
     def close(self, totals: MutableMapping[str, Any], until: float) -> Iterable[tuple[str, Event]]:
         new: list[Closed] = []
@@ -152,8 +141,3 @@ class FirstSeen:
             for _, key in known[: self._known - self.max_known + self.max_known // 10]:
                 del totals[key]
                 self._known -= 1
-
-
-def _combined(one: list[Any], other: list[Any]) -> list[Any]:
-    first = min(one, other, key=lambda seen: (seen[1], repr(seen[2])))
-    return [one[0] + other[0], *first[1:]]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from tailrace.pipeline.batch import Event, Fail, Origin
+from tailrace.pipeline.batch import Event, Fail
 from tailrace.pipeline.keys import Duration, Problems, Whole
 from tailrace.stages.values.accumulators import check_number
 from tailrace.stages.values.grouping import Grouping
-from tailrace.stages.values.moments import SECOND, USUAL
+from tailrace.stages.values.moments import USUAL
 from tailrace.stages.values.sketch import number, plus, total
-from tailrace.stages.values.windows import OVERFLOW, Windows, rfc3339
+from tailrace.stages.values.windows import OVERFLOW, Windowed, rfc3339
 
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -21,7 +21,7 @@ _TOTAL = "t"  # what the key of a running total begins with
 
 
 @dataclass
-class Metric:
+class Metric(Windowed):
     """Keep one number, or the numbers of a histogram, for each combination of values in the fields ``labels``, as
     Prometheus does, and give it as an event after each ``every`` of time in which it changed. The events themselves end
     here, unless ``keep``.
@@ -63,7 +63,6 @@ class Metric:
     """
 
     plain: ClassVar[bool] = True
-    needs_places: ClassVar[bool] = False
 
     metric: str  # its name: letters, digits, "_" and ":", such as "http_requests_total"
     kind: Literal["counter", "gauge", "histogram"] = "counter"
@@ -91,21 +90,14 @@ class Metric:
         if not self.buckets or sorted(set(self.buckets)) != self.buckets:
             problems.add("buckets", "expected at least one number, each larger than the one before")
         problems.check()
-        self._windows = Windows(round(self.every * SECOND), round(self.late * SECOND))
+        self._open(self.every, self.late)
         self._grouping = Grouping(self.labels, self.time, self._windows)
-        self._clock = 0.0
-        self._added: dict[str, Any] = {}
-        self._newest: float | None = None
         self._series = -1  # how many; not counted yet
 
-    def locate(self, origin: Origin) -> None:
-        self._clock = origin.clock
-
     def process(self, events: list[Event]) -> list[Event | Fail]:
-        self._added, self._newest = {}, None
+        self._begin()
         entries: list[Event | Fail] = []
         series: dict[str, list[tuple[int, Any]]] = {}
-        moments: list[int] = []
         for event in events:
             value = event.get(self.value) if self.value else 1
             found = None if value is None else self._place(event, value)
@@ -115,11 +107,10 @@ class Metric:
             if found is not None:
                 moment, key = found
                 series.setdefault(key, []).append((moment, value))
-                moments.append(moment)
+                self._moments.append(moment)
             if self.keep:
                 entries.append(event)
         self._added = {key: self._of(some) for key, some in series.items()}
-        self._newest = max(moments) / SECOND if moments else None
         return entries
 
     def _place(self, event: Event, value: Any) -> tuple[int, str] | Fail:
@@ -144,12 +135,6 @@ class Metric:
         if self.kind == "gauge":
             return max(one, other)
         return [plus(one[0], other[0]), *(a + b for a, b in zip(one[1:], other[1:], strict=True))]
-
-    def added(self) -> tuple[Mapping[str, Any], float | None]:
-        return self._added, self._newest
-
-    def merge(self, totals: MutableMapping[str, Any], added: Mapping[str, Any]) -> None:
-        self._windows.merge(totals, added, self._combined)
 
     def close(self, totals: MutableMapping[str, Any], until: float) -> Iterable[tuple[str, Event]]:
         for closed in self._windows.close(totals, until):

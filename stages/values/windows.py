@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+from tailrace.pipeline.batch import Origin
 from tailrace.stages.values.moments import SECOND
 
 OVERFLOW = ""  # the group of all that come when a window has as many as it may have
@@ -83,6 +84,36 @@ class Windows:
                 late = totals[_COUNT] = totals.get(_COUNT, 0) + 1
             yield Closed(start, group, value, late)
         totals[_BOUND] = max(bound, complete[-1][0] + self.width)
+
+
+class Windowed:
+    """What stages of sums by window have in common: one derives from this, calls ``_open``, and in ``process`` calls
+    ``_begin`` and adds to ``_added`` and ``_moments``."""
+
+    needs_places: ClassVar[bool] = False
+
+    def _open(self, width: float, late: float, most: int = sys.maxsize) -> None:
+        """Seconds, as the configuration has them."""
+        self._windows = Windows(round(width * SECOND), round(late * SECOND), most)
+        self._clock = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._added: dict[str, Any] = {}
+        self._moments: list[int] = []  # of the events that were added up
+
+    def _combined(self, one: Any, other: Any) -> Any:
+        """Of two values of one key."""
+        raise NotImplementedError
+
+    def locate(self, origin: Origin) -> None:
+        self._clock = origin.clock
+
+    def added(self) -> tuple[Mapping[str, Any], float | None]:
+        return self._added, max(self._moments) / SECOND if self._moments else None
+
+    def merge(self, totals: MutableMapping[str, Any], added: Mapping[str, Any]) -> None:
+        self._windows.merge(totals, added, self._combined)
 
 
 def _keys(totals: Mapping[str, Any]) -> Iterator[str]:

@@ -212,3 +212,15 @@ def test_dedupe_with_a_count_gives_the_first_with_how_often_it_came() -> None:
     assert second["repeats"]["count"] == 1
     one.add(at(4, m="x", n=4))
     assert one.close()[0]["repeats"]["late"] is True
+
+
+@pytest.mark.parametrize("make", [
+    lambda: Aggregate(["m"]), lambda: Metric("m", labels=["m"]), lambda: FirstSeen(["m"]),
+    lambda: Dedupe(["m"], mode="count"),
+])  # fmt: skip
+def test_an_event_that_is_refused_does_not_move_the_time_windows_close_by(make: Callable[[], Any]) -> None:
+    one = Sum(make)
+    assert one.add(at(3, m="x"), {"timestamp": "9999-12-31T00:00:00Z", "m": "x"}) == ["bad_timestamp"]
+    assert one.stage.added()[1] == START + 3
+    one.add()
+    assert one.stage.added()[1] is None
