@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,11 @@ from tailrace.pipeline.chain.stateful import Remembered, Room, StageMemory
 from tailrace.pipeline.errors import MemoryFull
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.state.store import State
-from tailrace.pipeline.testing.doubles import CrashError, ListSource, MemorySink
+from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 
 from ..inside import adjust
 from .engine_kit import Pipeline
+from .state_kit import reopened, through_crashes
 
 NAMES = ("ann", "bob", "cy")
 
@@ -185,22 +185,14 @@ def test_case_095_a_rewind_and_a_restart_go_on_from_the_last_commit(
 ) -> None:
     adjust(monkeypatch.setattr, first_rewind=0.01)
     sink = MemorySink()
-    for crash in (9000, 20_000, None):
-        state = State(str(tmp_path / "state"), max_bytes=1 << 20, when_full="block", config="")
-        state.open()
-        files = {"a.log": data(3000), "b.log": data(1500)}
-        source = ListSource(files, state.register, chunk_bytes=700, crash_after=crash)
-        one = pipeline(source, state, sinks=[sink], workers=workers)
+
+    def make(source: ListSource, store: State) -> Pipeline:
         sink.failures["sync"] = [OSError("a failed fsync")]
-        known = state.cursors()
-        try:
-            one.engine.run(partial(source.open, known, 0.0))
-        except CrashError:
-            continue
-        finally:
-            one.ring.close()
-    again = State(str(tmp_path / "state"), max_bytes=1 << 20, when_full="block", config="")
-    again.open()
+        return pipeline(source, store, sinks=[sink], workers=workers)
+
+    files = {"a.log": data(3000), "b.log": data(1500)}
+    through_crashes(tmp_path / "state", files, make, crashes=(9000, 20_000), chunk_bytes=700)
+    again = reopened(tmp_path / "state")
     remembered = {key: orjson.loads(value) for key, value in again.memory()["per_user"].items()}
     again.close()
     assert remembered == dict(Counter(whole(3000)) + Counter(whole(1500)))

@@ -13,10 +13,11 @@ from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.sums.results import Results
-from tailrace.pipeline.testing.doubles import CrashError, ListSource, MemorySink
+from tailrace.pipeline.testing.doubles import ListSource, MemorySink
 
 from ..inside import adjust
 from .engine_kit import Pipeline, law
+from .state_kit import through_crashes
 
 PARSE = StageSpec("parse.json", "parse.json", "parse", {})
 NAMES = ("ann", "bob", "cy")
@@ -85,20 +86,13 @@ def test_a_rewind_and_a_restart_go_on_from_the_last_commit(
 ) -> None:
     adjust(monkeypatch.setattr, first_rewind=0.01)
     sink = MemorySink()
-    for crash in (40_000, 90_000, 150_000, None):
-        state = State(str(tmp_path / "state"), max_bytes=1 << 20, when_full="block", config="")
-        state.open()
-        files = {"a.log": data(3000), "b.log": data(3000)}
-        source = ListSource(files, state.register, chunk_bytes=700, crash_after=crash)
-        one = pipeline(source, store=state, sinks=[sink], workers=workers)
+
+    def make(source: ListSource, store: State) -> Pipeline:
         sink.failures["sync"] = [OSError("a failed fsync")]
-        known = state.cursors()
-        try:
-            one.engine.run(partial(source.open, known, 0.0))
-        except CrashError:
-            continue
-        finally:
-            one.ring.close()
+        return pipeline(source, store=store, sinks=[sink], workers=workers)
+
+    files = {"a.log": data(3000), "b.log": data(3000)}
+    through_crashes(tmp_path / "state", files, make, crashes=(40_000, 90_000, 150_000), chunk_bytes=700)
     assert sorted(map(repr, results(sink))) == sorted(map(repr, whole(3000)))
 
 

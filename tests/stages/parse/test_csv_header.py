@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,14 @@ from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.cli.main import main
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.state.store import State
-from tailrace.pipeline.testing.doubles import CrashError, ListSource, MemorySink, origin
+from tailrace.pipeline.testing.doubles import ListSource, MemorySink, origin
 from tailrace.pipeline.testing.doubles import lines as of
 from tailrace.stages.parse import csv
 from tailrace.stages.parse.csv import Csv
 
 from ...configuration import configuration, to_file
 from ...engine.engine_kit import Pipeline
+from ...engine.state_kit import through_crashes
 from .conftest import plain
 
 PARSE = StageSpec("parse.csv", "parse.csv", "parse", {"header": True})
@@ -96,18 +96,11 @@ def test_header_is_known_in_later_pieces_and_after_a_crash(tmp_path: Path, worke
         "b.csv": b"name,n\n" + b"".join(b"bob,%d\n" % n for n in range(500)),
     }
     sink = MemorySink()
-    for crash in (1500, 4000, None):
-        state = State(str(tmp_path / "state"), max_bytes=1 << 20, when_full="block", config="")
-        state.open()
-        source = ListSource(files, state.register, chunk_bytes=300, crash_after=crash)
-        one = Pipeline(source, store=state, parse=PARSE, sinks=[sink], workers=workers)
-        known = state.cursors()
-        try:
-            one.engine.run(partial(source.open, known, 0.0))
-        except CrashError:
-            continue
-        finally:
-            one.ring.close()
+
+    def make(source: ListSource, store: State) -> Pipeline:
+        return Pipeline(source, store=store, parse=PARSE, sinks=[sink], workers=workers)
+
+    through_crashes(tmp_path / "state", files, make, crashes=(1500, 4000), chunk_bytes=300)
     events = [json.loads(line) for line in sink.lines()]
     assert sorted((event["name"], int(event["n"])) for event in events) == sorted(
         (name, n) for name in ("ann", "bob") for n in range(500)
