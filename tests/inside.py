@@ -35,7 +35,7 @@ PLACES = {
     "sink_thread": "pipeline.sinks.crew:SinkThread",
     "daemon_time": "pipeline.run.daemon:time",
     "settle_memory": "pipeline.run.assembly:settle_memory",
-    "raise_file_limit": "pipeline.run.daemon:_raise_file_limit",
+    "raise_file_limit": "pipeline.run.daemon:raise_file_limit",
     "collect_every": "pipeline.work.worker:COLLECT_EVERY",
     "time_budget": "pipeline.work.worker:Budget",
     "watcher": "pipeline.source.tail.hints:Hints",

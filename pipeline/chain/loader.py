@@ -180,7 +180,10 @@ def _near_stage(use: str) -> str:
 
 def _import(module_name: str, directory: str = "", package: str = "") -> ModuleType:
     """``directory``: of a user's module, the configuration's. ``package``: the private one that it is imported from."""
+    writes_bytecode = sys.dont_write_bytecode
     try:
+        if directory:  # it may be changed within the same second: then bytecode would hide that
+            sys.dont_write_bytecode = True
         return importlib.import_module(f"{package}.{module_name}" if package else module_name)
     except ModuleNotFoundError as error:
         if error.name == module_name and not directory:
@@ -193,6 +196,8 @@ def _import(module_name: str, directory: str = "", package: str = "") -> ModuleT
         raise ConfigError([why]) from error
     except (Exception, SystemExit) as error:
         raise ConfigError([f'importing "{module_name}" failed: {describe(error)}{origin_of(error)}']) from error
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
 
 
 def _modules_beside(module_name: str, directory: str) -> Iterator[str]:

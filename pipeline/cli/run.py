@@ -48,6 +48,12 @@ def define(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="with --until-eof: stop with exit 1 when no output has taken anything for so long, for example 5m",
     )
+    parser.add_argument(
+        "-w",
+        "--watch-config",
+        action="store_true",
+        help="reload when the configuration, or a module of your own beside it, has changed (else: on SIGHUP)",
+    )
     add_log_options(parser)
     parser.set_defaults(execute=_execute)
 
@@ -60,7 +66,8 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.cli.outcome import exit_code
     from tailrace.pipeline.cli.screen.progress import Progress
     from tailrace.pipeline.cli.screen.report import report
-    from tailrace.pipeline.run.daemon import run_daemon
+    from tailrace.pipeline.run.daemon import Daemon
+    from tailrace.pipeline.run.reload import Reload
     from tailrace.pipeline.settings import TailSettings
     from tailrace.pipeline.source.tail.finder import Finder
     from tailrace.pipeline.source.tail.ledger import condensed
@@ -70,15 +77,28 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
     from tailrace.stages.defaults import STANDARD_OUTPUT
 
+    if arguments.until_eof and arguments.watch_config:
+        raise UsageError("--watch-config is for a run that goes on: leave out --until-eof")
     if not arguments.until_eof and (arguments.last_line or arguments.give_up is not None):
         raise UsageError("--last-line and --give-up are for a run that ends: add --until-eof")
     config = load_config(arguments)
     _check_writes(config)
-    log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
+
+    def configure_log(config: Config) -> None:
+        log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
+
+    configure_log(config)
     logger = log.get_logger("run")
     for warning in config.warnings:
         logger.warning("config.warning", notice=warning)
     counters = Counters()
+    reload = None
+    if not arguments.until_eof:
+        reload = Reload(
+            lambda: _load_again(config), log.get_logger("reload"), counters, watch=arguments.watch_config,
+            accepted=configure_log,
+        )  # fmt: skip
+    started = False
     summary: Summary | None = None
     progress: Progress | None = None
 
@@ -90,9 +110,12 @@ def _execute(arguments: argparse.Namespace) -> int:
             progress.tick(now)
 
     def connect(engine: Engine) -> None:
-        nonlocal progress, summary
-        signals.connect(engine.stop)
+        nonlocal progress, started, summary
+        signals.connect(daemon.stop, reload.ask if reload else None)
         summary = Summary(lambda: engine.snapshot)
+        if started:
+            return
+        started = True
         if arguments.until_eof:
             on_stdout = any(spec.use == STANDARD_OUTPUT for spec in config.stages)
             progress = Progress(
@@ -111,17 +134,19 @@ def _execute(arguments: argparse.Namespace) -> int:
         if source.get("files") == 0:
             logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.tail.paths)
 
+    daemon = Daemon(
+        config,
+        log=log.get_logger("engine"),
+        counters=counters,
+        until_eof=arguments.until_eof,
+        give_up=arguments.give_up,
+        last_line=arguments.last_line,
+        configure=connect,
+        on_turn=on_turn,
+        reload=reload,
+    )
     try:
-        outcome = run_daemon(
-            config,
-            log=log.get_logger("engine"),
-            counters=counters,
-            until_eof=arguments.until_eof,
-            give_up=arguments.give_up,
-            last_line=arguments.last_line,
-            configure=connect,
-            on_turn=on_turn,
-        )
+        outcome = daemon.run()
         signals.tick(logger)
         _tell_end(logger, outcome)
     finally:
@@ -133,6 +158,15 @@ def _execute(arguments: argparse.Namespace) -> int:
         for balance in condensed(of_files(outcome)):
             sys.stderr.write(wrap(str(balance), terminal_width(sys.stderr)) + "\n")
     return exit_code(outcome, strict=False)
+
+
+def _load_again(config: Config) -> Config:
+    """The file as it is now. ConfigError."""
+    from tailrace.pipeline.config.load import load
+
+    again = load(config.path)
+    _check_writes(again)
+    return again
 
 
 def _duration(text: str) -> float:

@@ -1,8 +1,9 @@
-"""Puts the parts of a run together: ring, workers, sinks, loop."""
+"""Puts the parts of a run together: ring, workers, sinks, loop. What outlives it, the source and the store, is lent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from tailrace.pipeline.chain.stateful import Remembered
@@ -30,34 +31,57 @@ Configure = Callable[[Engine], None]
 """Told the engine before it runs: the command line connects signals to it."""
 
 
-def run_engine(
+@dataclass(slots=True, frozen=True)
+class Lent:
+    """What a run is given, and others have before and after it."""
+
+    source: Source
+    store: Store
+    counters: Counters
+    durable: dict[Key, float]  # what earlier processes counted
+    log: Any
+    waker: Waker
+    outputs: set[str]  # paths of outputs, which are no source; a sink that begins another file adds to them
+    state: str = "replay"  # what the ids of what stages sum up begin with
+
+
+@dataclass(slots=True, frozen=True)
+class Run:
+    """Ready to begin; nothing has been started or touched yet."""
+
+    engine: Engine
+    ring: Ring
+
+    def __call__(self, configure: Configure, start: Callable[[], None], *, behind: bool = False) -> Outcome:
+        """To its end; see ``Engine.run``."""
+        try:
+            configure(self.engine)
+            settle_memory()
+            return self.engine.run(start, behind=behind)
+        finally:
+            self.ring.close()
+
+
+def assemble(
     config: Config,
     steps: Sequence[Step],
-    source: Source,
-    store: Store,
-    counters: Counters,
-    durable: dict[Key, float],
+    lent: Lent,
+    *,
     workers: int,
-    log: Any,
-    waker: Waker,
-    configure: Configure,
     on_turn: Callable[[float], None],
-    start: Callable[[], None],
     until_eof: bool = False,
-    outputs: set[str] | None = None,
     give_up: float | None = None,
-    state: str = "replay",
-) -> Outcome:
-    """``start`` opens the source. With stages that remember, one worker does all the work. ``outputs`` is added to when
-    a sink begins another file. ``state``: what the ids of what stages sum up begin with."""
+) -> Run:
+    """With stages that remember, one worker does all the work. TailraceError: there is no memory for the ring."""
     settings = config.pipeline
     remembering = bool(memories(steps))
     workers = min(workers, 1) if remembering else workers  # the ring has slots for so many
     shape = shape_of(config, workers)
     ring = Ring.create(shape)
     sinks = [Sink(step.sink_id, step.label, cast(Write, step.stage)) for step in steps if step.role == "write"]
-    crew = Crew(sinks, most_uncommitted(settings.commit_bytes, shape.output_bytes), counters, log, waker)
-    remembered = Remembered(store.memory(), memories(steps))
+    most = most_uncommitted(settings.commit_bytes, shape.output_bytes)
+    crew = Crew(sinks, most, lent.counters, lent.log, lent.waker)
+    remembered = Remembered(lent.store.memory(), memories(steps))
     if workers:
         data = config.to_json()
 
@@ -74,29 +98,24 @@ def run_engine(
             return Inline(work, ring)
 
     dispatch = Dispatch(
-        ring, max(workers, 1), hire, settings.task_timeout, counters, log, remembered if remembering else None
+        ring, max(workers, 1), hire, settings.task_timeout, lent.counters, lent.log, remembered if remembering else None
     )
     omitting = Omitting(exposed(steps)) if config.dead_letters.raw == "omit" else None
     engine = Engine(
         Settings(
             settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout, until_eof, give_up, omitting
         ),
-        source,
-        store,
+        lent.source,
+        lent.store,
         crew,
         dispatch,
         remembered,
-        sums_of(config, steps, state, shape.input_bytes, log),
-        counters,
-        durable,
-        log,
-        waker,
+        sums_of(config, steps, lent.state, shape.input_bytes, lent.log),
+        lent.counters,
+        lent.durable,
+        lent.log,
+        lent.waker,
         on_turn,
-        set() if outputs is None else outputs,
+        lent.outputs,
     )
-    configure(engine)
-    settle_memory()
-    try:
-        return engine.run(start)
-    finally:
-        ring.close()
+    return Run(engine, ring)

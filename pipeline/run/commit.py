@@ -47,7 +47,6 @@ class Store(Protocol):
     def commit(self, commit: Commit) -> None: ...
     def marks(self) -> Mapping[str, Marks]: ...
     def memory(self) -> Mapping[str, Mapping[str, bytes]]: ...
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -62,6 +61,7 @@ class Cut:
     files: Counter[str]  # path: bytes of it that are in this cut
     oldest: float  # when the oldest of them was read
     missing: set[int]
+    given: list[int]  # bytes, to each sink, up to here
     marks: dict[str, Marks] = field(default_factory=dict)
     try_again: float = 0.0  # when the dead letters were full
 
@@ -88,6 +88,7 @@ class Committer:
         self._last = float("-inf")
         self._bytes = self._dead_bytes = 0  # released since the cut
         self._given = [0 for _ in self._sinks]  # to each sink, up to the cut
+        self._durable_given = self._given  # up to the last commit
         self._letters: list[DeadLetter] = []
         self._memory: dict[str, dict[str, bytes | None]] = {}
         self._files: Counter[str] = Counter()  # path: bytes released since the cut
@@ -95,7 +96,7 @@ class Committer:
         self._retired: list[int] = []  # rows that go with the next commit that succeeds
         self._dirty = False
         self.cut: Cut | None = None
-        self.committed: dict[Key, float] = {}  # the counters of this run as of the last commit
+        self.committed = dict(counters.values)  # those of this process, as of the last commit
         self.full: DeadLettersFullError | None = None
 
     def released(
@@ -155,6 +156,7 @@ class Committer:
             self._files,
             self._oldest,
             missing,
+            [sink.given for sink in self._sinks],
         )
         self._begin()
         self._last = now
@@ -196,6 +198,7 @@ class Committer:
             return
         self.full = None
         self.cut = None
+        self._durable_given = cut.given
         self._retired = []
         self.committed = cut.counters
         self._source.committed(cut.cursors)
@@ -208,9 +211,15 @@ class Committer:
         unread = {key: value for key, value in self._counters.values.items() if key[0] == "bytes_unread"}
         self.cut, self.full = None, None
         self._begin()
+        self._durable_given = self._given
         self._counters.values.clear()
         self._counters.values.update(self.committed)
         self._counters.values.update(unread)
+
+    def held(self) -> dict[str, int]:
+        """Bytes that each sink was given and no commit covers; those that hold any."""
+        held = {sink.name: sink.given - given for sink, given in zip(self._sinks, self._durable_given, strict=True)}
+        return {name: size for name, size in held.items() if size}
 
     def pending(self) -> tuple[Counter[str], float]:
         """Bytes of each file that were handed to the sinks and are not committed; when the oldest of them was read."""

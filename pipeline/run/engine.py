@@ -22,7 +22,7 @@ from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sizes import readable_size
-from tailrace.pipeline.source import Balances, Behind, Exhausts, Progress, Readable, Rereads, Source, Whole
+from tailrace.pipeline.source import Behind, Exhausts, Progress, Readable, Rereads, Source, Whole
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
@@ -46,7 +46,9 @@ class Settings:
 
 
 class Engine:
-    """``run`` returns when the source is exhausted, after ``stop``, or raises what cannot be gone on with."""
+    """``run`` returns when the source is exhausted, after ``stop`` or ``hand_over``, or raises what cannot be gone on
+    with. Source and store are lent: they stay open, and after a run that did not commit everything the source stands
+    where it has read to."""
 
     def __init__(
         self,
@@ -78,6 +80,8 @@ class Engine:
         self._rewinds = Rewinds()
         self._stopping: float | None = None  # the deadline
         self._stop_asked = False
+        self._hands_over = False  # it stops for another run to go on
+        self._leaves = True  # nobody goes on with the source when it stops
         self._full = False  # the dead letters, and that was said
         self._gone: str | None = None  # the sink whose reader went away
         self._watched = float("-inf")  # when the sinks were looked at, and the snapshot was made
@@ -85,22 +89,39 @@ class Engine:
 
     def stop(self) -> None:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
-        self._stop_asked = True
+        self._stop_asked = self._leaves = True
         self._waker()
 
-    def run(self, open_source: Callable[[], None]) -> Outcome:
-        """``open_source`` is called when the workers are started: watching files may start threads."""
+    @property
+    def ready(self) -> bool:
+        """All workers have built their chains."""
+        return self._dispatch.ready
+
+    def hand_over(self, *, leave_source: bool) -> None:
+        """The same, and another run goes on from there. ``leave_source``: not with this source."""
+        self._leaves = self._leaves if self._stop_asked else leave_source
+        self._stop_asked = self._hands_over = True
+
+    def run(self, open_source: Callable[[], None], *, behind: bool = False) -> Outcome:
+        """``open_source`` is called when the workers are started: watching files may start threads. ``behind``: what
+        sinks hold beyond their marks was read by this source, and can be read again."""
         started = monotonic()
         try:
             self._dispatch.start()
             self._crew.start()
             open_source()
             self._sums.restore(self._store.memory())
-            self._recover(may_cut=self._whole())
+            self._recover(may_cut=behind or self._whole())
             message = self._loop()
         finally:
-            self._close()
-        return self._outcome(message, monotonic() - started)
+            self._dispatch.close()
+            self._crew.close()
+        outcome = self._outcome(message, monotonic() - started)
+        outcome.hanging = self._crew.hanging()
+        if self._hands_over and message:  # the next run goes on from the last commit
+            self._source.rewind()
+            self._commit.forget()
+        return outcome
 
     def _whole(self) -> bool:
         """Whether everything behind the sinks' marks can be made again."""
@@ -157,11 +178,11 @@ class Engine:
         notice = {}
         if look.sinks or look.bytes_pending:
             waited_for = self._crew.waited_for() or "what was read"
-            notice["notice"] = (
-                f"waiting up to {format_duration(timeout)} (pipeline.shutdown_timeout) for {waited_for}; press Ctrl-C "
-                "(or send the signal) again to leave at once"
-            )
-        say("pipeline.stopping", pending=look.lines_pending, pending_bytes=look.bytes_pending, **notice)
+            again = "" if self._hands_over else "; press Ctrl-C (or send the signal) again to leave at once"
+            wait = f"waiting up to {format_duration(timeout)} (pipeline.shutdown_timeout) for {waited_for}"
+            notice["notice"] = wait + again
+        event = "pipeline.changing" if self._hands_over else "pipeline.stopping"
+        say(event, pending=look.lines_pending, pending_bytes=look.bytes_pending, **notice)
 
     def _turn(self, now: float) -> tuple[bool, float]:
         """Give each part its step: (something moved, seconds until something is due)."""
@@ -184,7 +205,7 @@ class Engine:
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
         final = self._dispatch.idle and (not reading or self._exhausted)
-        if final and self._commit.cut is None:
+        if final and self._commit.cut is None and self._leaves:
             self._source.leave()
         self._commit.tick(now, final=final)
         if self._commit.full and not self._full:  # everything stands still
@@ -330,17 +351,10 @@ class Engine:
         pending = f"; pending: {look.lines_pending:,} lines, {readable_size(look.bytes_pending)} of input"
         return f"{what}{about}{pending}; the next start goes on from the last commit"
 
-    def _close(self) -> None:
-        self._dispatch.close()
-        self._crew.close()
-        self._source.close()
-        self._store.close()
-
     def _outcome(self, message: str, seconds: float) -> Outcome:
         look = self._look()
         counters = Counters()
         counters.values.update(look.counters.values)
         counters.add("lines_read", look.lines_pending)
         counters.add("lines_pending", look.lines_pending)
-        balances = self._source.balances() if isinstance(self._source, Balances) else ()
-        return Outcome(not message, message, counters, seconds, self._gone is not None, balances)
+        return Outcome(not message, message, counters, seconds, self._gone is not None, held=self._commit.held())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tailrace.pipeline.chain.steps import build_steps
-from tailrace.pipeline.run.assembly import Configure, run_engine
+from tailrace.pipeline.run.assembly import Configure, Lent, assemble
 from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec
@@ -39,8 +39,6 @@ class NoState:
 
     def memory(self) -> Mapping[str, Mapping[str, bytes]]:
         return {}
-
-    def close(self) -> None: ...
 
 
 def run_replay(
@@ -74,7 +72,8 @@ def run_replay(
     def start() -> None:
         source.open({}, time.monotonic())
 
-    return run_engine(
-        config, build_steps(config), source, NoState(), counters, {}, workers, log, Waker(), configure, on_turn, start,
-        state=state,
-    )  # fmt: skip
+    lent = Lent(source, NoState(), counters, {}, log, Waker(), set(), state)
+    try:
+        return assemble(config, build_steps(config), lent, workers=workers, on_turn=on_turn)(configure, start)
+    finally:
+        source.close()

@@ -13,7 +13,7 @@ from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.errors import Park, Retry
 from tailrace.pipeline.sinks.owed import Owed
 from tailrace.pipeline.sinks.thread import Answer, Delivered, Met, Recovered, Retried, Said, SinkThread, Succeeded
-from tailrace.pipeline.stage import Marks, Write
+from tailrace.pipeline.stage import Guarantee, Marks, Write
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.dispatch import Task
 
@@ -169,6 +169,12 @@ class Crew:
             elif self.owed.by(thread.number):
                 names.append(f"{thread.name} (no answer yet)")
         return ", ".join(sorted(names))
+
+    def hanging(self) -> frozenset[str]:
+        """After ``close``: the sinks that have not come back from a call, and promise to hold each event once. Nobody
+        else may touch what they write to."""
+        alive = [thread for thread in self.threads if thread.hangs]
+        return frozenset(one.name for one in alive if one.write.guarantee is Guarantee.EXACTLY_ONCE)
 
     def close(self) -> None:
         for thread in self.threads:

@@ -194,6 +194,11 @@ class SinkThread:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def hangs(self) -> bool:
+        """After ``close``: it has not ended."""
+        return self._thread.is_alive()
+
     # In the thread.
 
     def _run(self) -> None:

@@ -160,6 +160,16 @@ class Rereads(Protocol):
 
 
 @runtime_checkable
+class HandsOver(Protocol):
+    """A source that another one of its kind, with other settings, can follow."""
+
+    def hand_over(self) -> Mapping[int, int]:
+        """Close, and account for nothing. Descriptors by stream, left open for ``Surroundings.kept``: no name may lead
+        to their files any more."""
+        ...
+
+
+@runtime_checkable
 class Whole(Protocol):
     """A source that can tell, once it is open, whether all that was not committed can be read again."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tailrace.pipeline.source as built_in
@@ -29,6 +29,9 @@ class Surroundings:
     chunk_bytes: int
     until_eof: bool = False  # it is to come to an end
     last_line: bool = False  # an unterminated last line is a line, too
+    kept: Mapping[int, int] = field(
+        default_factory=dict
+    )  # open descriptors by stream, of a source that this one follows
 
 
 def build(settings: SourceSettings, surroundings: Surroundings) -> Source:

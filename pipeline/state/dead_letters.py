@@ -72,6 +72,10 @@ class DeadLetters:
         (total,) = self._db.execute("SELECT TOTAL(size) FROM dead_letters").fetchone()
         return int(total)
 
+    def limit(self, max_bytes: int, when_full: Literal["block", "drop_oldest"], config: str) -> None:
+        """From now on."""
+        self._max_bytes, self._when_full, self._config = max_bytes, when_full, config
+
     def write(self, letters: Sequence[DeadLetter]) -> int:
         """Store them; how many old ones made room for them. DeadLettersFullError: the transaction must not go on.
 

@@ -206,6 +206,10 @@ class State:
         self._letters.committed()
         self.dropped += dropped
 
+    def limit_letters(self, max_bytes: int, when_full: Literal["block", "drop_oldest"], config: str) -> None:
+        """As a changed configuration has it."""
+        self._letters.limit(max_bytes, when_full, config)
+
     def drop_letters(self, ids: Sequence[int]) -> None:
         """Remove these dead letters, all or none; durable on return. OSError: the disk did not take it."""
         with self._transaction():

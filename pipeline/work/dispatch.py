@@ -294,6 +294,11 @@ class Dispatch:
         return self._order.keys()
 
     @property
+    def ready(self) -> bool:
+        """All workers have built their chains."""
+        return all(worker.ready for worker in self.workers)
+
+    @property
     def full(self) -> bool:
         """No slot is free."""
         return not self._free

@@ -19,7 +19,7 @@ from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.sinks.crew import Crew, Sink
 from tailrace.pipeline.stage import Guarantee, Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter
-from tailrace.pipeline.state.store import Commit
+from tailrace.pipeline.state.store import Commit, State
 from tailrace.pipeline.sums.sums import Sums, sums_of
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.testing.doubles import MemorySink
@@ -143,7 +143,6 @@ class MemoryStore:
         self.kept: dict[str, dict[str, Any]] = {}
         self.remembered: dict[str, dict[str, bytes]] = {}
         self.failures: dict[str, list[BaseException]] = {}
-        self.closed = False
 
     def _called(self, method: str) -> None:
         if self.failures.get(method):
@@ -177,9 +176,6 @@ class MemoryStore:
 
     def memory(self) -> dict[str, dict[str, bytes]]:
         return self.remembered
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class Pipeline:
@@ -271,6 +267,9 @@ class Pipeline:
         try:
             return self.engine.run(lambda: self.source.open(self.store.cursors, 0.0))
         finally:
+            self.source.close()
+            if isinstance(self.store, State):
+                self.store.close()
             self.ring.close()
 
     def dead(self) -> list[tuple[int, str, bytes]]:

@@ -61,4 +61,6 @@ def through_crashes(
         except CrashError:
             continue
         finally:
+            source.close()
+            store.close()
             one.ring.close()

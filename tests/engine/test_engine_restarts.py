@@ -36,6 +36,8 @@ def _run(pipeline: Pipeline, state: State) -> Any:
     try:
         return pipeline.engine.run(lambda: pipeline.source.open(state.cursors(), 0.0))
     finally:
+        pipeline.source.close()
+        state.close()
         pipeline.ring.close()
 
 

@@ -203,11 +203,13 @@ def test_sums_of_other_options_are_written_as_they_are(tmp_path: Path) -> None:
     one = pipeline(first, store=state, on_turn=stop)
     one.engine.run(partial(first.open, {}, 0.0))
     one.ring.close()
+    state.close()
     state.open()
     second = ListSource({"a.log": text + data(90)[len(text) :]}, state.register)
     other = pipeline(second, aggregate(values={"n": "count"}), store=state)
     other.engine.run(partial(second.open, state.cursors(), 0.0))
     other.ring.close()
+    state.close()
     events = results(other.sinks[0])
     assert sum(event.get("count", 0) for event in events) == 60, "those that were open before"
     assert sum(event.get("n", 0) for event in events) == 30

@@ -29,4 +29,5 @@ def build(settings: SourceSettings, about: Surroundings) -> Source:
         until_eof=about.until_eof,
         chunk_bytes=about.chunk_bytes,
         last_line=about.last_line,
+        kept=about.kept,
     )

@@ -67,6 +67,20 @@ class Descriptors:
             del self._open[old]
             self._open[new] = None
 
+    def take_all(self) -> dict[int, int]:
+        """All of them, by file id, for another one's ``adopt``; those of files without an id are closed."""
+        taken = {}
+        for file in list(self._open):
+            if file.file_id:
+                del self._open[file]
+                taken[file.file_id], file.fd = file.fd, -1
+        self.close_all()
+        return taken
+
+    def adopt(self, file: File, fd: int) -> None:
+        file.fd = fd
+        self._open[file] = None
+
     def close(self, file: File) -> None:
         if file.fd >= 0:
             del self._open[file]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from tailrace.pipeline.config.units import format_duration
@@ -45,10 +45,11 @@ class Discovery:
         until_eof: bool,
         last_line: bool,
         wall: Callable[[], float],
+        kept: Mapping[int, int],
     ) -> None:
         self._settings, self._register, self._until_eof, self._last_line = settings, register, until_eof, last_line
         self._finder = Finder(settings.paths, settings.exclude)
-        self._registry = registry
+        self._registry, self._kept = registry, dict(kept)
         self._new_files = NewFiles(registry, register, ours, encoding(settings.encoding), settings.ignore_older, wall)
         self.retired: list[int] = []  # file ids whose rows may go
         self.found = 0  # by the last scan
@@ -76,6 +77,9 @@ class Discovery:
         files = [File.resumed(row, now) for row in sorted(rows, key=lambda row: row.file_id) if row.path]  # (see below)
         missing = Missing(files)
         self._resume(files, now)
+        for descriptor in self._kept.values():
+            os.close(descriptor)
+        self._kept.clear()
         whole = self.scan(now)
         if any(file.ended_scan == self._registry.scan for file in self._registry.ended.files.values()):
             whole = self.scan(now)  # there may be copies, made after the first one had looked where they are
@@ -102,6 +106,8 @@ class Discovery:
                 registry.unwanted[file.key] = file
                 continue
             registry.by_id[file.file_id] = file
+            if (descriptor := self._kept.pop(file.file_id, None)) is not None:
+                registry.descriptors.adopt(file, descriptor)
             older = registry.living.get(file.key)
             if older is not None:
                 registry.remove(older)

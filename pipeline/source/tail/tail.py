@@ -57,6 +57,7 @@ class Tail:
         wall: Callable[[], float] = time.time,
         chunk_bytes: int = 1 << 20,  # of unpacked lines in one chunk
         max_open: int | None = None,  # files open at a time; None: what the process may open, less a reserve
+        kept: Mapping[int, int] | None = None,  # descriptors by file id, of a tailer that this one follows
     ) -> None:
         self._max_line, self._key_prefix = settings.max_line_bytes, key_prefix
         self._encoding = encoding(settings.encoding)
@@ -65,7 +66,7 @@ class Tail:
         self._counters, self._hints, self._until_eof, self._wall = counters, hints, until_eof, wall
         self._descriptors = Descriptors(allowance() if max_open is None else max_open)
         self._registry = Registry(log, counters, self._descriptors, self._offer)
-        self._discovery = Discovery(settings, register, ours, self._registry, until_eof, last_line, wall)
+        self._discovery = Discovery(settings, register, ours, self._registry, until_eof, last_line, wall, kept or {})
         self._unpacking = Unpacking(
             settings, self._encoding, self._framer, chunk_bytes, self._registry, self._offer, until_eof
         )
@@ -334,10 +335,18 @@ class Tail:
         return int(self._counters.total("bytes_read") + self._counters.total("bytes_skipped")), self._total
 
     def close(self) -> None:
+        self._stop()
+        self._discovery.close()
+
+    def hand_over(self) -> dict[int, int]:
+        """See ``HandsOver``."""
+        self._stop()
+        return self._descriptors.take_all()
+
+    def _stop(self) -> None:
         if self._hints is not None:
             self._hints.stop()
         self._unpacking.close()
-        self._discovery.close()
 
 
 def watched(settings: TailSettings) -> list[tuple[bytes, bool]]:
