@@ -156,6 +156,7 @@ class Chunk:
     encoding: str = "utf-8"  # see `pipeline/encoding.py`
     fault: str | None = None  # of a chunk with ``oversize``: why it is a dead letter, if not for its length
     after: int = 0  # of what a stage has summed up: it enters the chain behind the stage with this number, from 1 on
+    appended: float = 0.0  # when its oldest byte was, in seconds since the epoch, as far as that was seen; 0: unknown
     names: Mapping[int, str] | None = None  # of such records, by place: what their ids end with
 
     def event_id(self, place: int) -> str:

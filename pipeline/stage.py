@@ -126,6 +126,16 @@ class Sums(Protocol):
         ...
 
 
+@runtime_checkable
+class Exposes(Protocol):
+    """Optional, of a stage of sums: what it has added up is a metric, which `/metrics` shows under its own name."""
+
+    def exposed(self, totals: Mapping[str, Any]) -> Iterable[Event]:
+        """As of these totals, with what is not complete yet: each series an event with ``metric``, ``kind`` ("counter",
+        "gauge", "histogram"), ``labels``, and ``value``, or ``count``, ``sum`` and ``buckets``."""
+        ...
+
+
 def sums(stage: object) -> bool:
     """Whether the stage, or the class, adds up over all events; one that does with some of its keys only says so in an
     attribute ``summing``."""
@@ -151,6 +161,16 @@ class Refreshed:
 
     file: str
     problem: str = ""  # why it could not; it goes on with what it had
+
+
+@runtime_checkable
+class Costs(Protocol):
+    """Optional, of a stage that tries several patterns: what each of them costs."""
+
+    def costs(self) -> Mapping[str, tuple[float, int]]:
+        """In a worker, after a call of ``parse`` or ``process``: by pattern, as the configuration names it, the seconds
+        that it took since the last time this was asked, and how often it matched."""
+        ...
 
 
 @runtime_checkable

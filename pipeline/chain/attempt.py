@@ -80,17 +80,23 @@ class Attempt:
         for index, step in enumerate(self.steps):
             self.marker[0] = index
             alone = index in self.alone
+            if step.role != "parse" and not events:
+                break
+            label, given = step.label, len(lines) if step.role == "parse" else len(events)
             if step.role == "parse":
                 events = self._parse(step, lines, alone)
-            elif not events:
-                break
             elif step.role == "enrich":
                 events = self._enrich(step, events, origin, alone)
             else:
                 events = self._write(step, events, origin, alone)
+            if step.role != "write":
+                tally.received[label] = tally.received.get(label, 0) + given
+                tally.sent[label] = tally.sent.get(label, 0) + len(events)
             now = perf_counter()
-            tally.seconds[step.label] = tally.seconds.get(step.label, 0.0) + now - clock
+            tally.seconds[label] = tally.seconds.get(label, 0.0) + now - clock
             clock = now
+            if step.costs is not None:
+                self._count_costs(step)
         lost = len(events) if self.unrouted else 0
         if self.routed is not None:
             lost = sum(id(event) not in self.routed for event in events)
@@ -104,6 +110,14 @@ class Attempt:
                 self.marker[0] = index
                 self.made.sums[step.label] = orjson.Fragment(orjson.dumps((step.added, step.newest)))
         return self.made
+
+    def _count_costs(self, step: Step) -> None:
+        assert step.costs is not None
+        tally = self.made.tally
+        for pattern, (seconds, matches) in step.costs().items():
+            key = f"{step.label}\0{pattern}"
+            tally.patterns[key] = tally.patterns.get(key, 0) + matches
+            tally.pattern_seconds[key] = tally.pattern_seconds.get(key, 0.0) + seconds
 
     # Parse.
 
@@ -235,6 +249,8 @@ class Attempt:
         for some, made in payloads:
             self.made.payloads += self._encoded(step, some, made)
         tally = self.made.tally
+        tally.received[step.label] = tally.received.get(step.label, 0) + len(wanted)
+        tally.sent[step.label] = tally.sent.get(step.label, 0) + len(wanted) - len(failed)
         tally.written[step.sink_id] = tally.written.get(step.sink_id, 0) + len(wanted) - len(failed)
         if self.routed is not None:
             self.routed.update((id(event), event) for event in wanted)

@@ -51,23 +51,32 @@ class Tally:
     filtered: dict[str, int] = field(default_factory=dict)  # "stage\0reason": events
     seconds: dict[str, float] = field(default_factory=dict)  # stage: seconds
     invalid: int = 0  # lines that hold bytes which are no text
+    received: dict[str, int] = field(default_factory=dict)  # stage: events (of a parse stage: records) it was given
+    sent: dict[str, int] = field(default_factory=dict)  # stage: events it gave
+    patterns: dict[str, int] = field(default_factory=dict)  # "stage\0pattern": what matched
+    pattern_seconds: dict[str, float] = field(default_factory=dict)  # likewise: what it took to look
 
     def __add__(self, other: Tally) -> Tally:
-        pairs = (
-            (self.written, other.written), (self.made, other.made), (self.filtered, other.filtered),
-            (self.seconds, other.seconds),
+        return Tally(*map(_plus, self._values(), other._values()))
+
+    def _values(self) -> tuple[Any, ...]:
+        return (
+            self.lines, self.written, self.made, self.filtered, self.seconds, self.invalid, self.received, self.sent,
+            self.patterns, self.pattern_seconds,
         )  # fmt: skip
-        sums = [{**ours, **{key: ours.get(key, 0) + value for key, value in more.items()}} for ours, more in pairs]
-        made = Tally(self.lines + other.lines, *sums)  # type: ignore[arg-type]  # the types stay what they were
-        made.invalid = self.invalid + other.invalid
-        return made
 
     def to_json(self) -> bytes:
-        return orjson.dumps((self.lines, self.written, self.made, self.filtered, self.seconds, self.invalid))
+        return orjson.dumps(self._values())
 
     @classmethod
     def from_json(cls, data: memoryview) -> Tally:
         return cls(*orjson.loads(data))
+
+
+def _plus(one: Any, other: Any) -> Any:
+    if isinstance(one, dict):
+        return {**one, **{key: one.get(key, 0) + value for key, value in other.items()}}
+    return one + other
 
 
 Changes = Mapping[str, tuple[Mapping[str, Any], Sequence[str]]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar, cast
@@ -48,6 +48,7 @@ class Step:
     made_by: bool = False  # what it is given are no lines, but what the stage of this label has summed up
     framer: Framer | None = None  # of records of several lines
     strict: bool = False  # of a parse stage: a line with bytes that are no text fails
+    costs: Callable[[], Mapping[str, tuple[float, int]]] | None = None  # see ``Costs``
     refresh: Callable[[float], Refreshed | None] | None = None
     added: dict[str, Any] = field(init=False, default_factory=dict)  # what a stage of sums has added up in this attempt
     newest: float | None = field(init=False, default=None)  # the time of the latest event in it

@@ -12,7 +12,7 @@ from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Identifies, Refreshes, Sums, remembers, sums
+from tailrace.pipeline.stage import Costs, Identifies, Refreshes, Sums, remembers, sums
 from tailrace.pipeline.telemetry import log
 from tailrace.stages.defaults import LINES
 
@@ -35,6 +35,8 @@ def build_steps(config: Config) -> list[Step]:
             step.memory = inner.memory = StageMemory(room)
         if sums(inner):
             step.sums = cast(Sums, inner)
+        if isinstance(inner, Costs):
+            step.costs = inner.costs
         if isinstance(inner, Refreshes):
             step.refresh = inner.refresh
         steps.append(step)

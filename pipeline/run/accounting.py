@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
@@ -11,6 +11,8 @@ from tailrace.pipeline.chain.outcome import DeadLine
 from tailrace.pipeline.sinks.sender import Refused
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.slowest import Slowest
+from tailrace.pipeline.telemetry.snapshot import BatchState
 from tailrace.pipeline.work.dispatch import Task
 from tailrace.pipeline.work.layout import Result
 
@@ -45,6 +47,7 @@ class Accounting:
 
     def __init__(self, counters: Counters, log: Any, omitting: Omitting | None = None) -> None:
         self._counters, self._log, self._omitting = counters, log, omitting
+        self.slowest = Slowest()
         self._invalid: set[int] = set()  # streams with bytes that are no text, which was said
 
     def enter(self, task: Task, result: Result) -> list[DeadLetter]:
@@ -56,8 +59,10 @@ class Accounting:
             self._say_invalid(task, result.tally.invalid)
         if letters:
             self._say_dead(letters)
+        batch = _batch(task, result, wall)
+        self.slowest.add(batch)
         if self._log.is_enabled_for("debug"):
-            self._log_batch(task, result)
+            self._log_batch(batch, task, result)
         return letters
 
     def _say_invalid(self, task: Task, lines: int) -> None:
@@ -97,6 +102,16 @@ class Accounting:
             add("events_filtered", count, stage=stage, reason=reason)
         for stage, seconds in tally.seconds.items():
             add("stage_seconds", seconds, stage=stage)
+        for name, counts in (("stage_received", tally.received), ("stage_sent", tally.sent)):
+            for stage, count in counts.items():
+                add(name, count, stage=stage)
+        costs: tuple[tuple[str, Mapping[str, float]], ...] = (
+            ("pattern_matches", tally.patterns), ("pattern_seconds", tally.pattern_seconds),
+        )  # fmt: skip
+        for name, values in costs:
+            for key, value in values.items():
+                stage, pattern = key.split("\0")
+                add(name, value, stage=stage, pattern=pattern)
         for dead in result.dead:
             add("dead_letters", stage=dead.stage, error=dead.error)
         add("batches")
@@ -114,15 +129,24 @@ class Accounting:
                 lines=len(some), **trace,
             )  # fmt: skip
 
-    def _log_batch(self, task: Task, result: Result) -> None:
+    def _log_batch(self, batch: BatchState, task: Task, result: Result) -> None:
         seconds = {stage: round(value, 6) for stage, value in result.tally.seconds.items()}
-        now, wall = monotonic(), time()
         self._log.debug(
-            "batch.done", batch=task.number, worker=task.pid, file=task.chunk.path, file_id=task.chunk.stream,
-            position=task.chunk.start + task.begin, end_position=task.chunk.start + task.done,
-            start=round(wall - (now - task.started), 6), end=round(wall, 6), seconds=seconds,
-            lines=result.tally.lines, dead_letters=len(result.dead),
+            "batch.done", batch=batch.batch, worker=batch.worker, file=batch.file, file_id=task.chunk.stream,
+            position=batch.position, end_position=batch.end_position, start=round(batch.start, 6),
+            end=round(batch.end, 6), seconds=seconds, lines=batch.lines, dead_letters=batch.dead_letters,
         )  # fmt: skip
+
+
+def _batch(task: Task, result: Result, wall: float) -> BatchState:
+    """``wall``: the time now, in seconds since the epoch."""
+    now = monotonic()
+    end = wall - max(0.0, now - (task.ended or now))
+    start = end - max(0.0, (task.ended or now) - task.started)
+    return BatchState(
+        task.number, task.pid, task.chunk.path, task.chunk.start + task.begin, task.chunk.start + task.done, start, end,
+        result.tally.lines, len(result.dead),
+    )  # fmt: skip
 
 
 def dead_bytes(task: Task, result: Result) -> int:

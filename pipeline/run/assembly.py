@@ -21,6 +21,7 @@ from tailrace.pipeline.source import Source
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.sums.sums import sums_of
 from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.telemetry.snapshot import Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch
 from tailrace.pipeline.work.limits import settle_memory
 from tailrace.pipeline.work.process import Inline, Process, Worker
@@ -42,6 +43,7 @@ class Lent:
     log: Any
     waker: Waker
     outputs: set[str]  # paths of outputs, which are no source; a sink that begins another file adds to them
+    publish: Callable[[Snapshot], None] = lambda _: None  # told each snapshot
     state: str = "replay"  # what the ids of what stages sum up begin with
 
 
@@ -117,5 +119,6 @@ def assemble(
         lent.waker,
         on_turn,
         lent.outputs,
+        lent.publish,
     )
     return Run(engine, ring)

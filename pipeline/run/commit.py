@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from time import monotonic, perf_counter, time
 from typing import Any, Protocol
 
 from tailrace.pipeline.sinks.crew import Crew
@@ -22,6 +23,8 @@ from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLettersFullErro
 from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.telemetry.histogram import Histogram
+from tailrace.pipeline.telemetry.snapshot import CommitState
 
 Memory = Mapping[str, Mapping[str, bytes | None]]
 """What stages changed in their memories: by stage and key, JSON, or None for what was deleted."""
@@ -62,6 +65,8 @@ class Cut:
     oldest: float  # when the oldest of them was read
     missing: set[int]
     given: list[int]  # bytes, to each sink, up to here
+    appended: list[tuple[float, int]]
+    made: float
     marks: dict[str, Marks] = field(default_factory=dict)
     try_again: float = 0.0  # when the dead letters were full
 
@@ -93,6 +98,10 @@ class Committer:
         self._memory: dict[str, dict[str, bytes | None]] = {}
         self._files: Counter[str] = Counter()  # path: bytes released since the cut
         self._oldest = inf  # when the oldest of that was read
+        self._appended: list[tuple[float, int]] = []  # when lines were, in seconds since the epoch, and how many
+        self.latency = Histogram()
+        self._durations = Histogram()
+        self._commits, self._took, self._committed_at = 0, 0.0, monotonic()
         self._retired: list[int] = []  # rows that go with the next commit that succeeds
         self._dirty = False
         self.cut: Cut | None = None
@@ -100,10 +109,19 @@ class Committer:
         self.full: DeadLettersFullError | None = None
 
     def released(
-        self, path: str, size: int, read: float, letters: Sequence[DeadLetter], memory: Sequence[Memory] = ()
+        self,
+        path: str,
+        size: int,
+        read: float,
+        letters: Sequence[DeadLetter],
+        memory: Sequence[Memory] = (),
+        appended: tuple[float, int] = (0.0, 0),
     ) -> None:
         """So many bytes of this file (of none: of what was summed up), read at that time, were handed to the sinks, and
-        these lines will never be; stages have changed this in their memories."""
+        these lines will never be; stages have changed this in their memories. ``appended``: when the oldest of the
+        lines was, if that is known, and how many there are."""
+        if appended[0] and appended[1]:
+            self._appended.append(appended)
         self._oldest = min(self._oldest, read)
         self._dirty = True
         self._bytes += size
@@ -157,6 +175,8 @@ class Committer:
             self._oldest,
             missing,
             [sink.given for sink in self._sinks],
+            self._appended,
+            now,
         )
         self._begin()
         self._last = now
@@ -167,7 +187,7 @@ class Committer:
     def _begin(self) -> None:
         """Nothing is released since the cut."""
         self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
-        self._memory, self._files, self._oldest = {}, Counter(), inf
+        self._memory, self._files, self._oldest, self._appended = {}, Counter(), inf, []
         self._given = [sink.given for sink in self._sinks]
 
     def met(self, number: int, barrier: int, marks: Marks, letters: Sequence[DeadLetter]) -> None:
@@ -189,6 +209,7 @@ class Committer:
         cut.missing.discard(number)
 
     def _write(self, cut: Cut, now: float) -> None:
+        began = perf_counter()
         totals = {key: self._durable.get(key, 0) + value for key, value in cut.counters.items()}
         try:
             self._store.commit(Commit(cut.cursors, cut.marks, cut.letters, totals, self._retired, cut.memory))
@@ -205,6 +226,19 @@ class Committer:
         self._sums.committed()
         self._crew.committed(cut.marks)
         self._counters.add("commits")
+        self._measure(cut, now, perf_counter() - began)
+
+    def _measure(self, cut: Cut, now: float, seconds: float) -> None:
+        self._commits += 1
+        self._committed_at = now
+        self._took = now - cut.made + seconds
+        self._durations.add(self._took)
+        wall = time()
+        for appended, lines in cut.appended:
+            self.latency.add(max(0.0, wall - appended), lines)
+
+    def state(self, now: float) -> CommitState:
+        return CommitState(self._commits, max(0.0, now - self._committed_at), self._took, self._durations.copy())
 
     def forget(self) -> None:
         """A rewind: what was not committed never happened. But bytes that are lost stay lost."""

@@ -103,7 +103,7 @@ class Daemon:
     def _assemble(self, prepared: Prepared) -> Run:
         lent = Lent(
             self._source, self._state, self._counters, self._durable, self._log, self._waker, self._outputs,
-            self._state.id,
+            state=self._state.id,
         )  # fmt: skip
         return assemble(
             prepared.config,

@@ -16,16 +16,17 @@ from tailrace.pipeline.config.units import format_duration
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.run.accounting import Accounting, Omitting, dead_bytes
 from tailrace.pipeline.run.commit import Committer, Store
+from tailrace.pipeline.run.observer import Observer
 from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.rewind import Rewinds
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sizes import readable_size
-from tailrace.pipeline.source import Behind, Exhausts, Progress, Readable, Rereads, Source, Whole
+from tailrace.pipeline.source import Behind, Exhausts, Readable, Rereads, Source, Whole
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
-from tailrace.pipeline.telemetry.snapshot import SinkState, Snapshot
+from tailrace.pipeline.telemetry.snapshot import Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch, Task
 from tailrace.pipeline.work.layout import Result
 from tailrace.pipeline.work.limits import collect_cycles
@@ -65,6 +66,7 @@ class Engine:
         waker: Waker,
         on_turn: Callable[[float], None],
         outputs: set[str],
+        publish: Callable[[Snapshot], None] = lambda _: None,
     ) -> None:
         self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
         self._crew, self._dispatch, self._remembered, self._sums = crew, dispatch, remembered, sums
@@ -85,7 +87,12 @@ class Engine:
         self._full = False  # the dead letters, and that was said
         self._gone: str | None = None  # the sink whose reader went away
         self._watched = float("-inf")  # when the sinks were looked at, and the snapshot was made
-        self.snapshot = Snapshot(Counters())
+        self._observer = Observer(source, dispatch, crew, self._commit, sums, counters, self._accounting, publish)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last one."""
+        return self._observer.snapshot
 
     def stop(self) -> None:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
@@ -150,7 +157,7 @@ class Engine:
             if now - self._watched >= LONGEST_WAIT:
                 self._watched = now
                 self._crew.watch(now)
-                self.snapshot = self._look()
+                self._look()
                 collect_cycles()
             self._on_turn(now)
             if self._finished():
@@ -173,7 +180,7 @@ class Engine:
         """What the stop waits for is said at once: a person at a terminal wants to know."""
         timeout = self._settings.shutdown_timeout
         self._stopping = now + timeout
-        look = self.snapshot = self._look()
+        look = self._look()
         say = self._log.warning if look.sinks else self._log.info
         notice = {}
         if look.sinks or look.bytes_pending:
@@ -195,7 +202,7 @@ class Engine:
             return progress, LONGEST_WAIT
         reading = self._stopping is None
         wait = min(self._source.poll(now), LONGEST_WAIT) if reading else 0.05
-        progress |= self._dispatch.collect()
+        progress |= self._dispatch.collect(now)
         progress |= self._dispatch.assign(now)  # what waits already: no worker is to stand still while we read
         progress |= self._dispatch.release(self._commit.may_release)
         if reading:
@@ -257,7 +264,10 @@ class Engine:
         letters = self._accounting.enter(task, result)
         self._crew.deliver(task, result.payloads)
         size = task.done - task.begin
-        self._commit.released("" if chunk.after else chunk.path, size, task.read, letters, task.take_memory())
+        self._commit.released(
+            "" if chunk.after else chunk.path, size, task.read, letters, task.take_memory(),
+            (chunk.appended, result.tally.lines),
+        )  # fmt: skip
 
     def _hear(self, now: float) -> bool:
         heard = False
@@ -327,18 +337,15 @@ class Engine:
     # What is so.
 
     def _look(self) -> Snapshot:
-        """What is committed, and what is not."""
-        files, oldest = self._commit.pending()
-        oldest = min(oldest, self._dispatch.pending(files))
-        now = monotonic()
-        committed = Counters()
-        committed.values.update(self._commit.committed)
-        lines = int(self._counters.total("lines_read") - committed.total("lines_read"))
-        sinks = {name: SinkState(now - one.since, one.why) for name, one in self._crew.troubles().items()}
-        pending = sum(files.values())
-        done, total = self._source.progress() if isinstance(self._source, Progress) else (0, None)
-        progress = max(0, done - pending), total
-        return Snapshot(committed, lines, pending, max(0.0, now - oldest), progress, dict(+files), sinks)
+        return self._observer.look(self._phase)
+
+    @property
+    def _phase(self) -> str:
+        if self._stopping is not None:
+            return "reloading" if self._hands_over else "stopping"
+        if self._recover_at is not None or self._recovering:
+            return "recovering"
+        return "blocked" if self._commit.full is not None else "running"
 
     def _what_hangs(self, what: str) -> str:
         stuck = self._crew.waited_for()

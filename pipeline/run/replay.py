@@ -72,7 +72,7 @@ def run_replay(
     def start() -> None:
         source.open({}, time.monotonic())
 
-    lent = Lent(source, NoState(), counters, {}, log, Waker(), set(), state)
+    lent = Lent(source, NoState(), counters, {}, log, Waker(), set(), state=state)
     try:
         return assemble(config, build_steps(config), lent, workers=workers, on_turn=on_turn)(configure, start)
     finally:

@@ -160,6 +160,10 @@ class Crew:
         """By sink id: what each of those that cannot write now is kept by."""
         return {self.threads[number].name: trouble for number, trouble in self._troubles.items()}
 
+    def waiting(self) -> dict[str, int]:
+        """By sink id: deliveries, barriers and recoveries that it has not answered."""
+        return {thread.name: self.owed.by(thread.number) for thread in self.threads}
+
     def waited_for(self) -> str:
         """The sinks that have something to take, each with its trouble if it has one."""
         names = []

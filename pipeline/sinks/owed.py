@@ -25,8 +25,9 @@ class Owed:
         self._counts = [0] * len(self._counts)
         self._since = None
 
-    def by(self, sink: int) -> bool:
-        return self._counts[sink] > 0
+    def by(self, sink: int) -> int:
+        """How much."""
+        return self._counts[sink]
 
     def standing_still(self, now: float) -> float:
         """Seconds for which something was owed and nothing taken."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.telemetry.snapshot import Listing
 
 JSON = Any
 """A JSON value: whatever ``json.dumps`` takes and ``json.loads`` gives back the same."""
@@ -120,6 +121,16 @@ class Progress(Protocol):
 
     def progress(self) -> tuple[int, int | None]:
         """Bytes processed by this run, and all there are; None: there is no end, or nobody knows it."""
+        ...
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """A source whose streams can be looked at one by one."""
+
+    def listing(self, limit: int, wall: float) -> Listing:
+        """All that are not done with, and of those with the most lag so many as rows. ``wall``: seconds since the
+        epoch."""
         ...
 
 

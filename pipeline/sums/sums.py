@@ -13,16 +13,18 @@ from time import time
 from typing import Any, cast
 
 import orjson
-from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.batch import Chunk, Event
 from tailrace.pipeline.chain import loader
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.settings import Config, StageSpec
+from tailrace.pipeline.stage import Exposes
 from tailrace.pipeline.stage import Sums as Contract
 from tailrace.pipeline.sums.results import Results, Rows
 from tailrace.pipeline.sums.totals import Totals
 from tailrace.pipeline.sums.watermark import Watermark
+from tailrace.pipeline.telemetry.snapshot import Series
 
 LOOK_EVERY = 0.2  # seconds between two looks at what is complete
 _OPTIONS, _END = "options", "end"  # what is kept of a sum beside its totals and results
@@ -43,6 +45,8 @@ class Sum:
         self.watermark = Watermark()
         self.closed = False  # at the end of all input
         self._about: Rows = {}
+        self.series: tuple[Series, ...] = ()  # as of the last commit
+        self._cut_series: tuple[Series, ...] | None = None
 
     def restore(self, memory: Mapping[str, Mapping[str, bytes]]) -> None:
         """What the state holds, and nothing else."""
@@ -59,6 +63,7 @@ class Sum:
             self._finish(was)
         if was != options or not about:
             self._about[_OPTIONS] = orjson.dumps(options)
+        self.series, self._cut_series = self._exposed(), None
 
     def _finish(self, options: Mapping[str, Any]) -> None:
         """The totals are those of other options: with those, and with what there is, they are closed."""
@@ -98,7 +103,19 @@ class Sum:
     def changed(self) -> bool:
         return self.totals.changed or self.results.changed or bool(self._about)
 
+    def _exposed(self) -> tuple[Series, ...]:
+        if not isinstance(self.stage, Exposes):
+            return ()
+        return tuple(map(_series, self.stage.exposed(self.totals)))
+
+    def committed(self) -> None:
+        self.results.committed()
+        if self._cut_series is not None:
+            self.series, self._cut_series = self._cut_series, None
+
     def cut(self) -> dict[str, Rows]:
+        if self.totals.changed:
+            self._cut_series = self._exposed()
         about, self._about = self._about, {}
         rows = {self.label: self.totals.cut(), f"{_RESULTS} {self.label}": self.results.cut()}
         return {owner: some for owner, some in {**rows, f"{_ABOUT} {self.label}": about}.items() if some}
@@ -188,7 +205,11 @@ class Sums:
 
     def committed(self) -> None:
         for one in self._sums:
-            one.results.committed()
+            one.committed()
+
+    def series(self) -> tuple[Series, ...]:
+        """Of the metrics that stages keep, as of the last commit."""
+        return tuple(series for one in self._sums for series in one.series)
 
 
 def sums_of(config: Config, steps: Sequence[Step], state: str, longest: int, log: Any) -> Sums:
@@ -200,6 +221,14 @@ def sums_of(config: Config, steps: Sequence[Step], state: str, longest: int, log
             results = Results(-len(sums) - 1, step.label, f"{state}-{step.label}", number, longest)
             sums.append(Sum(specs[step.label], results, str(config.directory), log))
     return Sums(sums, config.pipeline.stage_memory)
+
+
+def _series(event: Event) -> Series:
+    labels = {name: "" if value is None else str(value) for name, value in event["labels"].items()}
+    if event["kind"] == "histogram":
+        buckets = {bound: int(count) for bound, count in event["buckets"].items()}
+        return Series(event["metric"], event["kind"], labels, float(event["sum"]), int(event["count"]), buckets)
+    return Series(event["metric"], event["kind"], labels, float(event["value"]))
 
 
 def _blamed(one: Sum, call: Callable[..., Any], *arguments: Any) -> None:

@@ -21,6 +21,7 @@ from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Reader
 from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.snapshot import RingState, WorkerState
 from tailrace.pipeline.work.layout import Result, read_result
 from tailrace.pipeline.work.process import Died, Worker
 from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Ring, Slot
@@ -51,6 +52,7 @@ class Task:
     hung: str = ""  # why we killed the worker that is at it
     pid: int = 0
     started: float = 0.0
+    ended: float = 0.0  # when the worker was through with it
     word: tuple[int, int] = (0, 0)  # the header's words when last looked at, and since when
     since: float = 0.0
     read: float = 0.0  # when it was filled
@@ -60,6 +62,15 @@ class Task:
         """What stages have changed in their memories, for the commit."""
         memory, self.memory = self.memory, []
         return memory
+
+
+@dataclass(slots=True)
+class _Record:
+    """What a worker has done since it was started."""
+
+    batches: int = 0
+    lines: int = 0
+    seconds: float = 0.0
 
 
 class Dispatch:
@@ -92,6 +103,7 @@ class Dispatch:
         self._order: dict[int, deque[Task]] = {}  # file id: its tasks not wholly released, in the order of the file
         self._held: Counter[int] = Counter()  # file id: slots it occupies
         self._working: dict[Worker, Task] = {}
+        self._records: dict[int, _Record] = {}  # by process
         self._parts = 0  # tasks that are through in part: their rest comes next
         self._numbers = 0
         self._start_failures = 0
@@ -164,7 +176,7 @@ class Dispatch:
         self._working[worker] = task
         worker.give(task.slot.index)
 
-    def collect(self) -> bool:
+    def collect(self, now: float = 0.0) -> bool:
         """Hear what the workers have to say; True when a slot came through."""
         progress = False
         for index, worker in enumerate(self.workers):
@@ -177,6 +189,10 @@ class Dispatch:
                 task = self._working.pop(worker)
                 task.done = task.chunk.length if answer == DONE else task.slot.progress[0]
                 task.fresh = False
+                task.ended = now
+                record = self._records[worker.pid]
+                record.batches += 1
+                record.seconds += now - task.started
                 self._is_through(task)
                 progress = True
         return progress
@@ -191,6 +207,7 @@ class Dispatch:
             if self._start_failures >= START_FAILURES:
                 raise TailraceError(f"workers die as soon as they start ({cause}); see what they printed above")
         worker.close()
+        self._records.pop(worker.pid, None)
         if task is None or not worker.ready:
             self.workers[index] = self._hired()
             if task is not None:  # it never looked at the slot
@@ -252,13 +269,16 @@ class Dispatch:
 
     def _release(self, task: Task) -> None:
         """The first of its stream."""
+        result = self._result(task)
+        if task.pid in self._records:
+            self._records[task.pid].lines += result.tally.lines
         task.released = True
         tasks = self._order[task.chunk.stream]
         if task.done == task.chunk.length:
             tasks.popleft()  # its slot stays with the sinks, but the stream's next chunk may go
             if not tasks:
                 del self._order[task.chunk.stream]
-        self.on_release(task, self._result(task))
+        self.on_release(task, result)
         if task.sinks == 0:
             self.settle(task)
 
@@ -314,6 +334,25 @@ class Dispatch:
                 oldest = min(oldest, task.read)
         return oldest
 
+    def ring_state(self) -> RingState:
+        """What the slots hold now."""
+        slots, free, waiting = len(self._ring.slots), len(self._free), len(self._waiting)
+        working = len(self._working)
+        return RingState(slots, free, waiting, working, slots - free - waiting - working, self._ring.shape.total)
+
+    def worker_states(self, now: float) -> tuple[WorkerState, ...]:
+        states = []
+        for worker in self.workers:
+            task, record = self._working.get(worker), self._records.get(worker.pid, _Record())
+            state = "starting" if not worker.ready else "idle" if task is None else "working"
+            number, file, seconds = (task.number, task.chunk.path, now - task.started) if task else (None, None, 0.0)
+            states.append(
+                WorkerState(
+                    worker.pid, state, number, file, seconds, record.batches, record.lines, record.seconds + seconds
+                )
+            )
+        return tuple(states)
+
     def drop(self) -> None:
         """Forget every slot, for a rewind; workers at work are let finish or are replaced by fresh ones."""
         for index, worker in enumerate(self.workers):
@@ -336,8 +375,10 @@ class Dispatch:
     def _hired(self) -> Worker:
         worker = self._hire()
         self._log.debug("worker.started", pid=worker.pid)
+        self._records[worker.pid] = _Record()
         return worker
 
     def _dismiss(self, worker: Worker) -> None:
         worker.close()
+        self._records.pop(worker.pid, None)
         self._log.debug("worker.ended", pid=worker.pid)

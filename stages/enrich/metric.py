@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -152,6 +152,14 @@ class Metric(Windowed):
                     **self._shown(now),
                 },
             )
+
+    def exposed(self, totals: Mapping[str, Any]) -> Iterable[Event]:
+        """Of each series the running total, with those of the windows that are open."""
+        now: dict[str, list[Any]] = {key[1:]: value for key, value in totals.items() if key[0] == _TOTAL}
+        for group, value in self._windows.open(totals):
+            now[group] = self._combined(now[group], value) if group in now else value
+        about = {"metric": self.metric, "kind": self.kind}
+        return [{**about, "labels": self._grouping.values(group), **self._shown(one)} for group, one in now.items()]
 
     def _with_room(self, totals: MutableMapping[str, Any], group: str) -> str:
         if self._series < 0:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Skip
 from tailrace.pipeline.keys import Problems
 from tailrace.pipeline.stage import Parse
+from tailrace.stages.patterns.costs import Costs
 from tailrace.stages.values.conversion import Kind, OnBadType, excerpt
 from tailrace.stages.values.times import DEFAULT_FORMATS
 
@@ -98,6 +99,7 @@ class Auto:
         with problems.of(""):
             self._parsers = {name: self._parser(name) for name in names}
         problems.check()
+        self._costs = Costs(names)
         self._looks = {name: re.compile(_LOOKS[name], re.DOTALL).match for name in names}
         self._look = re.compile("|".join([f"(?P<{name}>{_LOOKS[name]})" for name in names]), re.DOTALL).match
 
@@ -115,6 +117,10 @@ class Auto:
             for i, entry in zip(where, self._entries(name, _some(lines, where)), strict=True):
                 entries[i] = entry
         return entries
+
+    def costs(self) -> Mapping[str, tuple[float, int]]:
+        """See ``stage.Costs``: by format."""
+        return self._costs.take()
 
     def _parser(self, name: str) -> Parse:
         module = importlib.import_module(f"tailrace.stages.parse.{name}")
@@ -136,12 +142,14 @@ class Auto:
 
     def _parsed(self, name: str, lines: Lines) -> tuple[list[Any], list[int]]:
         """What this parser makes of them, and which it failed."""
+        self._costs.begin()
         entries: list[Any] = list(self._parsers[name].parse(lines))
         failed: list[int] = []
         if set(map(type, entries)) != {dict}:
             failed = [i for i, entry in enumerate(entries) if isinstance(entry, Fail)]
             for i in failed:
                 entries[i] = Fail(entries[i].code, f"{name}: {entries[i].why}")
+        self._costs.end(name, len(entries) - len(failed))
         if self.format_field:
             for entry in entries:
                 if type(entry) is dict:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin
 from tailrace.pipeline.keys import FilePath, Problems
+from tailrace.stages.patterns.costs import Costs
 from tailrace.stages.patterns.grok import Expression, Field, Library
 from tailrace.stages.patterns.line import LinePattern, Row
 from tailrace.stages.patterns.place import place
@@ -97,6 +98,11 @@ class Grok:
                 types = Types(convert, self.on_bad_type, self.time_formats, self.timezone)
                 self._cascade.append(_Pattern(key, expression, types, self.types))
         problems.check()
+        self._costs = Costs(pattern.key for pattern in self._cascade)
+
+    def costs(self) -> Mapping[str, tuple[float, int]]:
+        """See ``stage.Costs``."""
+        return self._costs.take()
 
     def _check_types(self, expressions: Mapping[str, Expression], problems: Problems) -> None:
         known = sorted({one.label for expression in expressions.values() for one in expression.fields})
@@ -112,7 +118,9 @@ class Grok:
 
     def _match(self, records: str | list[str], first: int) -> list[Event | Fail]:
         """By the patterns from ``first`` on. What one misses is joined to a smaller piece for the next."""
+        self._costs.begin()
         events, missed = self._cascade[first].events(records)
+        self._costs.end(self._cascade[first].key, len(events) - len(missed))
         if missed:
             left = list(missed.values())
             if first + 1 < len(self._cascade):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.keys import Problems
+from tailrace.stages.patterns.costs import Costs
 from tailrace.stages.patterns.dialect import compile_pattern
 from tailrace.stages.patterns.line import LinePattern, Row
 from tailrace.stages.patterns.place import place
@@ -84,9 +85,10 @@ class Regex:
             self._types = Types(self.types, self.on_bad_type, self.time_formats, self.timezone)
         problems.check()
         self._cascade = [
-            (LinePattern(pattern), _builder(names, self._types.columns))
-            for pattern, names in zip(patterns.values(), groups, strict=True)
+            (key, LinePattern(pattern), _builder(names, self._types.columns))
+            for (key, pattern), names in zip(patterns.items(), groups, strict=True)
         ]
+        self._costs = Costs(patterns)
         self._reaches = {key: Reach(pattern, anywhere=True) for key, pattern in patterns.items()}
 
     def parse(self, lines: Lines) -> list[Event | Fail]:
@@ -97,10 +99,12 @@ class Regex:
 
     def _match(self, records: str | list[str], first: int) -> list[Event | Fail]:
         """By the patterns from ``first`` on. What one misses is joined to a smaller piece for the next."""
-        pattern, build = self._cascade[first]
+        key, pattern, build = self._cascade[first]
+        self._costs.begin()
         rows = pattern.rows(records) if isinstance(records, str) else pattern.rows_of(records)
         events: list[Event | Fail] = build(rows)
         missed = [i for i, row in enumerate(rows) if row[-1]]
+        self._costs.end(key, len(rows) - len(missed))
         if missed:
             if first + 1 < len(self._cascade):
                 left = [rows[i][-1] for i in missed]
@@ -110,6 +114,10 @@ class Regex:
             for i, other in zip(missed, others, strict=True):
                 events[i] = other
         return events
+
+    def costs(self) -> Mapping[str, tuple[float, int]]:
+        """See ``stage.Costs``."""
+        return self._costs.take()
 
     def _why(self, line: str) -> str:
         """What keeps the line from matching: of several patterns, the one that gets farthest."""

@@ -68,6 +68,10 @@ class Windows:
             self._counted = totals
             self._groups = Counter(start for start, _ in map(_parts, _keys(totals)))
 
+    def open(self, totals: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """(group, value) of each window that is not closed."""
+        return ((_parts(key)[1], totals[key]) for key in _keys(totals))
+
     def close(self, totals: MutableMapping[str, Any], until: float) -> Iterator[Closed]:
         """What is complete, by window and group. It is no longer in the totals."""
         self._count(totals)

@@ -97,13 +97,13 @@ def test_case_098_one_that_removes_the_sink_that_is_stuck(make_daemon: MakeDaemo
         "id": "web",
         "retry": {"initial_backoff": "1s"},
     }
-    options = {"shutdown_timeout": "1s", "commit_bytes": "64KiB"}
-    daemon = make_daemon(configured(to_file(), stuck, **options))
+    patient = partial(configured, shutdown_timeout="1s", commit_bytes="64KiB")
+    daemon = make_daemon(patient(to_file(), stuck))
     (daemon.logs / "app.log").write_bytes(numbered(0, 20_000))
     daemon.start()
     daemon.until(lambda: daemon.said("sink.retry"), "it is stuck")
     assert daemon.committed() == 0
-    reload(daemon, configured(to_file(), **options))
+    reload(daemon, patient(to_file()))
     daemon.until(lambda: daemon.committed() == len(numbered(0, 20_000)), "it goes on without it")
     assert daemon.stop() == 0, daemon.stderr()
     assert daemon.numbers("all.ndjson") == list(range(20_000))

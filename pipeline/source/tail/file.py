@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from time import time
 from typing import Any
 
 from tailrace.pipeline.batch import Chunk
@@ -15,6 +16,8 @@ from tailrace.pipeline.source.tail.identity import Changed, Head, Marker
 from tailrace.pipeline.source.tail.ledger import BEFORE_START, Balance, Ledger, Work
 from tailrace.pipeline.source.tail.packed import PackedError, Unpacked
 from tailrace.pipeline.source.tail.position import Position
+
+MOST_GROWTH = 32  # sizes of a file that are kept
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +59,8 @@ class File:
     ended_scan: int = 0  # number of the scan at which it ended
     scan: int = 0  # number of the last scan that found it
     home: int = 0  # number of the last scan that found it under `path`
+    growth: list[tuple[int, float]] = field(default_factory=list)  # sizes that it was seen to have, and when it had
+    # grown to them, in seconds since the epoch; only those behind what is committed, and the last few of many
     gone_since: float | None = None  # no name leads to it any more
     quiet_since: float = 0.0  # it did not grow, and was read to its end, since then
 
@@ -178,10 +183,28 @@ class File:
 
     def see(self, st: os.stat_result) -> None:
         """Its size and time are these now."""
+        if st.st_size != self.seen_size:
+            self._note_growth(st)
         if self.watched_from < 0:
             self.watched_from, self.written_at = st.st_size, st.st_mtime
         self.size = self.seen_size = st.st_size
         self.mtime_ns = st.st_mtime_ns
+
+    def _note_growth(self, st: os.stat_result) -> None:
+        if self.growth and st.st_size < self.growth[-1][0]:
+            self.growth.clear()
+        if st.st_size > self.cursor.committed.offset:
+            # A file that was never seen before may be old: it counts from now on.
+            new = self.watched_from < 0 and not self.file_id
+            self.growth.append((st.st_size, time() if new else st.st_mtime))
+        if len(self.growth) > MOST_GROWTH:  # the time of the older one stands for both
+            self.growth = [
+                (size, when) for (size, _), (_, when) in zip(self.growth[1::2], self.growth[::2], strict=False)
+            ] + self.growth[len(self.growth) // 2 * 2 :]
+
+    def appended(self, offset: int) -> float:
+        """When the byte at this offset was there, in seconds since the epoch, as far as that was seen; 0: unknown."""
+        return next((when for size, when in self.growth if size > offset), 0.0)
 
     def year_bound(self, end: int, wall: float) -> float:
         """No record up to ``end`` is from after this moment, in seconds since the epoch: the last write, or now, if
@@ -281,6 +304,8 @@ class File:
         cursor.closed_at = closed
         cursor.closing = [stop for stop in cursor.closing if stop not in closed]
         cursor.committed = Marker(row.offset, row.tail_length, row.tail_hash)
+        if self.growth and self.growth[0][0] <= row.offset:
+            self.growth = [one for one in self.growth if one[0] > row.offset]
         self.ledger.commit(row.ledger)
         if self.unpacked is not None:
             self.unpacked.committed = row.ledger.get("unpacked", 0)

@@ -21,6 +21,7 @@ from tailrace.pipeline.source.tail.finder import Finder
 from tailrace.pipeline.source.tail.hints import Hints
 from tailrace.pipeline.source.tail.identity import Changed
 from tailrace.pipeline.source.tail.ledger import Balance
+from tailrace.pipeline.source.tail.listing import listing
 from tailrace.pipeline.source.tail.packed import PackedError
 from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.source.tail.registry import Registry
@@ -28,6 +29,7 @@ from tailrace.pipeline.source.tail.turns import Turns
 from tailrace.pipeline.source.tail.unpacking import Unpacking
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.log import Log
+from tailrace.pipeline.telemetry.snapshot import Listing
 
 SCAN_INTERVAL = 1.0  # seconds between two scans, hints or no hints; more with so many files that a scan costs too much
 SOONEST = 0.02  # seconds between two scans when a hint asks for one
@@ -228,6 +230,7 @@ class Tail:
             oversize=oversize,
             encoding=file.cursor.encoding.name,
             fault=fault,
+            appended=file.appended(start),
         )
 
     def _offer(self, file: File, *, awake: bool = True) -> None:
@@ -330,6 +333,10 @@ class Tail:
         except (Changed, OSError):
             return None  # the next scan will see what happened to it
         return data if len(data) == length else None
+
+    def listing(self, limit: int, wall: float) -> Listing:
+        """See ``Lists``."""
+        return listing(self._registry, len(self._descriptors), limit, wall)
 
     def progress(self) -> tuple[int, int | None]:
         return int(self._counters.total("bytes_read") + self._counters.total("bytes_skipped")), self._total

@@ -1,0 +1,113 @@
+"""Speaks to the daemon that has a state directory, over the socket in it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.escape import escape
+
+SOCKET_NAME = "control"
+TIMEOUT = 30.0  # seconds for an answer
+
+
+class NoDaemonError(TailraceError):
+    """Nobody listens: no daemon runs with this state."""
+
+
+class Client:
+    """``get`` and ``post`` give what the daemon answers. NoDaemonError: there is none; TailraceError: it refuses, with
+    its own words."""
+
+    def __init__(self, state_dir: str) -> None:
+        self._directory = state_dir
+
+    def get(self, path: str) -> Any:
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: Any) -> Any:
+        return self._ask("POST", path, json.dumps(body).encode())
+
+    def lines(self, path: str) -> Iterator[Any]:
+        """An answer without end: one JSON value a line, each as soon as it is there."""
+        connection = _Connection(self._directory, None)
+        try:
+            answer = self._request(connection, "GET", path, None)
+            while line := answer.readline():
+                yield json.loads(line)
+        except (OSError, http.client.HTTPException) as error:
+            raise TailraceError(f"the daemon has gone: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> Any:
+        connection = _Connection(self._directory, TIMEOUT)
+        try:
+            answer = self._request(connection, method, path, body)
+            return json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = str(error) or type(error).__name__
+            raise TailraceError(f"{escape(self._directory)}: the daemon does not answer: {why}") from error
+        finally:
+            connection.close()
+
+    def _request(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None
+    ) -> http.client.HTTPResponse:
+        try:
+            connection.connect()
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
+            raise NoDaemonError(f"{escape(self._directory)}: no tailrace is running with this state") from error
+        except PermissionError as error:
+            raise TailraceError(
+                f"{escape(self._directory)}: uid {os.geteuid()} may not speak to the daemon: run this as its user"
+            ) from error
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body is not None else {})
+        answer = connection.getresponse()
+        if answer.status >= 400:
+            raise TailraceError(_words(answer))
+        return answer
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, directory: str, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._directory = directory
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        with at(self._directory) as name:
+            self.sock.connect(name)
+
+
+class at:  # noqa: N801  it reads as a preposition
+    """The socket's address in this directory, which may be longer than such an address can be."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def __enter__(self) -> str:
+        path = os.path.join(self._directory, SOCKET_NAME)
+        self._descriptor = -1
+        if len(os.fsencode(path)) < 100:
+            return path
+        self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._descriptor}/{SOCKET_NAME}"
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
+def _words(answer: http.client.HTTPResponse) -> str:
+    body = answer.read()
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the daemon answers {answer.status} {answer.reason}"

@@ -1,0 +1,45 @@
+"""How often a value was not above each of a row of bounds: seconds, as Prometheus counts them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+BOUNDS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0,
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Histogram:
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))  # the last: above all bounds
+    sum: float = 0.0
+    count: int = 0
+
+    def add(self, value: float, weight: int = 1) -> None:
+        self.counts[bisect_left(BOUNDS, value)] += weight
+        self.sum += value * weight
+        self.count += weight
+
+    def copy(self) -> Histogram:
+        return Histogram(self.counts.copy(), self.sum, self.count)
+
+    def since(self, before: Histogram) -> Histogram:
+        """What was added since then."""
+        counts = [now - then for now, then in zip(self.counts, before.counts, strict=True)]
+        return Histogram(counts, self.sum - before.sum, self.count - before.count)
+
+    def quantile(self, share: float) -> float | None:
+        """About the value that this share of all is not above, as if those between two bounds were evenly spread; None:
+        there are none."""
+        if self.count <= 0:
+            return None
+        rank, below = share * self.count, 0
+        for index, count in enumerate(self.counts):
+            if count and below + count >= rank:
+                if index == len(BOUNDS):
+                    break
+                low = BOUNDS[index - 1] if index else 0.0
+                return low + (BOUNDS[index] - low) * (rank - below) / count
+            below += count
+        return BOUNDS[-1]
