@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from io import BytesIO
 from typing import Any, overload
 
@@ -135,6 +136,31 @@ class Lines(Sequence[str]):
 
 
 @dataclass(slots=True, eq=False)
+class Redriven:
+    """What a chunk of dead letters, which are sent through the chain again, is beside its records."""
+
+    stream: int  # the letters'
+    stage: str  # that failed,
+    number: int  # and where it stands in the chain, from 1 on; 0: it is not there any more
+    alone: bool  # it is a sink that refused them: they are for this one only
+    letters: Mapping[int, Any]  # `state.dead_letters.Letter` by place
+    came_back: set[int] = field(default_factory=set)  # their ids
+
+    def letter(self, place: int) -> Any:
+        """The one that holds this place."""
+        places = list(self.letters)
+        return self.letters[places[max(0, bisect_right(places, place) - 1)]]
+
+    def row(self, place: int) -> tuple[int | None, int]:
+        """Of a failure there: the letter's own id and one more attempt; a further one is a letter of its own."""
+        letter = self.letter(place)
+        if letter.id in self.came_back:
+            return None, 1
+        self.came_back.add(letter.id)
+        return letter.id, letter.attempts + 1
+
+
+@dataclass(slots=True, eq=False)
 class Chunk:
     """Whole lines of one generation of one file, read into a slot by the source; lines end with ``\\n``.
 
@@ -157,6 +183,7 @@ class Chunk:
     fault: str | None = None  # of a chunk with ``oversize``: why it is a dead letter, if not for its length
     after: int = 0  # of what a stage has summed up: it enters the chain behind the stage with this number, from 1 on
     appended: float = 0.0  # when its oldest byte was, in seconds since the epoch, as far as that was seen; 0: unknown
+    redriven: Redriven | None = None
     names: Mapping[int, str] | None = None  # of such records, by place: what their ids end with
 
     def event_id(self, place: int) -> str:

@@ -67,7 +67,9 @@ def changes(tree: ast.AST) -> Iterator[str]:
             case ast.ImportFrom(module=str(module), names=names):
                 if module in MODULES or (module == "os" and {name.name for name in names} & FUNCTIONS):
                     yield f"from {module}"
-            case ast.Constant(value=str(text)) if SQL.match(text):
+            case ast.Call(
+                func=ast.Attribute(attr="execute" | "executescript"), args=[ast.Constant(value=str(text)), *_]
+            ) if SQL.match(text):
                 yield text
 
 

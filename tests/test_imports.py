@@ -34,9 +34,10 @@ LAYERS = [
     ["settings"],
     ["telemetry"],
     ["chain"],
-    ["config", "source", "state", "work.ring"],
+    ["config", "source", "state", "work.ring", "work.asked"],
     ["work"],
     ["sinks", "sums"],
+    ["status"],
     ["run"],
     ["testing", "cli"],
 ]
@@ -56,6 +57,7 @@ ENGINE_MAY_IMPORT = {
     "tailrace.stages.defaults": {  # what is used where the configuration names nothing
         "tailrace.pipeline.chain.steps",
         "tailrace.pipeline.cli",
+        "tailrace.pipeline.run.dry",
         "tailrace.pipeline.run.replay",
         "tailrace.pipeline.state.migrate",
     },
@@ -63,7 +65,7 @@ ENGINE_MAY_IMPORT = {
 
 # Who may import what makes things happen at the same time, or from outside.
 PROCESSES = {"tailrace.pipeline.work"}
-THREADS = {"tailrace.pipeline.sinks"}
+THREADS = {"tailrace.pipeline.sinks", "tailrace.pipeline.status"}
 CONCURRENCY = {
     "_thread": set(),
     "asyncio": set(),
@@ -71,7 +73,7 @@ CONCURRENCY = {
     "multiprocessing": set(),
     "queue": THREADS,
     "signal": PROCESSES | {"tailrace.pipeline.cli", "tailrace.pipeline.source.tail.done"},  # the latter: a number
-    "socket": PROCESSES,
+    "socket": PROCESSES | {"tailrace.pipeline.status"},
     "subprocess": PROCESSES | {"tailrace.pipeline.source.journal"},  # it reads what another program prints
     "threading": THREADS | {"tailrace.pipeline.telemetry.log"},  # sinks log, too: a lock, no thread
     "watchdog": {"tailrace.pipeline.source.tail.hints"},  # has threads of its own

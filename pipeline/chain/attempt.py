@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from operator import is_
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
@@ -29,6 +29,12 @@ OriginOf = Callable[[Sequence[int]], Origin]
 """The origin of a piece's lines, given where each begins."""
 
 
+class Tap(Protocol):
+    """Who looks at the events behind each step; see ``work.tap``."""
+
+    def after(self, index: int, step: Step, events: Sequence[Event], attempt: Attempt) -> None: ...
+
+
 class Attempt:
     """One attempt at one piece, which begins at ``start`` in its stream and at slot offset ``base``.
 
@@ -44,9 +50,11 @@ class Attempt:
         base: int,
         alone: Container[int] = (),
         written_in: Encoding = UTF8,
+        tap: Tap | None = None,
     ) -> None:
         self.steps, self.marker, self.piece, self.start, self.base = steps, marker, piece, start, base
-        self.alone = alone
+        self.alone, self.tap = alone, tap
+        self.key = ""  # of the stream
         self.made = Made()
         self.encoding = written_in
         verbatim, framer = bool(steps) and steps[0].verbatim, steps[0].framer if steps else None
@@ -74,6 +82,7 @@ class Attempt:
         if not records.filled:
             return self.made
         origin = origin_of(self.places)
+        self.key = origin.key
         lines = records.lines(origin)
         events: list[Event] = []
         clock = perf_counter()
@@ -89,6 +98,8 @@ class Attempt:
                 events = self._enrich(step, events, origin, alone)
             else:
                 events = self._write(step, events, origin, alone)
+            if self.tap is not None:
+                self.tap.after(index, step, events, self)
             if step.role != "write":
                 tally.received[label] = tally.received.get(label, 0) + given
                 tally.sent[label] = tally.sent.get(label, 0) + len(events)
@@ -110,6 +121,11 @@ class Attempt:
                 self.marker[0] = index
                 self.made.sums[step.label] = orjson.Fragment(orjson.dumps((step.added, step.newest)))
         return self.made
+
+    @property
+    def last(self) -> int:
+        """The last step that is no write stage."""
+        return max((index for index, step in enumerate(self.steps) if step.role != "write"), default=0)
 
     def _count_costs(self, step: Step) -> None:
         assert step.costs is not None

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import orjson
 from tailrace.pipeline.batch import Event, Lines
-from tailrace.pipeline.chain.attempt import Attempt, OriginOf
+from tailrace.pipeline.chain.attempt import Attempt, OriginOf, Tap
 from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import DeadLine, Made, Tally, clean
 from tailrace.pipeline.chain.step import WHY_LIMIT, Step, blame
@@ -22,10 +22,11 @@ from tailrace.pipeline.errors import TimeBudget
 
 class Chain:
     """The stages that apply to one file name, ready to run. ``after``: those behind the stage with this number, from 1
-    on, for what it has summed up."""
+    on, for what it has summed up. ``again``: those for records that failed there before (see ``Request``)."""
 
-    def __init__(self, steps: Sequence[Step], name: str, after: int = 0) -> None:
-        fitting = [step for step in steps[after:] if step.matches(name)]
+    def __init__(self, steps: Sequence[Step], name: str, after: int = 0, again: int = 0) -> None:
+        numbered = [(number, step) for number, step in enumerate(steps, start=1) if number > after]
+        fitting = [step for number, step in numbered if step.matches(name) and _takes_part(step, number, again)]
         parse = [step for step in fitting if step.role == "parse"]
         if after:
             parse = [Step(steps[after - 1].label, "parse", Summed(), own=False, made_by=True)]
@@ -42,7 +43,7 @@ class Chain:
     def at(self, index: int) -> None:
         self.marker[0] = index
 
-    def run(self, piece: bytes, origin_of: OriginOf, start: int, base: int) -> Made:
+    def run(self, piece: bytes, origin_of: OriginOf, start: int, base: int, tap: Tap | None = None) -> Made:
         """All lines of ``piece``, which begins at file offset ``start`` and slot offset ``base``; raises TimeBudget.
 
         Stages that raise are run again line by line or event by event; if the line is still not known,
@@ -51,7 +52,7 @@ class Chain:
         alone: set[int] = set()
         while True:
             try:
-                return Attempt(self.steps, self.marker, piece, start, base, alone, self.encoding).run(origin_of)
+                return Attempt(self.steps, self.marker, piece, start, base, alone, self.encoding, tap).run(origin_of)
             except LostTrackError as lost:
                 if lost.step in alone:
                     raise
@@ -78,6 +79,14 @@ class Chain:
         tally = Tally()
         self.steps[0].count(tally, 1)
         return Made(dead=[dead], tally=tally)
+
+
+def _takes_part(step: Step, number: int, again: int) -> bool:
+    """Whether a stage has not seen the records yet, or does the same whenever it sees them."""
+    failed, alone = divmod(again, 2)
+    if step.role == "write":
+        return number == failed if alone else number >= failed
+    return number >= failed or (step.memory is None and step.sums is None)
 
 
 class Summed:

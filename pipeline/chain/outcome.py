@@ -92,6 +92,7 @@ class Made:
     tally: Tally = field(default_factory=Tally)
     changes: Changes = field(default_factory=dict)
     sums: dict[str, Any] = field(default_factory=dict)  # by stage, what it has added up
+    tapped: list[Any] = field(default_factory=list)  # what was sampled for those who look: JSON values
 
 
 def columns(ends: Sequence[int], offsets: Sequence[int], lengths: Sequence[int], numbers: Sequence[int]) -> array[int]:

@@ -29,18 +29,21 @@ _EXAMPLES = """\
   tailrace dlq stats                     how many, by stage and error
   tailrace dlq show 12                   everything about one, the line included
   tailrace dlq export --error no_match   as JSON lines, with the original bytes
+  tailrace dlq redrive --stage parse.json --dry-run   what would come out now
+  tailrace dlq redrive --stage parse.json             through the present chain again
   tailrace dlq drop --all --dry-run      what would go, and the room it takes
 """
 
 
 def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    describe(parser, "Look at dead letters (lines that could not be processed), or drop them.", _EXAMPLES)
+    describe(parser, "Look at dead letters (lines that failed), send them again, or drop them.", _EXAMPLES)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for name, execute, text in (
         ("list", _list, f"the newest {_LISTED}, one row each"),
         ("stats", _stats, "how many and how large, by stage and error"),
         ("export", _export, "as JSON on standard output, the oldest first"),
+        ("redrive", _redrive, "send them through the present chain again: all, or those of a filter"),
         ("drop", _drop, "remove them for good; needs a filter, or --all"),
     ):
         verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:])
@@ -53,6 +56,10 @@ def define(parser: argparse.ArgumentParser) -> None:
         )
         if name in ("list", "export"):
             verb.add_argument("--limit", type=_count, metavar="N", help="show at most N (0: no limit)")
+        if name == "redrive":
+            verb.add_argument(
+                "--dry-run", action="store_true", help="print the events that would come out, and change nothing"
+            )
         if name == "drop":
             verb.add_argument("--all", action="store_true", help="drop every dead letter")
             verb.add_argument("--dry-run", action="store_true", help="show what would be dropped, and change nothing")
@@ -161,6 +168,20 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _redrive(arguments: argparse.Namespace) -> int:
+    """Exit code 1: some failed again, or could not be sent."""
+    from tailrace.pipeline.cli.redrive import dry_run, in_words, redrive
+
+    config, wanted = load_config(arguments), _filter(arguments)
+    letters = _letters(config)
+    if letters.count(wanted) == 0:
+        _tell_none(letters)
+        return 0
+    progress = dry_run(config, letters, wanted) if arguments.dry_run else redrive(config, wanted)
+    print(in_words(progress, would=arguments.dry_run), file=sys.stderr)
+    return 1 if progress["failed"] or progress["skipped"] else 0
+
+
 def _drop(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.state.dead_letters import Filter
 
@@ -186,18 +207,17 @@ def _drop(arguments: argparse.Namespace) -> int:
 
 
 def _remove(letters: Letters, wanted: Filter, config: Config) -> int:
-    """Show those that are wanted and remove them, all or none; how many. StateError: a daemon has the state, or it
-    cannot be written."""
+    """Show those that are wanted and remove them, all or none; how many. The daemon does it, if one is running: those
+    that it sends through the chain again just now stay. StateError: the state cannot be written."""
     from tailrace.pipeline.state.lock import holder
     from tailrace.pipeline.state.store import State
+    from tailrace.pipeline.status.api import filter_body
+    from tailrace.pipeline.status.client import Client
 
     settings, directory = config.dead_letters, config.pipeline.state_dir
     if process := holder(directory):
-        raise StateError(
-            f"{escape(directory)}: a tailrace is running with this state (process {process}), and only that one may "
-            "change it. Stop it first, drop the dead letters, and start it again; or raise dead_letters.max_bytes (or "
-            'set dead_letters.when_full = "drop_oldest") and restart it'
-        )
+        dropped: int = Client(directory, process).post("/api/dead_letters/drop", filter_body(wanted))["dropped"]
+        return dropped
     state = State(directory, max_bytes=settings.max_bytes, when_full=settings.when_full, config=config.digest)
     state.open()  # from here on no daemon can start
     try:

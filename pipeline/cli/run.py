@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tailrace.pipeline.run.outcome import Outcome
     from tailrace.pipeline.settings import Config
     from tailrace.pipeline.source.tail.ledger import Balance
+    from tailrace.pipeline.status.api import Actions
+    from tailrace.pipeline.telemetry.board import Board
     from tailrace.pipeline.telemetry.log import Logger
 
 _EXAMPLES = """\
@@ -71,6 +73,9 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.settings import TailSettings
     from tailrace.pipeline.source.tail.finder import Finder
     from tailrace.pipeline.source.tail.ledger import condensed
+    from tailrace.pipeline.state.dead_letters import Letters
+    from tailrace.pipeline.status.api import Api
+    from tailrace.pipeline.status.server import Server
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
     from tailrace.pipeline.telemetry.summary import Summary
@@ -134,6 +139,10 @@ def _execute(arguments: argparse.Namespace) -> int:
         if source.get("files") == 0:
             logger.warning("files.none", notice="no file matches now; see `tailrace check`", paths=config.tail.paths)
 
+    def serve(board: Board, actions: Actions) -> Server:
+        state_dir = config.pipeline.state_dir
+        return Server(Api(board, actions, Letters(state_dir)), state_dir, log.get_logger("status"))
+
     daemon = Daemon(
         config,
         log=log.get_logger("engine"),
@@ -144,6 +153,7 @@ def _execute(arguments: argparse.Namespace) -> int:
         configure=connect,
         on_turn=on_turn,
         reload=reload,
+        server=serve,
     )
     try:
         outcome = daemon.run()

@@ -150,10 +150,6 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
     dead_letters = read_settings(DeadLetterSettings, "dead_letters", tables, report)
     _check_sums(pipeline, source, dead_letters, report)
     status = read_settings(StatusSettings, "status", tables, report)
-    if status.listen:
-        report.warn(("status",), "has no effect yet: there is no status server")
-    if dead_letters.max_age:
-        report.warn(("dead_letters", "max_age"), "has no effect yet: letters are kept until they are dropped")
 
     entries = load_chain(tables.get("stages", []), directory, report)
     stages = tuple(entry.spec for entry in entries if entry.spec)

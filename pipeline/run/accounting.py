@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
 
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.outcome import DeadLine
 from tailrace.pipeline.sinks.sender import Refused
 from tailrace.pipeline.state.dead_letters import DeadLetter
@@ -54,7 +55,7 @@ class Accounting:
         """Count what ``task`` came to; the dead letters among it."""
         wall = time()
         letters = self._kept([_letter(dead, task, wall) for dead in result.dead])
-        self._count(result)
+        self._count(task.chunk, result)
         if result.tally.invalid:
             self._say_invalid(task, result.tally.invalid)
         if letters:
@@ -87,10 +88,13 @@ class Accounting:
     def _kept(self, letters: list[DeadLetter]) -> list[DeadLetter]:
         return letters if self._omitting is None else [self._omitting.applied(letter) for letter in letters]
 
-    def _count(self, result: Result) -> None:
+    def _count(self, chunk: Chunk, result: Result) -> None:
         add = self._counters.add
         tally = result.tally
-        add("lines_read", tally.lines)
+        if chunk.redriven is None:
+            add("lines_read", tally.lines)
+        else:
+            add("lines_redriven", tally.lines, stage=chunk.redriven.stage)
         if tally.invalid:
             add("lines_invalid_bytes", tally.invalid)
         for sink, count in tally.written.items():
@@ -164,19 +168,31 @@ def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     length = dead.length if chunk.oversize is None else chunk.oversize
     offset = chunk.start + dead.offset
     raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length]) if dead.raw is None else dead.raw
-    return DeadLetter(
+    letter = DeadLetter(
         wall, dead.stage, dead.error, dead.why, chunk.stream, chunk.event_id(offset), chunk.name, chunk.path, offset,
         length, raw, dead.event, dead.trace, chunk.clock, chunk.year_bound,
     )  # fmt: skip
+    return _in_its_row(letter, chunk)
+
+
+def _in_its_row(letter: DeadLetter, chunk: Chunk) -> DeadLetter:
+    """One that was sent through the chain again takes the row that it had."""
+    if chunk.redriven is not None:
+        letter.stream = chunk.redriven.stream
+        letter.id, letter.attempts = chunk.redriven.row(letter.offset)
+    return letter
 
 
 def _refused_letter(refused: Refused, sink: str, stage: str, wall: float, original: Original) -> DeadLetter:
     place = refused.place
     chunk = place.chunk
     offset = chunk.start + place.offset
-    return DeadLetter(
-        wall, stage, refused.code, refused.why, chunk.stream, chunk.event_id(offset), chunk.name, chunk.path, offset,
-        place.length,
-        original(chunk.stream, offset, place.length) or b"", None, None, chunk.clock, chunk.year_bound, sink,
-        refused.payload,
+    if chunk.redriven is None:
+        raw = original(chunk.stream, offset, place.length) or b""
+    else:
+        raw = chunk.redriven.letter(offset).raw
+    letter = DeadLetter(
+        wall, stage, refused.code, refused.why, chunk.stream, place.event_id, chunk.name, chunk.path, offset,
+        place.length, raw, None, None, chunk.clock, chunk.year_bound, sink, refused.payload,
     )  # fmt: skip
+    return _in_its_row(letter, chunk)

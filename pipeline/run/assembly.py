@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import exposed, memories
+from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.run.accounting import Omitting
 from tailrace.pipeline.run.commit import Store, most_uncommitted
 from tailrace.pipeline.run.engine import Engine, Settings
@@ -17,7 +19,8 @@ from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.sinks.crew import Crew, Sink
-from tailrace.pipeline.source import Source
+from tailrace.pipeline.source import Encoded, Source
+from tailrace.pipeline.source.redrive import Fetch, Job, Redrive
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.sums.sums import sums_of
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -43,7 +46,10 @@ class Lent:
     log: Any
     waker: Waker
     outputs: set[str]  # paths of outputs, which are no source; a sink that begins another file adds to them
+    fetch: Fetch = lambda *_: ()  # dead letters, to be sent through the chain again
+    jobs: deque[Job] = field(default_factory=deque)  # which of them
     publish: Callable[[Snapshot], None] = lambda _: None  # told each snapshot
+    tapped: Callable[[Sequence[Any]], None] = lambda _: None  # told what was sampled for those who look at events
     state: str = "replay"  # what the ids of what stages sum up begin with
 
 
@@ -53,6 +59,7 @@ class Run:
 
     engine: Engine
     ring: Ring
+    labels: Sequence[str]  # of the chain's stages
 
     def __call__(self, configure: Configure, start: Callable[[], None], *, behind: bool = False) -> Outcome:
         """To its end; see ``Engine.run``."""
@@ -73,6 +80,7 @@ def assemble(
     on_turn: Callable[[float], None],
     until_eof: bool = False,
     give_up: float | None = None,
+    redrive_only: bool = False,
 ) -> Run:
     """With stages that remember, one worker does all the work. TailraceError: there is no memory for the ring."""
     settings = config.pipeline
@@ -93,7 +101,7 @@ def assemble(
                 remembered.values(),
             )  # fmt: skip
     else:
-        work = Work(steps, settings.line_timeout)
+        work = Work(steps, settings.line_timeout, ring.tap)
 
         def hire() -> Worker:
             work.restore(remembered.values())
@@ -105,7 +113,13 @@ def assemble(
     omitting = Omitting(exposed(steps)) if config.dead_letters.raw == "omit" else None
     engine = Engine(
         Settings(
-            settings.commit_interval, settings.commit_bytes, settings.shutdown_timeout, until_eof, give_up, omitting
+            settings.commit_interval,
+            settings.commit_bytes,
+            settings.shutdown_timeout,
+            until_eof,
+            give_up,
+            omitting,
+            redrive_only,
         ),
         lent.source,
         lent.store,
@@ -113,6 +127,7 @@ def assemble(
         dispatch,
         remembered,
         sums_of(config, steps, lent.state, shape.input_bytes, lent.log),
+        _redrive(config, steps, lent),
         lent.counters,
         lent.durable,
         lent.log,
@@ -120,5 +135,17 @@ def assemble(
         on_turn,
         lent.outputs,
         lent.publish,
+        lent.tapped,
     )
-    return Run(engine, ring)
+    return Run(engine, ring, [step.label for step in steps])
+
+
+def _redrive(config: Config, steps: Sequence[Step], lent: Lent) -> Redrive:
+    configured = encoding(config.source.encoding).name
+
+    def written_in(stream: int) -> str:
+        found = lent.source.written_in(stream) if isinstance(lent.source, Encoded) else None
+        return found or configured
+
+    several_lines = config.source.multiline is not None
+    return Redrive(lent.jobs, lent.fetch, steps, written_in, several_lines=several_lines)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.source import Source
+from tailrace.pipeline.source.redrive import Redrive
 from tailrace.pipeline.stage import Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLettersFullError
 from tailrace.pipeline.state.store import Commit
@@ -67,6 +68,7 @@ class Cut:
     given: list[int]  # bytes, to each sink, up to here
     appended: list[tuple[float, int]]
     made: float
+    redriven: list[int]
     marks: dict[str, Marks] = field(default_factory=dict)
     try_again: float = 0.0  # when the dead letters were full
 
@@ -80,12 +82,14 @@ class Committer:
         source: Source,
         crew: Crew,
         sums: Sums,
+        redrive: Redrive,
         counters: Counters,
         durable: Mapping[Key, float],
         interval: float,
         commit_bytes: int,
     ) -> None:
         self._store, self._source, self._crew, self._sums, self._counters = store, source, crew, sums, counters
+        self._redrive = redrive
         self._sinks = crew.threads
         self._durable = durable  # what earlier runs counted
         self._interval, self._commit_bytes = interval, commit_bytes
@@ -98,6 +102,7 @@ class Committer:
         self._memory: dict[str, dict[str, bytes | None]] = {}
         self._files: Counter[str] = Counter()  # path: bytes released since the cut
         self._oldest = inf  # when the oldest of that was read
+        self._redriven: list[int] = []  # dead letters whose rows go
         self._appended: list[tuple[float, int]] = []  # when lines were, in seconds since the epoch, and how many
         self.latency = Histogram()
         self._durations = Histogram()
@@ -116,10 +121,12 @@ class Committer:
         letters: Sequence[DeadLetter],
         memory: Sequence[Memory] = (),
         appended: tuple[float, int] = (0.0, 0),
+        redriven: Sequence[int] = (),
     ) -> None:
         """So many bytes of this file (of none: of what was summed up), read at that time, were handed to the sinks, and
         these lines will never be; stages have changed this in their memories. ``appended``: when the oldest of the
-        lines was, if that is known, and how many there are."""
+        lines was, if that is known, and how many there are. ``redriven``: dead letters whose rows go."""
+        self._redriven += redriven
         if appended[0] and appended[1]:
             self._appended.append(appended)
         self._oldest = min(self._oldest, read)
@@ -177,7 +184,9 @@ class Committer:
             [sink.given for sink in self._sinks],
             self._appended,
             now,
+            self._redriven,
         )
+        self._redrive.cut()
         self._begin()
         self._last = now
         self._crew.barrier(self._numbers)
@@ -188,6 +197,7 @@ class Committer:
         """Nothing is released since the cut."""
         self._letters, self._bytes, self._dead_bytes, self._dirty = [], 0, 0, False
         self._memory, self._files, self._oldest, self._appended = {}, Counter(), inf, []
+        self._redriven = []
         self._given = [sink.given for sink in self._sinks]
 
     def met(self, number: int, barrier: int, marks: Marks, letters: Sequence[DeadLetter]) -> None:
@@ -212,7 +222,12 @@ class Committer:
         began = perf_counter()
         totals = {key: self._durable.get(key, 0) + value for key, value in cut.counters.items()}
         try:
-            self._store.commit(Commit(cut.cursors, cut.marks, cut.letters, totals, self._retired, cut.memory))
+            self._store.commit(
+                Commit(
+                    cut.cursors, cut.marks, cut.letters, totals, self._retired, cut.memory, cut.redriven,
+                    self._redrive.spared, overfull=not self._redrive.idle,
+                )
+            )  # fmt: skip
         except DeadLettersFullError as error:
             self.full = error
             cut.try_again = now + FULL_RETRY
@@ -224,6 +239,7 @@ class Committer:
         self.committed = cut.counters
         self._source.committed(cut.cursors)
         self._sums.committed()
+        self._redrive.committed({letter.id for letter in cut.letters if letter.id is not None})
         self._crew.committed(cut.marks)
         self._counters.add("commits")
         self._measure(cut, now, perf_counter() - began)

@@ -6,12 +6,15 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from time import time as wall
+from typing import Any, Protocol
 
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
-from tailrace.pipeline.errors import ConfigError, TailraceError
+from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.run.assembly import Configure, Lent, Run, assemble
+from tailrace.pipeline.run.control import Control
+from tailrace.pipeline.run.describing import description
 from tailrace.pipeline.run.engine import Engine
 from tailrace.pipeline.run.gone import GoneSinks, paths_of
 from tailrace.pipeline.run.outcome import Outcome
@@ -20,10 +23,23 @@ from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source import Balances, CursorError, HandsOver, Source, Unreadable, Whole
 from tailrace.pipeline.source.building import Surroundings, build, cursors_of
+from tailrace.pipeline.state.dead_letters import Filter
 from tailrace.pipeline.state.file import SinkRecord, refusal
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
+from tailrace.pipeline.status.api import Actions
+from tailrace.pipeline.status.requests import Requests
+from tailrace.pipeline.status.tapping import Taps
+from tailrace.pipeline.telemetry.board import Board
 from tailrace.pipeline.telemetry.counters import Counters
+
+
+class Serves(Protocol):
+    """What others ask through; see ``status.server``."""
+
+    def start(self, address: str | None) -> None: ...
+    def listen(self, address: str | None) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -50,11 +66,21 @@ class Daemon:
         configure: Configure,
         on_turn: Callable[[float], None],
         reload: Reload | None = None,
+        server: Callable[[Board, Actions], Serves] | None = None,
+        redrive: Filter | None = None,
     ) -> None:
+        """``server``: makes what others ask through. ``redrive``: only these dead letters are sent through the chain
+        again, and nothing is read."""
         self._config, self._log, self._counters = config, log, counters
         self._until_eof, self._give_up, self._last_line = until_eof, give_up, last_line
         self._configure, self._on_turn, self._reload = configure, on_turn, reload
         self._waker = Waker()
+        self._make_server, self._redrive_only = server, redrive
+        self._server: Serves | None = None
+        self._board = Board()
+        self._started = wall()
+        self._requests = Requests(self._waker)
+        self._taps = Taps(self._requests)
         self._outputs: set[str] = set()  # paths of all that was ever written to in this process
         self._engine: Engine | None = None
         self._stop_asked = False
@@ -66,6 +92,10 @@ class Daemon:
         self._stop_asked = True
         if self._engine is not None:
             self._engine.stop()
+
+    def redriven(self) -> Mapping[str, Any] | None:
+        """What has come of the dead letters that were last asked for."""
+        return self._control.redrive_progress()
 
     def run(self) -> Outcome:
         raise_file_limit()
@@ -82,16 +112,26 @@ class Daemon:
             state.close()
 
     def _run_all(self) -> Outcome:
-        self._durable = dict(self._state.counters().values)
+        self._board.durable = self._durable = dict(self._state.counters().values)
+        self._control = Control(
+            self._state, self._requests, self._reload, self._taps, self._spared, self._counters, self._log, self._waker
+        )
+        if self._redrive_only is not None:
+            self._control.begin_redrive(self._redrive_only)
         prepared = Prepared(self._config, build_steps(self._config))
         gone = self._gone(prepared)
         self._source = self._build_source(self._config)
         try:
+            if self._make_server is not None:
+                self._server = self._make_server(self._board, self._control)
+                self._server.start(self._config.status.listen)
             outcome = self._run(self._assemble(prepared), prepared, gone, first=True)
             while self._next is not None and not self._stop_asked and not outcome.closed:
                 outcome = self._change(prepared, outcome)
                 prepared = Prepared(self._config, ())
         finally:
+            if self._server is not None:
+                self._server.close()
             self._source.close()
         outcome.balances = self._source.balances() if isinstance(self._source, Balances) else ()
         if self._until_eof and isinstance(self._source, Unreadable):
@@ -103,7 +143,7 @@ class Daemon:
     def _assemble(self, prepared: Prepared) -> Run:
         lent = Lent(
             self._source, self._state, self._counters, self._durable, self._log, self._waker, self._outputs,
-            state=self._state.id,
+            self._control.fetch, self._control.jobs, self._board.publish, self._taps.sampled, state=self._state.id,
         )  # fmt: skip
         return assemble(
             prepared.config,
@@ -113,6 +153,7 @@ class Daemon:
             on_turn=self._turn,
             until_eof=self._until_eof,
             give_up=self._give_up,
+            redrive_only=self._redrive_only is not None,
         )
 
     def _run(self, run: Run, prepared: Prepared, gone: GoneSinks, *, first: bool, behind: bool = False) -> Outcome:
@@ -128,6 +169,8 @@ class Daemon:
             self._state.enter_sinks({spec.id: SinkRecord(spec.use, spec.written) for spec in sinks})
 
         self._engine = run.engine
+        self._taps.attach(run.ring.tap, run.labels)
+        self._board.about = description(prepared.config, prepared.steps, self._started)
         if self._stop_asked:
             run.engine.stop()
         return run(self._configure, start, behind=behind)
@@ -158,10 +201,15 @@ class Daemon:
         except CursorError as error:
             raise refusal(self._state.path, str(error)) from error
 
+    def _spared(self) -> frozenset[int]:
+        """Dead letters that are on their way."""
+        return frozenset() if self._engine is None else self._engine.spared
+
     # From one run to the next.
 
     def _turn(self, now: float) -> None:
         self._on_turn(now)
+        self._control.serve(now, self._config.dead_letters.max_age)
         if self._reload is None or self._next is not None or self._stop_asked:
             return
         assert self._engine is not None
@@ -176,8 +224,10 @@ class Daemon:
         try:
             prepared = Prepared(config, build_steps(config))
             GoneSinks(config, self._state, self._log)
-        except ConfigError as error:
-            self._reload.reject(error.problems)
+            if self._server is not None:
+                self._server.listen(config.status.listen)
+        except TailraceError as error:
+            self._reload.reject(getattr(error, "problems", None) or [str(error)])
             return
         self._next = prepared
         self._engine.hand_over(leave_source=not (self._keeps_source(config) or self._hands_over(config)))

@@ -6,7 +6,7 @@ It sleeps in one place, on the workers' sockets and on a descriptor that hints, 
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -24,6 +24,7 @@ from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Behind, Exhausts, Readable, Rereads, Source, Whole
+from tailrace.pipeline.source.redrive import Redrive, keep_wanted
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import Snapshot
@@ -44,6 +45,7 @@ class Settings:
     until_eof: bool = False  # a run that is to end: it waits for nobody to make room
     give_up: float | None = None  # of such a run: seconds that sinks may take nothing
     omitting: Omitting | None = None
+    redrive_only: bool = False  # nothing is read of the source, and the end is when all letters are done
 
 
 class Engine:
@@ -60,6 +62,7 @@ class Engine:
         dispatch: Dispatch,
         remembered: Remembered,
         sums: Sums,
+        redrive: Redrive,
         counters: Counters,
         durable: dict[Key, float],
         log: Any,
@@ -67,13 +70,15 @@ class Engine:
         on_turn: Callable[[float], None],
         outputs: set[str],
         publish: Callable[[Snapshot], None] = lambda _: None,
+        tapped: Callable[[Sequence[Any]], None] = lambda _: None,
     ) -> None:
         self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
         self._crew, self._dispatch, self._remembered, self._sums = crew, dispatch, remembered, sums
         self._counters, self._on_turn, self._outputs = counters, on_turn, outputs
+        self._redrive, self._tapped = redrive, tapped
         self._accounting = Accounting(counters, log, settings.omitting)
         self._commit = Committer(
-            store, source, crew, sums, counters, durable, settings.commit_interval, settings.commit_bytes
+            store, source, crew, sums, redrive, counters, durable, settings.commit_interval, settings.commit_bytes
         )
         dispatch.on_release = self._release
         self._exhausts = source if isinstance(source, Exhausts) else None
@@ -98,6 +103,11 @@ class Engine:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
         self._stop_asked = self._leaves = True
         self._waker()
+
+    @property
+    def spared(self) -> frozenset[int]:
+        """Dead letters that are being sent through the chain again: nobody else may take them."""
+        return self._redrive.spared
 
     @property
     def ready(self) -> bool:
@@ -207,12 +217,14 @@ class Engine:
         progress |= self._dispatch.release(self._commit.may_release)
         if reading:
             progress |= self._dispatch.fill(self._sums, now)
-            progress |= self._dispatch.fill(self._source, now)
-            self._sums.look(self._behind, self._exhausted and self._dispatch.idle, now)
+            progress |= self._dispatch.fill(self._redrive, now)
+            if not self._settings.redrive_only:
+                progress |= self._dispatch.fill(self._source, now)
+                self._sums.look(self._behind, self._exhausted and self._dispatch.idle, now)
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
         final = self._dispatch.idle and (not reading or self._exhausted)
-        if final and self._commit.cut is None and self._leaves:
+        if final and self._commit.cut is None and self._leaves and not self._settings.redrive_only:
             self._source.leave()
         self._commit.tick(now, final=final)
         if self._commit.full and not self._full:  # everything stands still
@@ -224,12 +236,14 @@ class Engine:
 
     @property
     def _exhausted(self) -> bool:
-        return self._exhausts is not None and self._exhausts.exhausted
+        if self._settings.redrive_only:
+            return self._redrive.idle
+        return self._exhausts is not None and self._exhausts.exhausted and self._redrive.idle
 
     def _finished(self) -> bool:
         ending = self._stopping is not None or self._exhausted
         quiet = not self._recovering and self._recover_at is None
-        if self._stopping is None and not self._sums.finished:
+        if self._stopping is None and not self._sums.finished and not self._settings.redrive_only:
             return False
         return ending and quiet and self._dispatch.idle and self._commit.settled
 
@@ -256,17 +270,24 @@ class Engine:
     def _release(self, task: Task, result: Result) -> None:
         """A worker's result, in its stream's order: payloads go to the sinks, the rest into the next commit."""
         chunk = task.chunk
-        if chunk.after:
+        redriven: Sequence[int] = ()
+        if chunk.redriven is not None:
+            redriven = self._redrive.released(chunk, task.begin, task.done)
+            if chunk.redriven.alone:
+                keep_wanted(result, chunk.redriven, chunk.start)
+        elif chunk.after:
             self._sums.released(chunk, task.done)
         else:
             self._source.released(chunk, task.done, task.slot.input, dead_bytes(task, result))
         self._sums.merge(chunk.stream, result.sums, monotonic())
+        if result.tapped:
+            self._tapped(result.tapped)
         letters = self._accounting.enter(task, result)
         self._crew.deliver(task, result.payloads)
         size = task.done - task.begin
         self._commit.released(
-            "" if chunk.after else chunk.path, size, task.read, letters, task.take_memory(),
-            (chunk.appended, result.tally.lines),
+            "" if chunk.after or chunk.redriven else chunk.path, size, task.read, letters, task.take_memory(),
+            (chunk.appended, result.tally.lines), redriven,
         )  # fmt: skip
 
     def _hear(self, now: float) -> bool:
@@ -325,6 +346,7 @@ class Engine:
         self._dispatch.drop()
         self._crew.owed.forget()
         self._source.rewind()
+        self._redrive.rewind()
         self._commit.forget()
         self._counters.add("rewinds")
 

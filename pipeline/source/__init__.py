@@ -181,6 +181,15 @@ class HandsOver(Protocol):
 
 
 @runtime_checkable
+class Encoded(Protocol):
+    """A source whose streams may have an encoding each."""
+
+    def written_in(self, stream: int) -> str | None:
+        """Its encoding; None: the stream is not there any more."""
+        ...
+
+
+@runtime_checkable
 class Whole(Protocol):
     """A source that can tell, once it is open, whether all that was not committed can be read again."""
 

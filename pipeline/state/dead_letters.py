@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,9 +18,9 @@ from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.state.file import FILE_NAME, check_version, connect
 
 INSERT = (
-    "INSERT INTO dead_letters (time, stage, error, why, attempts, stream, file, path, offset, length, event_id, raw, "
-    "event, trace, sink, clock, year_bound, payload, config, size) "
-    "VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO dead_letters (time, stage, error, why, stream, file, path, offset, length, event_id, raw, "
+    "event, trace, sink, clock, year_bound, payload, id, attempts, config, size) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 ROW_COST = 200  # bytes a dead letter takes beside its texts
 
@@ -50,6 +50,8 @@ class DeadLetter:
     year_bound: float = 0.0
     sink: str | None = None  # of one that a sink could not deliver: the server's own words,
     payload: bytes | None = None  # and what was sent
+    id: int | None = None  # of one that was sent through the chain again, and failed again: the row that it had
+    attempts: int = 1
 
     @property
     def size(self) -> int:
@@ -76,35 +78,72 @@ class DeadLetters:
         """From now on."""
         self._max_bytes, self._when_full, self._config = max_bytes, when_full, config
 
-    def write(self, letters: Sequence[DeadLetter]) -> int:
-        """Store them; how many old ones made room for them. DeadLettersFullError: the transaction must not go on.
+    def write(
+        self,
+        letters: Sequence[DeadLetter],
+        done: Sequence[int] = (),
+        spared: Collection[int] = (),
+        *,
+        overfull: bool = False,
+    ) -> int:
+        """Store them, in place of those that are ``done``; how many old ones made room for them, which are never those
+        to be ``spared``. DeadLettersFullError: the transaction must not go on, unless they may be ``overfull``.
 
         An empty table takes whatever one commit brings: else what is larger than ``max_bytes`` would never fit.
         """
+        freed = self._remove(done) if done else 0
         if not letters:
-            self._after = self._bytes
+            self._after = self._bytes - freed
             return 0
         all_of_them = len(letters)
         if self._when_full == "drop_oldest":
             letters = self._newest(letters)
         new = sum(letter.size for letter in letters)
-        if self._bytes + new > self._max_bytes:
-            self._bytes = self._measure()  # somebody may have purged
-        freed, dropped = 0, all_of_them - len(letters)
-        if self._bytes and self._bytes + new > self._max_bytes:
+        if self._bytes - freed + new > self._max_bytes:
+            self._bytes = self._measure() + freed  # somebody may have purged
+        dropped, left = all_of_them - len(letters), self._bytes - freed
+        if left and left + new > self._max_bytes and not overfull:
             if self._when_full == "block":
                 raise DeadLettersFullError(
-                    f"the dead letters are full ({readable_size(self._bytes)} of {readable_size(self._max_bytes)}, "
+                    f"the dead letters are full ({readable_size(left)} of {readable_size(self._max_bytes)}, "
                     f"{readable_size(new)} more to come) and the pipeline waits; nothing is lost. `tailrace dlq stats` "
-                    "shows what they are. Fix the cause; then stop tailrace and make room: `tailrace dlq drop`, or a "
-                    'larger dead_letters.max_bytes, or dead_letters.when_full = "drop_oldest"; and start it again'
+                    "shows what they are. Fix the cause; then make room: `tailrace dlq redrive`, `tailrace dlq drop`, "
+                    'a larger dead_letters.max_bytes, or dead_letters.when_full = "drop_oldest", and reload'
                 )
-            freed, older = self._drop_oldest(self._bytes + new - self._max_bytes)
-            dropped += older
+            more, older = self._drop_oldest(left + new - self._max_bytes, spared)
+            freed, dropped = freed + more, dropped + older
         rows = ((*_values(letter), self._config, letter.size) for letter in letters)
         self._db.executemany(INSERT, rows)
         self._after = self._bytes + new - freed
         return dropped
+
+    def _remove(self, ids: Sequence[int]) -> int:
+        """The bytes that this frees."""
+        some = json.dumps(list(ids))
+        query = "SELECT TOTAL(size) FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))"
+        (freed,) = self._db.execute(query, (some,)).fetchone()
+        self._db.execute("DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))", (some,))
+        return int(freed)
+
+    def expire(self, before: float, most: int, spared: Collection[int]) -> int:
+        """Remove so many, at most, that are from before this time (seconds since the epoch), the oldest first."""
+        query = "SELECT id FROM dead_letters WHERE time < ? ORDER BY time LIMIT ?"
+        ids = [number for (number,) in self._db.execute(query, (before, most + len(spared))) if number not in spared]
+        self._after = self._bytes - self._remove(ids[:most])
+        return len(ids[:most])
+
+    def between(self, wanted: Filter, last: int, until: int, limit: int) -> list[Letter]:
+        """By id, those above ``last`` and up to ``until``."""
+        values = {**wanted.values, "last": last, "until": until, "limit": limit}
+        return [Letter(*row) for row in self._db.execute(_SELECT + _BETWEEN, values)]
+
+    def count(self, wanted: Filter) -> tuple[int, int]:
+        """How many there are, and the largest id."""
+        (count, last) = self._db.execute(_COUNT.replace("count(*)", "count(*), MAX(id)"), wanted.values).fetchone()
+        return int(count), int(last or 0)
+
+    def ids(self, wanted: Filter) -> list[int]:
+        return [number for (number,) in self._db.execute(_IDS, wanted.values)]
 
     def drop(self, ids: Sequence[int]) -> None:
         """Remove these: somebody has seen them, or does not want to."""
@@ -124,21 +163,23 @@ class DeadLetters:
                 return letters[index + 1 :]
         return letters
 
-    def _drop_oldest(self, wanted: int) -> tuple[int, int]:
-        """(bytes, rows) removed to free at least ``wanted`` bytes."""
-        freed = count = last = 0
+    def _drop_oldest(self, wanted: int, spared: Collection[int]) -> tuple[int, int]:
+        """(bytes, rows) removed to free at least ``wanted`` bytes, if there are so many."""
+        freed, ids = 0, []
         for row, size in self._db.execute("SELECT id, size FROM dead_letters ORDER BY id"):
             if freed >= wanted:
                 break
-            last, freed, count = row, freed + size, count + 1
-        self._db.execute("DELETE FROM dead_letters WHERE id <= ?", (last,))
-        return freed, count
+            if row not in spared:
+                freed += size
+                ids.append(row)
+        self._remove(ids)
+        return freed, len(ids)
 
 
 def _values(d: DeadLetter) -> tuple[object, ...]:
     where = (d.stream, d.file, d.path, d.offset, d.length, d.event_id)
     words = (d.raw, d.event, d.trace, d.sink)
-    return (d.time, d.stage, d.error, d.why, *where, *words, d.clock, d.year_bound, d.payload)
+    return (d.time, d.stage, d.error, d.why, *where, *words, d.clock, d.year_bound, d.payload, d.id, d.attempts)
 
 
 # Reading them: safe beside a running daemon, and nothing is made or changed.
@@ -155,8 +196,9 @@ _WANTED = (
 )
 _COUNT = f"SELECT count(*) FROM dead_letters WHERE {_WANTED}"  # noqa: S608 - only constants are put together
 _IDS = f"SELECT id FROM dead_letters WHERE {_WANTED} ORDER BY id"  # noqa: S608 - only constants are put together
-_NEWEST = f"WHERE {_WANTED} ORDER BY id DESC LIMIT :limit"
+_NEWEST = f"WHERE {_WANTED} AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
 _OLDEST = f"WHERE id > :last AND {_WANTED} ORDER BY id LIMIT :limit"
+_BETWEEN = f"WHERE id > :last AND id <= :until AND {_WANTED} ORDER BY id LIMIT :limit"
 _STATS = f"""
 SELECT stage, error, count(*), sum(length(raw)), min(time), max(time) FROM dead_letters WHERE {_WANTED}
 GROUP BY stage, error ORDER BY count(*) DESC, stage, error
@@ -233,8 +275,9 @@ class Letters:
     def ids(self, wanted: Filter) -> list[int]:
         return [number for (number,) in self._select(_IDS, wanted.values)]
 
-    def newest(self, wanted: Filter, limit: int | None) -> list[Letter]:
-        values = {**wanted.values, "limit": -1 if limit is None else limit}
+    def newest(self, wanted: Filter, limit: int | None, before: int | None = None) -> list[Letter]:
+        """The latest first. ``before``: only those with a smaller id."""
+        values = {**wanted.values, "limit": -1 if limit is None else limit, "before": before}
         return [Letter(*row) for row in self._select(_SELECT + _NEWEST, values)]
 
     def oldest_first(self, wanted: Filter, limit: int | None) -> Iterator[Letter]:
@@ -250,6 +293,11 @@ class Letters:
                 yield Letter(*row)
             values["last"] = rows[-1][0]
             left = None if left is None else left - len(rows)
+
+    def between(self, wanted: Filter, last: int, until: int, limit: int) -> list[Letter]:
+        """By id, those above ``last`` and up to ``until``."""
+        values = {**wanted.values, "last": last, "until": until, "limit": limit}
+        return [Letter(*row) for row in self._select(_SELECT + _BETWEEN, values)]
 
     def get(self, number: int) -> Letter | None:
         rows = self._select(_SELECT + "WHERE id = :id", {"id": number})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,9 @@ class Commit:
     counters: Mapping[Key, float]
     retired: Sequence[int] = ()  # streams whose rows may go
     memory: Mapping[str, Mapping[str, bytes | None]] = field(default_factory=dict)  # stage: key: JSON; None: deleted
+    redriven: Sequence[int] = ()  # dead letters that were sent through the chain again: their rows go
+    spared: Collection[int] = ()  # dead letters that are on their way: they make room for none
+    overfull: bool = False  # there may be more dead letters than there is room for
 
 
 class State:
@@ -198,7 +201,7 @@ class State:
             for sink, marks in commit.marks.items():
                 self._write_marks(sink, marks)
             remembered.write(self._db, commit.memory)
-            dropped = self._letters.write(commit.dead_letters)
+            dropped = self._letters.write(commit.dead_letters, commit.redriven, commit.spared, overfull=commit.overfull)
             self._db.executemany(
                 "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)",
                 ((name, orjson.dumps(labels).decode(), value) for (name, labels), value in commit.counters.items()),
@@ -215,6 +218,18 @@ class State:
         with self._transaction():
             self._letters.drop(ids)
         self._letters.committed()
+
+    def expire_letters(self, before: float, most: int, spared: Collection[int]) -> int:
+        """Remove so many, at most, that are from before this time (seconds since the epoch); how many. OSError."""
+        with self._transaction():
+            count = self._letters.expire(before, most, spared)
+        self._letters.committed()
+        return count
+
+    @property
+    def letters(self) -> DeadLetters:
+        """To be read only."""
+        return self._letters
 
     def close(self) -> None:
         disk.close(self._db, os.fspath(self.path))

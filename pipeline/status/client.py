@@ -24,8 +24,9 @@ class Client:
     """``get`` and ``post`` give what the daemon answers. NoDaemonError: there is none; TailraceError: it refuses, with
     its own words."""
 
-    def __init__(self, state_dir: str) -> None:
-        self._directory = state_dir
+    def __init__(self, state_dir: str, holder: str = "") -> None:
+        """``holder``: the process that has the state, if one is known to."""
+        self._directory, self._holder = state_dir, holder
 
     def get(self, path: str) -> Any:
         return self._ask("GET", path, None)
@@ -62,7 +63,14 @@ class Client:
         try:
             connection.connect()
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
-            raise NoDaemonError(f"{escape(self._directory)}: no tailrace is running with this state") from error
+            why = "no tailrace is running with this state"
+            if self._holder:
+                why = (
+                    f"a tailrace has this state (process {self._holder}) and does not answer: it starts or ends just "
+                    "now, or is an older release. Try again; or stop it first: without one, this works on the state "
+                    "itself"
+                )
+            raise NoDaemonError(f"{escape(self._directory)}: {why}") from error
         except PermissionError as error:
             raise TailraceError(
                 f"{escape(self._directory)}: uid {os.geteuid()} may not speak to the daemon: run this as its user"

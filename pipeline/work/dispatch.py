@@ -328,7 +328,7 @@ class Dispatch:
         oldest = inf
         for tasks in self._order.values():
             for task in tasks:
-                if task.chunk.after:
+                if task.chunk.after or task.chunk.redriven:
                     continue  # of no file
                 files[task.chunk.path] += task.chunk.length - (task.done if task.released else task.begin)
                 oldest = min(oldest, task.read)

@@ -20,7 +20,7 @@ from tailrace.pipeline.chain.outcome import Changes, DeadLine, Encoded, Made, Ta
 FOOTER = struct.Struct("=I")
 PAYLOAD = struct.Struct("=BHIIH")  # kind, sink, offset, length, length of the destination; then that and the columns
 DEAD = struct.Struct("=BII")  # kind, input offset of the line, its length; then JSON
-KIND_PAYLOAD, KIND_DEAD, KIND_TALLY, KIND_CHANGES, KIND_SUMS = 0, 1, 2, 3, 4
+KIND_PAYLOAD, KIND_DEAD, KIND_TALLY, KIND_CHANGES, KIND_SUMS, KIND_TAPPED = 0, 1, 2, 3, 4, 5
 OUTPUT_A_RECORD = 256  # bytes of output there are for each payload and dead line: reading them back costs more
 FEWEST_RECORDS = 4096  # that are taken however small the output is
 
@@ -59,6 +59,10 @@ class ResultWriter:
             return True
         self._front, self._back = front, back
         return False
+
+    def put_tapped(self, tapped: list[Any]) -> None:
+        """If there is room."""
+        self._record(bytes((KIND_TAPPED,)) + orjson.dumps(tapped))
 
     def _put_all(self, made: Made, tally: Tally) -> bool:
         for payload in made.payloads:
@@ -102,6 +106,7 @@ class Result:
     tally: Tally = field(default_factory=Tally)
     changes: list[Changes] = field(default_factory=list)  # in the order in which they were made
     sums: list[dict[str, Any]] = field(default_factory=list)  # by stage, what it has added up
+    tapped: list[Any] = field(default_factory=list)  # what was sampled for those who look
 
 
 def read_result(output: memoryview, record_bytes: int) -> Result:
@@ -135,6 +140,8 @@ def read_result(output: memoryview, record_bytes: int) -> Result:
             result.changes.append(orjson.loads(body[1:]))
         elif kind == KIND_SUMS:
             result.sums.append(orjson.loads(body[1:]))
+        elif kind == KIND_TAPPED:
+            result.tapped += orjson.loads(body[1:])
         else:
             tally = body[1:]
     if tally is not None:

@@ -17,15 +17,16 @@ from dataclasses import asdict, dataclass
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.encoding import LONGEST_NEWLINE
 from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.work.asked import AREA_BYTES, Area
 
 PAGE = 4096
 HEADER_BYTES = 2 * PAGE  # 64 bytes of words, then the request with the file's name and path
 REQUEST_AT = 64
 # The fields of Request in their order; texts as their lengths, they follow behind.
-REQUEST = struct.Struct("=QQQQQQQddHHHHH")
+REQUEST = struct.Struct("=QQQQQQQQddHHHHH")
 KEY_LIMIT, NAME_LIMIT, PATH_LIMIT, CAUSE_LIMIT, ENCODING_LIMIT = 128, 1024, 4096, 512, 64  # bytes: they fit
 
-_NUMBERS = 9  # fields of a request that are no texts
+_NUMBERS = 10  # fields of a request that are no texts
 
 # Words in the header, each written by one store (memoryview item assignment is one 8-byte move).
 PROGRESS = 0  # bytes of input done << 32 | bytes of records written: only what it covers is valid
@@ -57,7 +58,7 @@ class Geometry:
 
     @property
     def total(self) -> int:
-        return self.slots * self.slot_bytes
+        return self.slots * self.slot_bytes + AREA_BYTES
 
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
@@ -87,6 +88,7 @@ class Request:
     stage: int  # which stage of the chain was at work when the condemned line did its harm
     start: int  # byte offset in the file of input[0]
     after: int  # the number of the stage behind which the records enter the chain; 0: they enter it at its beginning
+    again: int  # twice the number of the stage at which these dead letters failed, and 1 more if they are for it alone
     clock: float
     year_bound: float
     key: str
@@ -117,7 +119,8 @@ class Slot:
             (chunk.encoding, ENCODING_LIMIT),
         )  # fmt: skip
         texts = [text.encode("utf-8", "replace")[:limit] for text, limit in limited]
-        numbers = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.after)
+        again = 0 if chunk.redriven is None else 2 * chunk.redriven.number + chunk.redriven.alone
+        numbers = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.after, again)
         packed = REQUEST.pack(*numbers, chunk.clock, chunk.year_bound, *map(len, texts)) + b"".join(texts)
         self.request_area[: len(packed)] = packed
         self.words[AT] = begin << 1
@@ -155,6 +158,7 @@ class Ring:
         self._map = mmap.mmap(fd, shape.total)
         self.memory = memoryview(self._map)
         self.slots = [Slot(self.memory, index, shape) for index in range(shape.slots)]
+        self.tap = Area(self.memory[shape.slots * shape.slot_bytes :])
 
     @classmethod
     def create(cls, shape: Geometry) -> Ring:

@@ -29,10 +29,12 @@ from tailrace.pipeline.chain.steps import memories
 from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.errors import TimeBudget
 from tailrace.pipeline.sizes import readable_size
+from tailrace.pipeline.work.asked import Area
 from tailrace.pipeline.work.budget import Budget
 from tailrace.pipeline.work.layout import ResultWriter
 from tailrace.pipeline.work.limits import die_with_parent, limit_memory, settle_memory
 from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
+from tailrace.pipeline.work.tap import Tapper
 
 PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
 LINE = 4096  # bytes: few lines are longer
@@ -46,12 +48,13 @@ DONE, PART, BUSY = 0, 1, 2  # all lines done; the output is full; not finished y
 class Work:
     """One slot at a time, piece by piece: ``begin``, then ``step`` until it is not BUSY any more."""
 
-    def __init__(self, steps: Sequence[Step], line_timeout: float) -> None:
+    def __init__(self, steps: Sequence[Step], line_timeout: float, tap: Area | None = None) -> None:
         self._steps = steps
+        self._tapper = None if tap is None else Tapper(tap)
         self._memories = memories(steps)
         self._framer_of_lines = next((step.framer for step in steps if step.framer is not None), None)
         self._refreshing = Refreshing(steps)
-        self._chains: dict[tuple[str, int], Chain] = {}  # by file name and `after`
+        self._chains: dict[tuple[str, int, int], Chain] = {}  # by file name, `after` and `again`
         self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
 
@@ -68,11 +71,12 @@ class Work:
         self._careful_until = asked.careful_until
         self._writer = ResultWriter(slot.output)
         self._framer = None if asked.after else self._framer_of_lines
-        chain = self._chains.get((asked.name, asked.after))
+        which = (asked.name, asked.after, asked.again)
+        chain = self._chains.get(which)
         if chain is None:
             if len(self._chains) > 1024:
                 self._chains.clear()
-            chain = self._chains[asked.name, asked.after] = Chain(self._steps, asked.name, asked.after)
+            chain = self._chains[which] = Chain(self._steps, *which)
         chain.encoding = self._encoding = encoding(asked.encoding)
         chain.marker = slot.words[STAGE : STAGE + 1]
         self._chain = chain
@@ -109,7 +113,8 @@ class Work:
         try:
             self._budget.start()
             with contextlib.suppress(LostTrackError):
-                made = self._chain.run(data, self._origin, self._asked.start + done, done)
+                tap = None if self._tapper is None else self._tapper.look()
+                made = self._chain.run(data, self._origin, self._asked.start + done, done, tap)
             self._budget.stop()
         except TimeBudget:
             self._budget.give_up()
@@ -193,6 +198,8 @@ class Work:
     def _take(self, made: Made, done: int) -> bool:
         if not self._writer.put(made):
             return False
+        if made.tapped:
+            self._writer.put_tapped(made.tapped)
         for memory in self._memories.values():
             if made.changes:
                 memory.keep()
@@ -230,7 +237,7 @@ def main(build_steps: Callable[[bytes], Sequence[Step]]) -> None:
         set_up = orjson.loads(file.read())
     steps = build_steps(set_up["config"].encode())
     ring = Ring(ring_fd, Geometry(**set_up["ring"]))
-    work = Work(steps, set_up["line_timeout"])
+    work = Work(steps, set_up["line_timeout"], ring.tap)
     work.restore(set_up["remembered"])
     settle_memory()
     limit_memory(set_up["worker_memory"])

@@ -87,7 +87,7 @@ def test_none_that_fit_is_said(tailrace: Run) -> None:
     assert err == "none of the 4 dead letters fits; `tailrace dlq stats` shows what there is\n"
 
 
-def test_case_048_beside_a_running_daemon_it_refuses_and_says_what_to_do(config: Path, tailrace: Run, put: Put) -> None:
+def test_case_048_a_daemon_that_does_not_answer_keeps_its_state(config: Path, tailrace: Run, put: Put) -> None:
     put()
     daemon = State(str(config.parent / "state"), max_bytes=1 << 20, when_full="block", config="")
     daemon.open()
@@ -95,8 +95,7 @@ def test_case_048_beside_a_running_daemon_it_refuses_and_says_what_to_do(config:
         code, out, err = tailrace("dlq", "drop", "--all")
         assert (code, out) == (1, "")
         assert "process " in err
-        assert "Stop it first" in err
-        assert "dead_letters.max_bytes" in err
+        assert "stop it first" in err
         assert len(ids(tailrace)) == 1
         assert tailrace("dlq", "drop", "--all", "--dry-run")[0] == 0, "looking is allowed"
     finally:

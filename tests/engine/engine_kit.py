@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,8 +18,9 @@ from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.sinks.crew import Crew, Sink
+from tailrace.pipeline.source.redrive import Job, Redrive
 from tailrace.pipeline.stage import Guarantee, Marks
-from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.dead_letters import DeadLetter, Filter, Letter
 from tailrace.pipeline.state.store import Commit, State
 from tailrace.pipeline.sums.sums import Sums, sums_of
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -229,6 +231,7 @@ class Pipeline:
                 return Inline(work, self.ring)
 
         self.waker = Waker()
+        self.jobs: deque[Job] = deque()
         writes = [Sink(name, f"write.{name}", write) for name, write in zip(names, self.sinks, strict=True)]
         self.crew = Crew(writes, None, self.counters, self.log, self.waker)
         dispatch = Dispatch(
@@ -237,9 +240,13 @@ class Pipeline:
         )  # fmt: skip
         settings = Settings(commit_interval, commit_bytes, shutdown_timeout, **options)
         self.engine = Engine(
-            settings, source, self.store, self.crew, dispatch, remembered, self._sums(stages), self.counters,
+            settings, source, self.store, self.crew, dispatch, remembered, self._sums(stages),
+            Redrive(self.jobs, self._letters, self._steps), self.counters,
             durable or {}, self.log, self.waker, self._turn, set(),
         )  # fmt: skip
+
+    def _letters(self, wanted: Filter, last: int, until: int, limit: int) -> list[Letter]:
+        return self.store.letters.between(wanted, last, until, limit) if isinstance(self.store, State) else []
 
     def _sums(self, stages: Sequence[Any]) -> Sums:
         config = self._config([stage for stage in stages if isinstance(stage, StageSpec)], [], None)

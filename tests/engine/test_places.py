@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from tailrace.pipeline.batch import Event, Fail, Origin
 from tailrace.pipeline.run.commit import Committer
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.source import Source
+from tailrace.pipeline.source.redrive import Redrive
 from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters
@@ -73,6 +75,7 @@ def committer(store: MemoryStore, commit_bytes: int = 1 << 20) -> Committer:
         cast(Source, NoSource()),
         Crew([], None, Counters(), Log(), lambda: None),
         Sums(()),
+        Redrive(deque(), lambda *_: (), ()),
         Counters(),
         {},
         0.0,

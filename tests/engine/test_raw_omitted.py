@@ -15,7 +15,7 @@ from tailrace.pipeline.testing.doubles import BatchSink, ListSource
 
 from .engine_kit import Pipeline, steps, to_sink
 
-SECRET = "topsecret"  # noqa: S105
+SECRET = "wxyz"  # noqa: S105
 
 
 class Picky:

@@ -120,6 +120,7 @@ class Discovery:
                 registry.ended.add(file, now, 0, truncated=rest)
             else:
                 registry.add(file)
+                registry.counters.add("files_resumed")
             if file.ledger.original:
                 registry.ended.copies[file.ledger.original] = file
 

@@ -12,7 +12,7 @@ from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source import JSON, Register
-from tailrace.pipeline.source.tail.cursor import Span
+from tailrace.pipeline.source.tail.cursor import Span, written_as
 from tailrace.pipeline.source.tail.descriptors import Descriptors, allowance
 from tailrace.pipeline.source.tail.discovery import Discovery
 from tailrace.pipeline.source.tail.done import Done
@@ -333,6 +333,17 @@ class Tail:
         except (Changed, OSError):
             return None  # the next scan will see what happened to it
         return data if len(data) == length else None
+
+    def written_in(self, stream: int) -> str | None:
+        """See ``Encoded``: what its byte order mark says."""
+        file = self._registry.by_id.get(stream)
+        if file is None or file.ended or file.unpacked is not None:
+            return None
+        try:
+            self._descriptors.open(file)
+            return written_as(file.fd, self._encoding).name
+        except (Changed, OSError):
+            return None  # the next scan will see what happened to it
 
     def listing(self, limit: int, wall: float) -> Listing:
         """See ``Lists``."""

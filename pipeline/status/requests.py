@@ -1,0 +1,61 @@
+"""What others ask of a daemon that only the engine's thread may do: it is done there, between two turns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from tailrace.pipeline.errors import TailraceError
+
+T = TypeVar("T")
+PATIENCE = 20.0  # seconds
+
+
+class BusyError(TailraceError):
+    """Nobody came to do it."""
+
+
+class _Request:
+    def __init__(self, what: Callable[[], Any]) -> None:
+        self.what = what
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.given_up = False
+
+
+class Requests:
+    """``call`` from any thread but the engine's, which calls ``serve``."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._queue: SimpleQueue[_Request] = SimpleQueue()
+
+    def call(self, what: Callable[[], T]) -> T:
+        """What it gives, or raises. BusyError: the engine's thread does something else for too long."""
+        request = _Request(what)
+        self._queue.put(request)
+        self._wake()
+        if not request.done.wait(PATIENCE):
+            request.given_up = True
+            raise BusyError("the daemon is busy changing its configuration, or is ending: try again")
+        if request.error is not None:
+            raise request.error
+        result: T = request.result
+        return result
+
+    def serve(self) -> None:
+        while True:
+            try:
+                request = self._queue.get_nowait()
+            except Empty:
+                return
+            if request.given_up:
+                continue
+            try:
+                request.result = request.what()
+            except Exception as error:  # it is for the one who asked
+                request.error = error
+            request.done.set()

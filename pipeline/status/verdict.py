@@ -1,0 +1,77 @@
+"""What needs somebody's attention, in sentences, and what holds up everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailrace.pipeline.config.units import format_duration
+from tailrace.pipeline.telemetry.board import Board
+from tailrace.pipeline.telemetry.snapshot import Snapshot
+
+NEARLY_FULL = 0.9  # of `dead_letters.max_bytes`
+BUSY = 0.85  # of the workers' time: they are what holds it up
+LOOKED_AT = 6.0  # seconds over which it is told what holds it up
+
+
+def problems(board: Board, letters: dict[str, Any]) -> list[str]:
+    """Why it is not ready, or not well; the worst first."""
+    now = board.snapshot
+    found = []
+    match now.phase:
+        case "starting":
+            found.append("it is starting: not all files have been looked at")
+        case "stopping" | "reloading":
+            found.append(f"it is {now.phase}")
+        case "recovering":
+            found.append("the last commit failed, and it goes back to the one before: see `pipeline.rewind` in the log")
+        case "blocked":
+            found.append(
+                "the dead letters are full, and everything waits: drop or re-drive some, or raise "
+                "dead_letters.max_bytes"
+            )
+    for name, sink in now.sinks.items():
+        found.append(f"sink {name} is down for {format_duration(round(sink.seconds))}: {sink.why}")
+    found += [f"{row.path} cannot be read: {row.why}" for row in now.listing.rows if row.state == "unreadable"]
+    if now.phase != "blocked" and letters["max_bytes"] and letters["bytes"] > NEARLY_FULL * letters["max_bytes"]:
+        found.append(f"the dead letters are {letters['bytes'] / letters['max_bytes']:.0%} full")
+    return found
+
+
+def bottleneck(board: Board) -> dict[str, str] | None:
+    """What the rest waits for; None: nothing waits."""
+    now, recent = board.snapshot, board.recent(LOOKED_AT)
+    if now.sinks:
+        name, sink = max(now.sinks.items(), key=lambda one: one[1].seconds)
+        return {"id": f"sink:{name}", "why": f"down for {format_duration(round(sink.seconds))}: {sink.why}"}
+    full = [one for one in recent if one.ring.slots and not one.ring.free]
+    if len(recent) < 2 or len(full) * 2 < len(recent):
+        return None
+    if sum(one.ring.through for one in full) > sum(one.ring.waiting + one.ring.working for one in full) / 2:
+        name, count = max(_waiting(full).items(), key=lambda one: one[1], default=("", 0))
+        if count:
+            return {"id": f"sink:{name}", "why": "slots wait until it has taken what is in them"}
+    first = recent[0]
+    seconds = (now.when - first.when) or 1.0
+    shares = {
+        stage.label: now.counters.total("stage_seconds", stage=stage.label)
+        - first.counters.total("stage_seconds", stage=stage.label)
+        for stage in board.about.stages
+    }
+    label, most = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
+    busy = sum(shares.values()) / seconds / max(1, board.about.workers)
+    if busy < BUSY or not label:
+        return None
+    to = next((one.sink for one in board.about.stages if one.label == label and one.kind == "sink"), "")
+    share = most / (sum(shares.values()) or 1.0)
+    return {
+        "id": f"sink:{to}" if to else f"stage:{label}",
+        "why": f"workers are busy {busy:.0%} of the time, {share:.0%} of it in this stage",
+    }
+
+
+def _waiting(snapshots: list[Snapshot]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in snapshots:
+        for name, count in one.waiting.items():
+            counts[name] = counts.get(name, 0) + count
+    return counts
