@@ -33,6 +33,12 @@ def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     describe(parser, "Check a configuration and show what it would do. Changes nothing.", _EXAMPLES)
     add_config_argument(parser)
+    parser.add_argument(
+        "--no-environment",
+        action="store_true",
+        help="look at the configuration alone, not at files, directories and who uses them: for another machine",
+    )
+    parser.add_argument("--deny-warnings", action="store_true", help="exit 1 for what is only warned of (!), too")
     parser.set_defaults(execute=_execute)
 
 
@@ -43,8 +49,8 @@ def _execute(arguments: argparse.Namespace) -> int:
     config = load_config(arguments)
     colour, width = use_colour(sys.stdout), terminal_width(sys.stdout)
     failed = False
-    for mark, line in _lines(config):
-        failed |= mark == _NO
+    for mark, line in _lines(config, environment=not arguments.no_environment):
+        failed |= mark == _NO or (mark == _HINT and arguments.deny_warnings)
         tint = _COLOURS.get(mark, "") if colour else ""
         reset = "\x1b[0m" if tint else ""
         whole = wrap(f"{mark or ' '} {escape(line)}", width)
@@ -52,7 +58,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _lines(config: Config) -> Iterator[tuple[str, str]]:
+def _lines(config: Config, *, environment: bool) -> Iterator[tuple[str, str]]:
     """(mark, line); lines without a mark go on with the one before."""
     from tailrace.pipeline.chain.steps import build_steps
     from tailrace.pipeline.settings import TailSettings
@@ -63,7 +69,9 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
         yield _HINT, warning
     steps = build_steps(config)
     files = 0
-    if isinstance(config.source, TailSettings):
+    if not environment:
+        yield _YES, f"source: {config.source.use}"
+    elif isinstance(config.source, TailSettings):
         scan = Finder(config.tail.paths, config.tail.exclude).scan()
         files = len(scan.found)
         yield from _sources(config, steps, scan)
@@ -76,7 +84,8 @@ def _lines(config: Config) -> Iterator[tuple[str, str]]:
     yield from _remarks(config, steps)
     yield from _promises(steps)
     yield from _remembering(steps, config.pipeline.workers)
-    yield from _places(config)
+    if environment:
+        yield from _places(config)
     yield from _memory(config, steps, files)
 
 

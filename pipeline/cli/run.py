@@ -75,6 +75,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.source.tail.ledger import condensed
     from tailrace.pipeline.state.dead_letters import Letters
     from tailrace.pipeline.status.api import Api
+    from tailrace.pipeline.status.notify import Notify
     from tailrace.pipeline.status.server import Server
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
@@ -97,26 +98,42 @@ def _execute(arguments: argparse.Namespace) -> int:
     for warning in config.warnings:
         logger.warning("config.warning", notice=warning)
     counters = Counters()
+    notify = Notify()
+
+    def reloaded(config: Config | None) -> None:
+        if config is not None:
+            configure_log(config)
+        notify.ready()
+
     reload = None
     if not arguments.until_eof:
         reload = Reload(
             lambda: _load_again(config), log.get_logger("reload"), counters, watch=arguments.watch_config,
-            accepted=configure_log,
+            began=notify.reloading, ended=reloaded,
         )  # fmt: skip
-    started = False
+    ready = started = False
     summary: Summary | None = None
     progress: Progress | None = None
 
     def on_turn(now: float) -> None:
+        nonlocal ready
         signals.tick(logger)
+        if not ready:  # the source is open
+            ready = True
+            notify.ready()
+        notify.tick(now)
         if summary:
             summary.tick(now)
         if progress:
             progress.tick(now)
 
+    def stop() -> None:
+        notify.stopping()
+        daemon.stop()
+
     def connect(engine: Engine) -> None:
         nonlocal progress, started, summary
-        signals.connect(daemon.stop, reload.ask if reload else None)
+        signals.connect(stop, reload.ask if reload else None)
         summary = Summary(lambda: engine.snapshot)
         if started:
             return

@@ -8,7 +8,9 @@ from time import time
 from typing import Any
 
 from tailrace.pipeline.errors import StateError, TailraceError
+from tailrace.pipeline.run import streams
 from tailrace.pipeline.run.reload import Reload
+from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source.redrive import Job
 from tailrace.pipeline.state.dead_letters import Filter, Letter
 from tailrace.pipeline.state.store import State
@@ -31,12 +33,13 @@ class Control:
         reload: Reload | None,
         taps: Taps,
         spared: Callable[[], frozenset[int]],
+        config: Callable[[], Config],
         counters: Counters,
         log: Any,
         wake: Callable[[], None],
     ) -> None:
         self._state, self._requests, self._reload, self._taps = state, requests, reload, taps
-        self._spared, self._counters, self._log, self._wake = spared, counters, log, wake
+        self._config, self._spared, self._counters, self._log, self._wake = config, spared, counters, log, wake
         self.jobs: deque[Job] = deque()  # that are to be done, the first of which is at work
         self._all_jobs: deque[Job] = deque(maxlen=REMEMBERED)
         self._numbers = 0
@@ -117,10 +120,10 @@ class Control:
         return None if self._reload is None else self._reload.last
 
     def forget(self, file: str) -> dict[str, Any]:
-        raise TailraceError(f"{file}: stop the daemon first, then `tailrace state forget`")
+        return self._requests.call(lambda: streams.forget(self._config(), self._state, self._log, file), between=True)
 
     def move(self, file: str, to: str) -> dict[str, Any]:
-        raise TailraceError(f"{file}: stop the daemon first, then `tailrace state move`")
+        return self._requests.call(lambda: streams.move(self._config(), self._state, self._log, file, to), between=True)
 
     def tap(self, stage: str, when: str, limit: int, interval: float, duration: float | None) -> Iterator[Any]:
         return self._taps.open(stage, when, limit, interval, duration)

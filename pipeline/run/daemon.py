@@ -114,8 +114,9 @@ class Daemon:
     def _run_all(self) -> Outcome:
         self._board.durable = self._durable = dict(self._state.counters().values)
         self._control = Control(
-            self._state, self._requests, self._reload, self._taps, self._spared, self._counters, self._log, self._waker
-        )
+            self._state, self._requests, self._reload, self._taps, self._spared, lambda: self._config, self._counters,
+            self._log, self._waker,
+        )  # fmt: skip
         if self._redrive_only is not None:
             self._control.begin_redrive(self._redrive_only)
         prepared = Prepared(self._config, build_steps(self._config))
@@ -210,9 +211,14 @@ class Daemon:
     def _turn(self, now: float) -> None:
         self._on_turn(now)
         self._control.serve(now, self._config.dead_letters.max_age)
-        if self._reload is None or self._next is not None or self._stop_asked:
+        if self._next is not None or self._stop_asked:
             return
         assert self._engine is not None
+        if self._requests.waiting:
+            self._next = Prepared(self._config, build_steps(self._config))
+            self._engine.hand_over(leave_source=not isinstance(self._source, HandsOver))
+        if self._reload is None:
+            return
         if self._before is not None:
             if self._engine.ready:
                 self._reload.accept(self._before, self._config)
@@ -242,8 +248,10 @@ class Daemon:
     def _change(self, before: Prepared, outcome: Outcome) -> Outcome:
         """The next run. What only shows when it is put together takes everything back to the configuration before."""
         assert self._next is not None
-        assert self._reload is not None
         prepared, self._next = self._next, None
+        if prepared.config is self._config:  # somebody changes the state by hand
+            return self._go_on(prepared)
+        assert self._reload is not None
         self._say_removed(prepared.config, outcome)
         keeps = self._keeps_source(prepared.config)
         try:
@@ -264,6 +272,13 @@ class Daemon:
         letters = prepared.config.dead_letters
         self._state.limit_letters(letters.max_bytes, letters.when_full, prepared.config.digest)
         return self._run(run, prepared, gone, first=not keeps, behind=True)
+
+    def _go_on(self, prepared: Prepared) -> Outcome:
+        """With the same configuration, when that is done which had to wait for the end of the run."""
+        self._requests.serve_between()
+        gone = self._gone(prepared)
+        self._exchange_source(prepared.config)
+        return self._run(self._assemble(prepared), prepared, gone, first=True, behind=True)
 
     def _exchange_source(self, config: Config) -> None:
         kept: Mapping[int, int] = {}

@@ -22,10 +22,19 @@ class Reload:
     that file, or a module of the user's beside it, has changed. What is asked for while one is under way comes next."""
 
     def __init__(
-        self, load: Callable[[], Config], log: Any, counters: Counters, *, watch: bool = False,
-        accepted: Callable[[Config], None] = lambda _: None,
-    ) -> None:  # fmt: skip
-        self._load, self._log, self._counters, self._watch, self._accepted = load, log, counters, watch, accepted
+        self,
+        load: Callable[[], Config],
+        log: Any,
+        counters: Counters,
+        *,
+        watch: bool = False,
+        began: Callable[[], None] = lambda: None,
+        ended: Callable[[Config | None], None] = lambda _: None,
+    ) -> None:
+        """``began`` is called when one is looked at, ``ended`` with the configuration that runs then; None: the one
+        before."""
+        self._load, self._log, self._counters, self._watch = load, log, counters, watch
+        self._began, self._ended = began, ended
         self._asked = False
         self._anew: Anew | None = None
         self._looked = float("-inf")
@@ -44,6 +53,7 @@ class Reload:
         if not self._asked:
             return None
         self._asked = False
+        self._began()
         self._anew = Anew(str(config.directory))
         try:
             coming = self._load()
@@ -64,6 +74,7 @@ class Reload:
             notice="the configuration that runs goes on; put these right and ask again",
         )  # fmt: skip
         self._tell("failed")
+        self._ended(None)
 
     def accept(self, before: Config, now: Config) -> None:
         changes = list(differences(before, now))
@@ -71,7 +82,7 @@ class Reload:
         for warning in now.warnings:
             self._log.warning("config.warning", notice=warning)
         self._tell("ok")
-        self._accepted(now)
+        self._ended(now)
 
     def _tell(self, result: str) -> None:
         self._counters.add(COUNTER, result=result)

@@ -209,6 +209,13 @@ class State:
         self._letters.committed()
         self.dropped += dropped
 
+    def change_streams(self, cursors: Mapping[int, Any], gone: Sequence[int]) -> None:
+        """These cursors are others now, and these streams are forgotten; durable on return. OSError."""
+        with self._transaction():
+            rows = ((to_text(cursor), stream) for stream, cursor in cursors.items())
+            self._db.executemany("UPDATE streams SET cursor = ? WHERE stream = ?", rows)
+            self._db.executemany("DELETE FROM streams WHERE stream = ?", ((stream,) for stream in gone))
+
     def limit_letters(self, max_bytes: int, when_full: Literal["block", "drop_oldest"], config: str) -> None:
         """As a changed configuration has it."""
         self._letters.limit(max_bytes, when_full, config)

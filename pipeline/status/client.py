@@ -13,7 +13,7 @@ from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
 
 SOCKET_NAME = "control"
-TIMEOUT = 30.0  # seconds for an answer
+TIMEOUT = 90.0  # seconds for an answer: some things are done when the run that goes on has ended
 
 
 class NoDaemonError(TailraceError):

@@ -11,6 +11,7 @@ from tailrace.pipeline.errors import TailraceError
 
 T = TypeVar("T")
 PATIENCE = 20.0  # seconds
+LONG_PATIENCE = 60.0  # a run that ends waits for its sinks
 
 
 class BusyError(TailraceError):
@@ -32,13 +33,15 @@ class Requests:
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._queue: SimpleQueue[_Request] = SimpleQueue()
+        self._between: SimpleQueue[_Request] = SimpleQueue()
 
-    def call(self, what: Callable[[], T]) -> T:
-        """What it gives, or raises. BusyError: the engine's thread does something else for too long."""
+    def call(self, what: Callable[[], T], *, between: bool = False) -> T:
+        """What it gives, or raises. ``between``: it is to be done between two runs, and one ends for that. BusyError:
+        the engine's thread does something else for too long."""
         request = _Request(what)
-        self._queue.put(request)
+        (self._between if between else self._queue).put(request)
         self._wake()
-        if not request.done.wait(PATIENCE):
+        if not request.done.wait(LONG_PATIENCE if between else PATIENCE):
             request.given_up = True
             raise BusyError("the daemon is busy changing its configuration, or is ending: try again")
         if request.error is not None:
@@ -47,15 +50,27 @@ class Requests:
         return result
 
     def serve(self) -> None:
-        while True:
-            try:
-                request = self._queue.get_nowait()
-            except Empty:
-                return
-            if request.given_up:
-                continue
-            try:
-                request.result = request.what()
-            except Exception as error:  # it is for the one who asked
-                request.error = error
-            request.done.set()
+        _serve(self._queue)
+
+    @property
+    def waiting(self) -> bool:
+        """Something is to be done between two runs."""
+        return not self._between.empty()
+
+    def serve_between(self) -> None:
+        _serve(self._between)
+
+
+def _serve(queue: SimpleQueue[_Request]) -> None:
+    while True:
+        try:
+            request = queue.get_nowait()
+        except Empty:
+            return
+        if request.given_up:
+            continue
+        try:
+            request.result = request.what()
+        except Exception as error:  # it is for the one who asked
+            request.error = error
+        request.done.set()

@@ -14,7 +14,6 @@ import pytest
 from ..configuration import configuration
 from ..scenarios.conftest import MakeDaemon
 
-pytestmark = pytest.mark.xfail(reason="to be removed when the daemon notifies", strict=False)
 WATCHDOG = 2.0  # seconds
 
 
