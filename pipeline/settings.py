@@ -149,6 +149,14 @@ class StatusSettings:
 
 
 @dataclass(slots=True, frozen=True)
+class SecretsSettings:
+    """The table [secrets]: where ``SECRET[file.NAME]`` and ``SECRET[directory.NAME]`` look."""
+
+    file: Annotated[str, Text()] | None = None  # TOML, or JSON where it ends so, with texts by name
+    directory: Annotated[str, Text()] | None = None  # a file for each; else $CREDENTIALS_DIRECTORY, or /run/secrets
+
+
+@dataclass(slots=True, frozen=True)
 class Config:
     path: Path  # the file itself, absolute
     directory: Path  # relative paths are relative to it
@@ -159,6 +167,7 @@ class Config:
     dead_letters: DeadLetterSettings = field(default_factory=DeadLetterSettings)
     log: LogSettings = field(default_factory=LogSettings)
     status: StatusSettings = field(default_factory=StatusSettings)
+    secrets: SecretsSettings = field(default_factory=SecretsSettings)
     warnings: tuple[str, ...] = ()  # `check` prints them, `run` logs them
 
     @property

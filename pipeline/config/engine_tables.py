@@ -14,6 +14,7 @@ from tailrace.pipeline.settings import (
     DeadLetterSettings,
     LogSettings,
     PipelineSettings,
+    SecretsSettings,
     StatusSettings,
     TailSettings,
 )
@@ -26,6 +27,7 @@ _CLASSES: dict[str, type] = {
     "dead_letters": DeadLetterSettings,
     "log": LogSettings,
     "status": StatusSettings,
+    "secrets": SecretsSettings,
 }
 """By the name of the table."""
 

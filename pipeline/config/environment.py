@@ -1,12 +1,14 @@
-"""Environment variables in string values: ``${VAR}``, ``${VAR:-default}``, ``${VAR:?message}``, ``$$``."""
+"""Environment variables in string values: ``${VAR}``, ``${VAR:-default}``, ``${VAR:?message}``, ``$$``; and secrets:
+``SECRET[file.NAME]``, ``SECRET[directory.NAME]``."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-_DOLLAR = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
+_DOLLAR = re.compile(r"\$\$|\$\{([^}]*)(\}?)|SECRET\[([a-z_]+)\.([\w.-]+)\]")
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
 _OTHER_FORM = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:?[-?:=+]?)(.*)", re.DOTALL)
 
@@ -23,18 +25,28 @@ class Undefined(ValueError):
     """A variable that is not set, and no default is given for it."""
 
 
-def expand(text: str, environ: Mapping[str, str]) -> str:
+Secret = Callable[[str, str], str]
+"""By backend and name. ValueError: it cannot be had."""
+
+
+def no_secret(backend: str, name: str) -> str:
+    raise ValueError(f"SECRET[{backend}.{name}] has no place in [secrets]")
+
+
+def expand(text: str, environ: Mapping[str, str], secret: Secret = no_secret) -> str:
     """Replaces references once; what a variable holds is never expanded again. ``text`` itself if it has none.
 
     Undefined: every variable of this text that is missing. ValueError: a malformed reference.
     """
-    if "$" not in text or not _DOLLAR.search(text):
+    if not refers(text):
         return text
     missing: list[str] = []
 
     def replace(found: re.Match[str]) -> str:
         if found[0] == "$$":
             return "$"
+        if found[3]:
+            return secret(found[3], found[4])
         if not found[2]:
             raise ValueError('has "${" without "}"; a literal "${" is written "$${"')
         try:
@@ -52,10 +64,18 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return expanded
 
 
-def values(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+def refers(text: str) -> bool:
+    """Whether it has a reference."""
+    return ("$" in text or "SECRET[" in text) and _DOLLAR.search(text) is not None
+
+
+def values(text: str, environ: Mapping[str, str], secret: Secret = no_secret) -> dict[str, str]:
     """What was put in for the references of ``text``, and by which reference: the values may be secrets."""
     found = {}
     for reference in _DOLLAR.finditer(text):
+        if reference[3]:
+            with contextlib.suppress(ValueError):  # which is told where it is expanded
+                found[secret(reference[3], reference[4])] = reference[0]
         name = _REFERENCE.fullmatch(reference[1] or "")
         if name and environ.get(name[1]):
             found[environ[name[1]]] = f"${{{name[1]}}}"

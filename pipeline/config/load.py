@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tailrace.pipeline.config.engine_tables import KEYS, read_settings, table_of, unknown_table
-from tailrace.pipeline.config.environment import expand, values
+from tailrace.pipeline.config.environment import expand, no_secret, refers, values
 from tailrace.pipeline.config.locate import KeyPath, locate
 from tailrace.pipeline.config.paths import (
     STATE_FILES,
@@ -23,6 +23,7 @@ from tailrace.pipeline.config.paths import (
     check_path,
 )
 from tailrace.pipeline.config.problems import Report, show
+from tailrace.pipeline.config.secrets import Secrets
 from tailrace.pipeline.config.source import load_source
 from tailrace.pipeline.config.stages import load_chain
 from tailrace.pipeline.config.toml_errors import describe_syntax_error
@@ -34,6 +35,7 @@ from tailrace.pipeline.settings import (
     DeadLetterSettings,
     LogSettings,
     PipelineSettings,
+    SecretsSettings,
     SourceSettings,
     StageSpec,
     StatusSettings,
@@ -63,7 +65,9 @@ def load(path: str | Path, *, environ: Mapping[str, str] = os.environ) -> Config
         ) from error
     report = Report(name, lines, os.path.dirname(os.path.abspath(name)))
     report.note_uses(raw.get("stages"))
-    config = _check(Path(os.path.abspath(name)), data, _expand(raw, environ, report), report)
+    config = _check(
+        Path(os.path.abspath(name)), data, _expand(raw, environ, report, _secrets(raw, environ, report)), report
+    )
     report.check()
     return config
 
@@ -71,7 +75,8 @@ def load(path: str | Path, *, environ: Mapping[str, str] = os.environ) -> Config
 def load_written(use: str, written: dict[str, Any], config: Config) -> StageSpec:
     """A stage of an earlier configuration, by its own keys as the file had them. ConfigError: it can't be any more."""
     report = Report(f"{use}, as the state has it", {})
-    tables = _expand({"stages": [{"use": use, **written}]}, os.environ, report)
+    secrets = Secrets(config.secrets, str(config.directory), os.environ)
+    tables = _expand({"stages": [{"use": use, **written}]}, os.environ, report, secrets)
     entries = load_chain(tables["stages"], str(config.directory), report)
     report.check()
     spec = entries[0].spec
@@ -107,8 +112,20 @@ def _decode(name: str, data: bytes) -> str:
         raise ConfigError([problem]) from error
 
 
-def _expand(raw: dict[str, Any], environ: Mapping[str, str], report: Report) -> dict[str, Any]:
+def _secrets(raw: dict[str, Any], environ: Mapping[str, str], report: Report) -> Secrets:
+    """From the table that says where they are, which holds none itself; what is wrong with it is told later."""
+    trial = Report(report.name, {}, report.directory)
+    table = raw.get("secrets", {})
+    known = {"secrets": _expand(table, environ, trial) if isinstance(table, dict) else {}}
+    return Secrets(read_settings(SecretsSettings, "secrets", known, trial), report.directory, environ)
+
+
+def _expand(
+    raw: dict[str, Any], environ: Mapping[str, str], report: Report, secrets: Secrets | None = None
+) -> dict[str, Any]:
     """The tree with references replaced and only plain values in it: what stays can travel as JSON."""
+
+    secret = secrets.value if secrets is not None else no_secret
 
     def walk(value: Any, path: KeyPath) -> Any:
         if len(path) > DEEPEST:
@@ -121,9 +138,9 @@ def _expand(raw: dict[str, Any], environ: Mapping[str, str], report: Report) -> 
                 return [walk(item, (*path, index)) for index, item in enumerate(value)]
             case str():
                 try:
-                    if "$" in value:
-                        report.hidden |= values(value, environ)
-                    return expand(value, environ)
+                    if refers(value):
+                        report.hidden |= values(value, environ, secret)
+                    return expand(value, environ, secret)
                 except ValueError as wrong:
                     report.broken(path, str(wrong))
             case datetime.datetime() | datetime.date() | datetime.time():
@@ -176,6 +193,7 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
         dead_letters=dead_letters,
         log=read_settings(LogSettings, "log", tables, report),
         status=status,
+        secrets=read_settings(SecretsSettings, "secrets", tables, report),
         warnings=report.warnings,
     )
 

@@ -63,7 +63,7 @@ id = "x"
         "workers, chunk_bytes, commit_interval, commit_bytes, line_timeout, task_timeout, worker_memory, "
         "stage_memory, shutdown_timeout)",
         "config.toml:11: [sources]: unknown table; did you mean [source]? (known: [pipeline], [source], "
-        "[dead_letters], [log], [status], [[stages]])",
+        "[dead_letters], [log], [status], [secrets], [[stages]])",
         'config.toml:13: [log]: key "level": found "warn", expected "debug" or "info" or "warning" or "error"; '
         'did you mean "warning"?',
         'config.toml:17: [[stages]] #1 stubs:Some: key "valeus": unknown key; did you mean "values"? (known: field, '
@@ -121,7 +121,7 @@ path = "out/{tiem:%Y}/x"
         'config.toml:4: [pipeline]: key "commit_interval": found "1sec", whose unit "sec" is not known; did you mean '
         '"1s"? (units: ms, s, m, h, d)',
         "config.toml:6: [sourc]: unknown table; did you mean [source]? (known: [pipeline], [source], "
-        "[dead_letters], [log], [status], [[stages]])",
+        "[dead_letters], [log], [status], [secrets], [[stages]])",
         'config.toml:10: [[stages]] #1 parse.jsn: key "use": there is no stage parse.jsn; did you mean "parse.json"? '
         f"(known: {', '.join(name for name in loader.built_in() if name.startswith('parse.'))})",
         'config.toml:14: [[stages]] #2 enrich.set: key "valeus": unknown key; did you mean "values"? (known: values, '
