@@ -79,7 +79,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.status.server import Server
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
-    from tailrace.pipeline.telemetry.summary import Summary
+    from tailrace.pipeline.telemetry.summary import Summary, tell_state
     from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
     from tailrace.stages.defaults import STANDARD_OUTPUT
 
@@ -133,7 +133,7 @@ def _execute(arguments: argparse.Namespace) -> int:
 
     def connect(engine: Engine) -> None:
         nonlocal progress, started, summary
-        signals.connect(stop, reload.ask if reload else None)
+        signals.connect(stop, reload.ask if reload else None, lambda: tell_state(logger, engine.snapshot))
         summary = Summary(lambda: engine.snapshot)
         if started:
             return

@@ -1,7 +1,7 @@
 """What signals mean to a running pipeline.
 
 TERM and INT end it: the first in order, the second at once. So does a terminal that closes, in order. Other HUPs ask
-for a reload, where there is one; else they are logged and passed over, as are USR1 and USR2.
+for a reload, where there is one; else they are logged and passed over, as are USR1 and USR2. CONT asks how it stands.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 PASSED_OVER = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+ASKING = signal.SIGCONT
 _NOTICES = {
     signal.SIGHUP: "a run that is to end uses the configuration that it began with",
     signal.SIGUSR1: "it has no meaning here",
@@ -35,16 +36,24 @@ class Signals:
         self._arrived: deque[int] = deque()  # and not told yet
         self._stop: Callable[[], None] | None = None
         self._reload: Callable[[], None] | None = None
+        self._tell: Callable[[], None] | None = None
         self._asked = False
         for number in PASSED_OVER:
             if signal.getsignal(number) != signal.SIG_IGN:  # else it stays ignored: nohup
                 signal.signal(number, self._pass_over)
 
-    def connect(self, stop: Callable[[], None], reload: Callable[[], None] | None = None) -> None:
+    def connect(
+        self,
+        stop: Callable[[], None],
+        reload: Callable[[], None] | None = None,
+        tell: Callable[[], None] | None = None,
+    ) -> None:
         """From now on TERM or INT calls ``stop``; a second one leaves the process at once with code 1, nothing
         committed (workers end with their parent). A terminal that has closed since the start calls it now. HUP calls
-        ``reload``."""
-        self._stop, self._reload = stop, reload
+        ``reload``, CONT ``tell``."""
+        self._stop, self._reload, self._tell = stop, reload, tell
+        if tell is not None:
+            signal.signal(ASKING, self._pass_over)
         for number in ENDING:
             signal.signal(number, self._end)
         if self.terminal_closed:
@@ -61,6 +70,8 @@ class Signals:
             elif number == signal.SIGHUP and self._reload is not None:
                 log.info("config.reload_asked", signal=number.name)
                 self._reload()
+            elif number == ASKING and self._tell is not None:
+                self._tell()
             else:
                 log.info("signal.ignored", signal=number.name, notice=_NOTICES[number])
 

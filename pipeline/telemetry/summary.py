@@ -56,6 +56,17 @@ class Summary:
         )
 
 
+def tell_state(logger: log.Logger, look: Snapshot) -> None:
+    """How it stands, for somebody who asked by a signal."""
+    ring = look.ring
+    logger.info(
+        "pipeline.state", phase=look.phase, lines=int(look.counters.total("lines_read")), **_pending(look),
+        files=look.listing.count, lag_bytes=look.listing.lag_bytes,
+        ring=f"{ring.free} of {ring.slots} slots free, {ring.waiting} waiting, {ring.working} at work",
+        workers=[f"{one.pid} {one.state}" for one in look.workers], commit_age=round(look.commits.age, 1),
+    )  # fmt: skip
+
+
 def _pending(look: Snapshot) -> dict[str, Any]:
     fields: dict[str, Any] = {"pending": look.lines_pending, "pending_bytes": look.bytes_pending}
     if look.bytes_pending:

@@ -47,6 +47,15 @@ def test_case_072_each_is_logged_and_the_daemon_goes_on(daemon: Daemon, signum: 
     assert daemon.numbers("all.ndjson") == list(range(20))
 
 
+def test_it_tells_how_it_stands(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until(daemon.has("all.ndjson", 10), "the first lines")
+    daemon.send(signal.SIGCONT)
+    daemon.until(lambda: daemon.said("pipeline.state"), "it says so")
+    assert "phase=" in daemon.said("pipeline.state")[0]
+    assert daemon.stop() == 0, daemon.stderr()
+
+
 def test_case_072_the_first_signal_of_a_stop_after_them_is_the_first(daemon: Daemon) -> None:
     daemon.start()
     daemon.until(daemon.has("all.ndjson", 10), "the first lines")
