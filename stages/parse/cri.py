@@ -27,6 +27,8 @@ _PARTS: list[Expected] = [
     ("a blank after the tags", re.compile("(?!)")),
 ]
 # .../pods/NAMESPACE_POD_UID/CONTAINER/RESTART.log, and what rotation puts behind it.
+# .../containers/POD_NAMESPACE_CONTAINER-ID.log: a link to it
+_LINK_PATH = re.compile(r".*/([^_/]+)_([^_/]+)_([^_/]+)-([0-9a-f]{64})\.log", re.DOTALL)
 _POD_PATH = re.compile(r".*/([^_/]+)_([^_/]+)_([^_/]+)/([^/]+)/([0-9]{1,18})\.log(?:[.-][^/]*)?", re.DOTALL)
 
 
@@ -40,7 +42,8 @@ class Cri(Typed):
     message put parse.json with ``field = "message"`` behind this stage.
 
     ``pod_fields = true`` adds ``namespace pod uid container restart`` (an integer) where the file's path has the form
-    ``.../NAMESPACE_POD_UID/CONTAINER/RESTART.log``, as below ``/var/log/pods``.
+    ``.../NAMESPACE_POD_UID/CONTAINER/RESTART.log``, as below ``/var/log/pods``; or ``namespace pod container
+    container_id`` where it has that of the links in ``/var/log/containers``, ``POD_NAMESPACE_CONTAINER-ID.log``.
 
     Fails: ``no_match``, ``bad_timestamp``.
 
@@ -103,6 +106,9 @@ class Cri(Typed):
             if match is not None:
                 namespace, name, uid, container, restart = match.groups()
                 pod = {"namespace": namespace, "pod": name, "uid": uid, "container": container, "restart": int(restart)}
+            elif self.pod_fields and (match := _LINK_PATH.fullmatch(path)) is not None:
+                name, namespace, container, number = match.groups()
+                pod = {"namespace": namespace, "pod": name, "container": container, "container_id": number}
             self._of = path, pod
         return self._of[1]
 

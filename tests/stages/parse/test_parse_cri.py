@@ -97,6 +97,7 @@ def test_record_of_several_lines_with_one_that_does_not_fit() -> None:
     assert joined(f"{AT} stdout P half ", f"{AT} stderr F x") == ("fail", "no_match", streams)
 
 
+LINK = {"namespace": "shop", "pod": "cart-7d9f-x2x", "container": "app", "container_id": "0a" * 32}
 POD = {"namespace": "shop", "pod": "cart-7d9f-x2x", "uid": "0a1b-2c", "container": "app", "restart": 3}
 
 
@@ -107,6 +108,9 @@ POD = {"namespace": "shop", "pod": "cart-7d9f-x2x", "uid": "0a1b-2c", "container
         ("/host/var/log/pods/shop_cart-7d9f-x2x_0a1b-2c/app/3.log.20240101-120000", POD),
         ("/var/log/pods/shop_cart-7d9f-x2x_0a1b-2c/app/3.log.20240101-120000.gz", POD),
         ("/var/log/pods/shop_cart/app/3.log", {}),
+        (f"/var/log/containers/cart-7d9f-x2x_shop_app-{'0a' * 32}.log", LINK),
+        (f"/var/log/containers/cart_shop_side-car-{'0a' * 32}.log", LINK | {"pod": "cart", "container": "side-car"}),
+        ("/var/log/containers/cart-7d9f-x2x_shop_app-0a0a.log", {}),
         ("/var/log/pods/shop_cart-7d9f-x2x_0a1b-2c/app/current.log", {}),
         ("/logs/a.log", {}),
     ],
