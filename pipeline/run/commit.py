@@ -23,7 +23,7 @@ from tailrace.pipeline.stage import Marks
 from tailrace.pipeline.state.dead_letters import DeadLetter, DeadLettersFullError
 from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.sums.sums import Sums
-from tailrace.pipeline.telemetry.counters import Counters, Key
+from tailrace.pipeline.telemetry.counters import HAPPENED, Counters, Key
 from tailrace.pipeline.telemetry.histogram import Histogram
 from tailrace.pipeline.telemetry.snapshot import CommitState
 
@@ -258,13 +258,13 @@ class Committer:
 
     def forget(self) -> None:
         """A rewind: what was not committed never happened. But bytes that are lost stay lost."""
-        unread = {key: value for key, value in self._counters.values.items() if key[0] == "bytes_unread"}
+        happened = {key: value for key, value in self._counters.values.items() if key[0] in HAPPENED}
         self.cut, self.full = None, None
         self._begin()
         self._durable_given = self._given
         self._counters.values.clear()
         self._counters.values.update(self.committed)
-        self._counters.values.update(unread)
+        self._counters.values.update(happened)
 
     def held(self) -> dict[str, int]:
         """Bytes that each sink was given and no commit covers; those that hold any."""

@@ -11,7 +11,7 @@ from tailrace.pipeline.run.commit import Committer
 from tailrace.pipeline.sinks.crew import Crew
 from tailrace.pipeline.source import Lists, Progress, Source
 from tailrace.pipeline.sums.sums import Sums
-from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.counters import HAPPENED, Counters
 from tailrace.pipeline.telemetry.memory_use import own_bytes
 from tailrace.pipeline.telemetry.snapshot import Listing, ProcessMemory, SinkState, Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch
@@ -47,6 +47,7 @@ class Observer:
         now = monotonic()
         committed = Counters()
         committed.values.update(self._commit.committed)
+        committed.values.update({key: value for key, value in self._counters.values.items() if key[0] in HAPPENED})
         lines = int(self._counters.total("lines_read") - committed.total("lines_read"))
         pending = sum(files.values())
         done, total = self._source.progress() if isinstance(self._source, Progress) else (0, None)

@@ -7,6 +7,14 @@ from collections import defaultdict
 Key = tuple[str, tuple[tuple[str, str], ...]]
 """(name, sorted label pairs)"""
 
+HAPPENED = frozenset(
+    {
+        "bytes_unread", "output_retries", "worker_restarts", "rewinds", "config_reloads", "dead_letters_dropped",
+        "dead_letters_expired",
+    }
+)  # fmt: skip
+"""Counters of what is so whether a commit covers it or not, and whatever is taken back: a rewind leaves them alone."""
+
 
 class Counters:
     """Sums by name and labels. Values are ints (lines, bytes, events) or floats (seconds)."""
