@@ -29,8 +29,8 @@ _EXAMPLES = """\
   tailrace dlq stats                     how many, by stage and error
   tailrace dlq show 12                   everything about one, the line included
   tailrace dlq export --error no_match   as JSON lines, with the original bytes
-  tailrace dlq redrive --stage parse.json --dry-run   what would come out now
-  tailrace dlq redrive --stage parse.json             through the present chain again
+  tailrace dlq redrive --dry-run         what would come out of them now
+  tailrace dlq redrive --error no_match  through the present chain again
   tailrace dlq drop --all --dry-run      what would go, and the room it takes
 """
 

@@ -23,7 +23,11 @@ COMMANDS = {
     "run": "tail files and process them until stopped",
     "replay": "run recorded files through the chain, touching no state",
     "check": "check a configuration and show what it would do",
-    "dlq": "list, show, export or drop dead letters (lines that could not be processed)",
+    "status": "show how a pipeline stands: is it well, how fast, how far behind",
+    "top": "watch a running pipeline: rates, what holds it up, lag, sinks, workers",
+    "tap": "show sampled events of a running pipeline, at a stage, as JSON lines",
+    "dlq": "list, show, export, re-drive or drop dead letters (lines that could not be processed)",
+    "state": "show how far each file was read; forget one, or tell where it is now",
     "stages": "list the stages, or show what one does, with its keys and an example",
 }
 """Each is the module of this package that defines its arguments and executes it; imported only when it is called."""

@@ -50,11 +50,13 @@ def _by_the_daemon(client: Any, wanted: Filter, shown: Callable[[Mapping[str, An
 
 def _alone(config: Config, wanted: Filter, shown: Callable[[Mapping[str, Any]], None]) -> Mapping[str, Any]:
     from tailrace.pipeline.cli.outcome import exit_code
+    from tailrace.pipeline.cli.run import _check_writes
     from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.daemon import Daemon
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
 
+    _check_writes(config)  # else they would be gone, and nowhere
     signals = Signals()
     log.configure(config.log)
     logger = log.get_logger("redrive")
@@ -84,23 +86,25 @@ def _alone(config: Config, wanted: Filter, shown: Callable[[Mapping[str, Any]], 
 
 def dry_run(config: Config, letters: Letters, wanted: Filter) -> Mapping[str, Any]:
     """What would come out, on standard output; and what would come of them."""
+    from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.dry import run_dry
     from tailrace.pipeline.telemetry import log
 
+    signals = Signals()
     log.configure(config.log)
-    job, failed = run_dry(config, letters, wanted, log=log.get_logger("redrive"))
-    if failed:
-        kinds: dict[tuple[str, str], list[str]] = {}
-        for letter in failed:
-            kinds.setdefault((letter.stage, letter.error), []).append(letter.why)
-        rows: list[Sequence[str]] = [
-            (stage, error, f"{len(whys):,}", whys[0]) for (stage, error), whys in sorted(kinds.items())
-        ]
+    logger = log.get_logger("redrive")
+    dry = run_dry(config, letters, wanted, log=logger, configure=lambda engine: signals.connect(engine.stop))
+    if dry.failed:
+        kinds = sorted(dry.failed, key=lambda kind: (kind.stage, kind.error))
+        rows: list[Sequence[str]] = [(kind.stage, kind.error, f"{kind.count:,}", kind.why) for kind in kinds]
         show(
             Table(("stage", "error", "letters", "why"), rows, "would fail again", frozenset({"letters"}), gives="why"),
             sys.stderr,
         )
-    return job
+    if dry.message and not dry.closed:
+        logger.error("redrive.stopped", why=dry.message)
+    log.flush()
+    return dry.job.progress()
 
 
 def in_words(progress: Mapping[str, Any], *, would: bool = False) -> str:

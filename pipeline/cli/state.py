@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tailrace.pipeline.source.tail.position import Position
 
 _EXAMPLES = """\
-  tailrace state show                              every file that the state knows
-  tailrace state show logs/app.log                 all that is known of one
-  tailrace state forget logs/app.log               it is read from its beginning again
-  tailrace state move logs/app.log /new/app.log    it was copied there: read on where it was
+  tailrace state show                       every file that the state knows
+  tailrace state show logs/a.log            all that is known of one
+  tailrace state forget logs/a.log          read it from its beginning again
+  tailrace state move logs/a.log /new/a.log it was copied there: read on there
 """
 
 

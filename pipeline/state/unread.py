@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source.tail.finder import Finder
-from tailrace.pipeline.source.tail.identity import Head, Marker, continues
+from tailrace.pipeline.source.tail.identity import HEAD, Head, Marker, continues, digest
 from tailrace.pipeline.source.tail.ledger import COMPRESSED, Balance, Ledger
 from tailrace.pipeline.source.tail.packed import MAGIC_BYTES, kind_of
 from tailrace.pipeline.source.tail.position import Position, base_name
@@ -80,6 +80,7 @@ class _Search:
         self._listings: dict[bytes, dict[int, bytes]] = {}  # by directory and inode
         self._taken: set[Key] = set()  # files of which it is known what they are
         self._changed: dict[int, Position] = {}  # whose bytes are not in their file any more; a copy may hold the rest
+        self._heads: dict[tuple[int, str], list[Position]] = {}  # they by their heads: length and hash
         self._copied: set[int] = set()  # those of which one does
         self._found = Rests(unlisted={_text(path): why for path, why in self._scan.failed.items()})
 
@@ -100,6 +101,9 @@ class _Search:
                 rows.append(row)
             elif position.file_id not in self._changed:
                 missing.append(position)
+        for position in self._changed.values():
+            if position.head_length:
+                self._heads.setdefault((position.head_length, position.head_hash), []).append(position)
         inodes = {one.inode for one in self._positions}
         for key, path in self._paths.items():
             if key not in self._taken:
@@ -159,7 +163,7 @@ class _Search:
     def _new(self, path: bytes, key: Key, inodes: set[int], finished: Position | None) -> Iterator[Rest]:
         """What no stream is for: a start would read it, unless it is none of what is read."""
         st = self._scan.found[path]
-        if not stat.S_ISREG(st.st_mode) or self._ours(path) or self._ours(os.path.realpath(path)):
+        if not stat.S_ISREG(st.st_mode) or self._ours(path):
             return
         oldest = self._settings.ignore_older
         if oldest is not None and self._now - st.st_mtime > oldest and key[1] not in inodes:
@@ -184,8 +188,10 @@ class _Search:
 
     def _take_over(self, rest: Rest, fd: int, st: os.stat_result) -> None:
         """It may be a copy of one that was truncated: then it goes on where that was read."""
-        changed = self._changed.values()
-        original = next((one for one in changed if one.head_length and _continues(fd, st, one)), None)
+        head = os.pread(fd, HEAD, 0) if self._heads else b""
+        known = {length: digest(head[:length]) for length in {length for length, _ in self._heads}}
+        alike = (one for pair in known.items() for one in self._heads.get(pair, ()))
+        original = next((one for one in alike if _continues(fd, st, one)), None)
         if original is not None:
             self._copied.add(original.file_id)
             rest.offset, rest.why = original.offset, f"a copy of {_text(original.path)}, which was read up to there"

@@ -9,7 +9,7 @@ from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.settings import StageSpec
 from tailrace.pipeline.sizes import readable_size
-from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.counters import Counters, bytes_unread
 from tailrace.pipeline.telemetry.summary import balances
 from tailrace.pipeline.telemetry.wrap import terminal_width, wrap
 
@@ -33,11 +33,12 @@ def report(
 def _flow(counters: Counters, written: dict[str, int], seconds: float) -> Table:
     read, size = counters.total("lines_read"), counters.total("bytes_read")
     rows: list[Sequence[str]] = [("lines read", "", "", f"{read:,.0f}")]
+    rows += _rows(counters, "sent again", "lines_redriven", "stage")
     rows += [("written", sink, "", f"{count:,}") for sink, count in written.items()]
     rows += _rows(counters, "made by stages", "events_made", "stage")
     rows += _rows(counters, "filtered", "events_filtered", "stage", "reason")
     rows += _rows(counters, "dead letters", "dead_letters", "stage", "error")
-    rows += _rows(counters, "bytes never read", "bytes_unread", "reason")
+    rows += [("bytes never read", "", why, f"{lost:,.0f}") for why, lost in bytes_unread(counters).items() if lost]
     rows += _rows(counters, "bytes skipped", "bytes_skipped", "reason")
     rows += _rows(counters, "output retries", "output_retries", "sink")
     rows += _rows(counters, "worker restarts", "worker_restarts", "reason")
