@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from io import BytesIO
 from typing import Any, overload
@@ -137,23 +137,43 @@ class Lines(Sequence[str]):
 
 @dataclass(slots=True, eq=False)
 class Redriven:
-    """What a chunk of dead letters, which are sent through the chain again, is beside its records."""
+    """What a chunk of dead letters, which are sent through the chain again, is beside its records. They are of one
+    stream and failed at one stage."""
 
-    stream: int  # the letters'
-    stage: str  # that failed,
-    number: int  # and where it stands in the chain, from 1 on; 0: it is not there any more
-    alone: bool  # it is a sink that refused them: they are for this one only
-    letters: Mapping[int, Any]  # `state.dead_letters.Letter` by place
+    letters: Sequence[Any]  # `state.dead_letters.Letter`, in the order of their places
+    begins: Sequence[int]  # in the slot, where each begins
+    stage: str  # that failed; whatever becomes of them before it is booked under its name
+    number: int  # its place in the chain, from 1 on; 0: it is not there any more
+    before: Container[str] = ()  # the stages before it
+    sink: str = ""  # that refused them: they are for this one only
+    event: int | None = None  # the number of the one that failed, of a record that had become several events
     came_back: set[int] = field(default_factory=set)  # their ids
 
-    def letter(self, place: int) -> Any:
-        """The one that holds this place."""
-        places = list(self.letters)
-        return self.letters[places[max(0, bisect_right(places, place) - 1)]]
+    @property
+    def stream(self) -> int:
+        return int(self.letters[0].stream)
 
-    def row(self, place: int) -> tuple[int | None, int]:
+    @property
+    def scattered(self) -> bool:
+        """They did not stand line by line: a place in the slot says nothing of the one in the stream."""
+        first = self.letters[0].offset
+        return any(begin != one.offset - first for begin, one in zip(self.begins, self.letters, strict=True))
+
+    def letter(self, at: int) -> Any:
+        """The one that holds this byte of the slot."""
+        return self.letters[self._index(at)]
+
+    def place(self, at: int) -> int:
+        """Where in the stream this byte of the slot is."""
+        index = self._index(at)
+        return int(self.letters[index].offset) + at - self.begins[index]
+
+    def _index(self, at: int) -> int:
+        return max(0, bisect_right(self.begins, at) - 1)
+
+    def row(self, at: int) -> tuple[int | None, int]:
         """Of a failure there: the letter's own id and one more attempt; a further one is a letter of its own."""
-        letter = self.letter(place)
+        letter = self.letter(at)
         if letter.id in self.came_back:
             return None, 1
         self.came_back.add(letter.id)
@@ -185,6 +205,10 @@ class Chunk:
     appended: float = 0.0  # when its oldest byte was, in seconds since the epoch, as far as that was seen; 0: unknown
     redriven: Redriven | None = None
     names: Mapping[int, str] | None = None  # of such records, by place: what their ids end with
+
+    def place(self, at: int) -> int:
+        """Where in the stream this byte of the slot is."""
+        return self.start + at if self.redriven is None else self.redriven.place(at)
 
     def event_id(self, place: int) -> str:
         """Of the record that begins at this byte offset in the stream."""

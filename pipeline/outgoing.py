@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(slots=True)
@@ -48,6 +49,17 @@ class Verdicts:
     why: str = ""  # ... and the reason, for the log
 
 
+class Count(Protocol):
+    def __call__(self, name: str, **labels: str) -> None:
+        """One more of what has this name and these labels. There should be few of them: each is kept for good. May be
+        called from the sink's threads."""
+        ...
+
+
+def _not_counted(name: str, **labels: str) -> None:
+    pass
+
+
 @dataclass(slots=True, frozen=True)
 class About:
     """All that the engine tells a sink."""
@@ -55,3 +67,4 @@ class About:
     name: str  # its id
     most_uncommitted: int | None  # bytes that it may leave behind a mark; None: no bound is known
     say: Callable[[str], None]  # a notice for the log; may be called from the sink's threads
+    count: Count = _not_counted  # a counter of the sink's own, which is kept with all others

@@ -73,6 +73,7 @@ class SourceSettings:
     fields are its further keys."""
 
     cannot_reread: ClassVar[bool] = False  # what is not committed is kept in memory
+    resumes: ClassVar[bool] = True  # another source of the kind goes on where this one is committed
 
     use: str = ""
     max_line_bytes: Annotated[

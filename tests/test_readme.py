@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from .documents import ROOT, broken_links, examples, pytest_passes, tailrace, write_files
+from .documents import COMMAND, ROOT, Shell, broken_links, examples, pytest_passes, tailrace, write_files
+from .waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINE = '192.0.2.7 - - [14/Mar/2026:09:00:00 +0000] "GET {path} HTTP/1.1" {status} 512 "-" "{agent}"\n'
@@ -45,6 +49,46 @@ def test_configuration_and_stages_of_the_readme_do_what_it_says(directory: Path)
     assert json.loads((directory / "out/app.log.ndjson").read_text())["message"] == "hello"
     letters = tailrace(directory, "dlq", "export")
     assert letters.stdout.count("\n") == 1, letters.stderr
+
+
+def test_commands_beside_a_daemon_do_what_they_say(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    shell = Shell(directory, tmp_path_factory.mktemp("programs"))
+    block = dict(examples(README))["beside a daemon"]
+    log = directory / "logs/app.log"
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.wait(0.01):
+            with log.open("a") as file:
+                file.write('{"status": 503}\n' * 20 + "broken\n")
+
+    writer = threading.Thread(target=write)
+    with (directory / "log").open("wb") as errors:
+        daemon = subprocess.Popen([sys.executable, "-c", COMMAND, "run"], cwd=directory, stderr=errors)
+    try:
+        until((directory / "state/control").exists, "the daemon listens")
+        writer.start()
+        outputs = {}
+        for line in block.splitlines():
+            command = line.partition("#")[0].strip()
+            run = command.replace("$(pidof -s tailrace)", str(daemon.pid)).replace(
+                "tailrace top", "tailrace top --once"
+            )
+            ran = shell.run(run)
+            failing = command.startswith("tailrace dlq redrive")  # the lines are as broken as before
+            assert ran.returncode == failing, (command, ran.stderr)
+            outputs[command] = ran.stdout
+        until(lambda: "config.reloaded" in (directory / "log").read_text(), "it uses the configuration anew")
+        (tap,) = (out for command, out in outputs.items() if " tap " in command)
+        assert [json.loads(line)["event"]["status"] for line in tap.splitlines()] == [503] * 5
+        assert f"process {daemon.pid}" in outputs["tailrace status"]
+        assert str(log) in outputs["tailrace state show"]
+    finally:
+        over.set()
+        if writer.ident is not None:
+            writer.join()
+        daemon.terminate()
+        assert daemon.wait(30) == 0
 
 
 def test_check_accepts_the_configuration_of_the_readme(directory: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import compress, groupby
 from operator import is_
 from time import perf_counter
 from typing import Any, Protocol, cast
@@ -23,6 +23,7 @@ from tailrace.pipeline.outgoing import Payload
 
 FIELDS_LIMIT = 65_536  # characters kept in a dead letter
 CODE_LIMIT = 64
+DONE = "done before"  # why an event is left out of a dead letter that is sent again: it did not fail
 FEW = 8  # lines given to a parser that raised in the whole piece: with one bad line in a hundred most groups are good
 
 OriginOf = Callable[[Sequence[int]], Origin]
@@ -54,7 +55,8 @@ class Attempt:
     ) -> None:
         self.steps, self.marker, self.piece, self.start, self.base = steps, marker, piece, start, base
         self.alone, self.tap = alone, tap
-        self.key = ""  # of the stream
+        self.gate = 0  # the index of the step at which dead letters failed, which are sent again; 0: they are none
+        self.event: int | None = None  # the number of the event that failed, where a line had become several
         self.made = Made()
         self.encoding = written_in
         verbatim, framer = bool(steps) and steps[0].verbatim, steps[0].framer if steps else None
@@ -74,6 +76,9 @@ class Attempt:
         summing = [step for step in self.steps if step.sums is not None]
         for step in summing:
             step.added, step.newest = {}, None
+        for step in self.steps:
+            if step.costs is not None:
+                self._count_costs(step, again=True)
         tally = self.made.tally
         records = self.records
         self.steps[0].count(tally, records.total)
@@ -82,12 +87,13 @@ class Attempt:
         if not records.filled:
             return self.made
         origin = origin_of(self.places)
-        self.key = origin.key
         lines = records.lines(origin)
         events: list[Event] = []
         clock = perf_counter()
         for index, step in enumerate(self.steps):
             self.marker[0] = index
+            if self.event is not None and index == self.gate:
+                events = self._not_done(step, events)
             alone = index in self.alone
             if step.role != "parse" and not events:
                 break
@@ -98,8 +104,6 @@ class Attempt:
                 events = self._enrich(step, events, origin, alone)
             else:
                 events = self._write(step, events, origin, alone)
-            if self.tap is not None:
-                self.tap.after(index, step, events, self)
             if step.role != "write":
                 tally.received[label] = tally.received.get(label, 0) + given
                 tally.sent[label] = tally.sent.get(label, 0) + len(events)
@@ -108,6 +112,9 @@ class Attempt:
             clock = now
             if step.costs is not None:
                 self._count_costs(step)
+            if self.tap is not None:
+                self.tap.after(index, step, events, self)
+                clock = perf_counter()
         lost = len(events) if self.unrouted else 0
         if self.routed is not None:
             lost = sum(id(event) not in self.routed for event in events)
@@ -127,12 +134,13 @@ class Attempt:
         """The last step that is no write stage."""
         return max((index for index, step in enumerate(self.steps) if step.role != "write"), default=0)
 
-    def _count_costs(self, step: Step) -> None:
+    def _count_costs(self, step: Step, *, again: bool = False) -> None:
+        """``again``: of an attempt that was given up: what it took is spent, what it matched is matched again."""
         assert step.costs is not None
         tally = self.made.tally
         for pattern, (seconds, matches) in step.costs().items():
             key = f"{step.label}\0{pattern}"
-            tally.patterns[key] = tally.patterns.get(key, 0) + matches
+            tally.patterns[key] = tally.patterns.get(key, 0) + (0 if again else matches)
             tally.pattern_seconds[key] = tally.pattern_seconds.get(key, 0.0) + seconds
 
     # Parse.
@@ -148,7 +156,8 @@ class Attempt:
             self.made.tally.invalid = len(self.records.invalid)
             if step.strict:
                 entries = self._without_invalid(entries)
-        self.lineage = Lineage(entries, step.id_field, lines.origin.key, self.places)
+        given = lines.origin.places
+        self.lineage = Lineage(entries, step.id_field, lines.origin.key, given)
         kinds = set(map(type, entries))
         if kinds == {dict}:
             return cast(list[Event], entries.copy())  # a stage may change the list it is given
@@ -169,7 +178,7 @@ class Attempt:
             else:
                 event = entry
             kept.append(event)
-            places.append(self.places[index])
+            places.append(given[index])
         lines.origin.places = places
         return kept
 
@@ -316,8 +325,10 @@ class Attempt:
             if not isinstance(entry, Fail):
                 kept.append(entry)
                 continue
-            index = self._line_of(entry, before, sources[at] if at < len(sources) else None)
-            event = self._fail(step, entry, index)
+            source = sources[at] if at < len(sources) else None
+            index = self._line_of(entry, before, source)
+            known = before[source] if source is not None and not self.lineage.knows(entry.event) else entry.event
+            event = self._fail(step, entry, index, self.lineage.number(known, index))
             if event is not None:
                 self.lineage.adopt(event, index)
                 kept.append(event)
@@ -331,9 +342,13 @@ class Attempt:
                 raise
             return self.lineage.line(before[source], self.marker[0])
 
-    def _fail(self, step: Step, fail: Fail, index: int) -> Event | None:
-        """Count a failed entry of the ``index``-th line; the event that goes on in its place, if any."""
+    def _fail(self, step: Step, fail: Fail, index: int, number: int | None = None) -> Event | None:
+        """Count a failed entry of the ``index``-th line; the event that goes on in its place, if any. ``number``: the
+        event's, of a line that had become several."""
         code = clean(str(fail.code)[:CODE_LIMIT])
+        if self.event not in (None, number) and number is not None and self.marker[0] < self.gate:
+            self._filtered(step.label, DONE, 1)
+            return None
         if step.on_error == "drop":
             self._filtered(step.label, code, 1)
             return None
@@ -341,6 +356,10 @@ class Attempt:
             event = fail.event if fail.event is not None else {}
             event["error"] = clean(f"{step.label}: {code}: {fail.why}"[:WHY_LIMIT])
             return event
+        self._dead(step, Fail(code, fail.why, fail.event, fail.trace), index, number)
+        return None
+
+    def _dead(self, step: Step, fail: Fail, index: int, number: int | None) -> None:
         start = self.places[index] - self.start
         fields = fields_text(fail.event) if fail.event is not None else None
         if fields is not None and len(fields) > FIELDS_LIMIT:
@@ -349,8 +368,19 @@ class Attempt:
         why = clean(str(fail.why)[:WHY_LIMIT])
         length = self._length(start)
         raw = self.records.scattered(start)
-        self.made.dead.append(DeadLine(self.base + start, length, step.label, code, why, trace, fields, raw))
-        return None
+        dead = DeadLine(self.base + start, length, step.label, fail.code, why, trace, fields, raw, number)
+        self.made.dead.append(dead)
+
+    def _not_done(self, step: Step, events: list[Event]) -> list[Event]:
+        """Of lines that had become several events, the one that failed here: the others went on."""
+        lines, numbers = self.lineage.lines(events, self.marker[0]), self.lineage.numbers(events)
+        wanted = [number == self.event for number in numbers]
+        missing = sorted(set(lines) - set(compress(lines, wanted)))  # made by a stage that is left out now, perhaps
+        self._filtered(step.label, DONE, wanted.count(False) - len(missing))
+        for line in missing:
+            why = f"of this line, no event with the number {self.event} came here again"
+            self._dead(step, Fail("not_made", why), line, None)
+        return list(compress(events, wanted))
 
     def _skipped(self, step: Step, skip: Skip) -> None:
         self._filtered(step.label, clean(str(skip.reason)[:CODE_LIMIT]), 1)
@@ -360,6 +390,8 @@ class Attempt:
         return self.records.lengths([start])[0]
 
     def _filtered(self, label: str, reason: str, count: int) -> None:
+        if not count:
+            return
         key = f"{label}\0{reason}"
         self.made.tally.filtered[key] = self.made.tally.filtered.get(key, 0) + count
 

@@ -15,6 +15,7 @@ from tailrace.pipeline.batch import Event, Lines
 from tailrace.pipeline.chain.attempt import Attempt, OriginOf, Tap
 from tailrace.pipeline.chain.lineage import LostTrackError
 from tailrace.pipeline.chain.outcome import DeadLine, Made, Tally, clean
+from tailrace.pipeline.chain.parsed import ParsedField
 from tailrace.pipeline.chain.step import WHY_LIMIT, Step, blame
 from tailrace.pipeline.encoding import UTF8
 from tailrace.pipeline.errors import TimeBudget
@@ -22,15 +23,23 @@ from tailrace.pipeline.errors import TimeBudget
 
 class Chain:
     """The stages that apply to one file name, ready to run. ``after``: those behind the stage with this number, from 1
-    on, for what it has summed up. ``again``: those for records that failed there before (see ``Request``)."""
+    on, for what it has summed up. ``again``, ``alone``: those for records that failed there before (see ``Request``).
+    """
 
-    def __init__(self, steps: Sequence[Step], name: str, after: int = 0, again: int = 0) -> None:
+    def __init__(self, steps: Sequence[Step], name: str, after: int = 0, again: int = 0, alone: bool = False) -> None:
         numbered = [(number, step) for number, step in enumerate(steps, start=1) if number > after]
-        fitting = [step for number, step in numbered if step.matches(name) and _takes_part(step, number, again)]
-        parse = [step for step in fitting if step.role == "parse"]
+        if again:
+            numbered = [one for one in numbered if _takes_part(*one, again - 1, alone=alone)]
+        fitting = [(number, step) for number, step in numbered if step.matches(name)]
+        parse = [step for _, step in fitting if step.role == "parse"]
         if after:
-            parse = [Step(steps[after - 1].label, "parse", Summed(), own=False, made_by=True)]
-        self.steps = parse[:1] + [step for step in fitting if step.role != "parse"]
+            parse = [Step(steps[after - 1].label, "parse", Summed(), own=False, made_by=not again)]
+        others = [(number, step) for number, step in fitting if step.role != "parse"]
+        self.steps = parse[:1] + [step for _, step in others]
+        # Where the records have been before: those of the stages up to there are done with their other events.
+        behind = (at for at, (number, _) in enumerate(others, start=1) if number >= again - 1)
+        self.gate = next(behind, len(self.steps)) if again else 0
+        self.event: int | None = None  # see `Request`
         self.encoding = UTF8
         self.marker: memoryview | list[int] = [0]  # one place for the index of the step at work; survives a crash
 
@@ -52,7 +61,9 @@ class Chain:
         alone: set[int] = set()
         while True:
             try:
-                return Attempt(self.steps, self.marker, piece, start, base, alone, self.encoding, tap).run(origin_of)
+                attempt = Attempt(self.steps, self.marker, piece, start, base, alone, self.encoding, tap)
+                attempt.gate, attempt.event = self.gate, self.event
+                return attempt.run(origin_of)
             except LostTrackError as lost:
                 if lost.step in alone:
                     raise
@@ -81,12 +92,14 @@ class Chain:
         return Made(dead=[dead], tally=tally)
 
 
-def _takes_part(step: Step, number: int, again: int) -> bool:
-    """Whether a stage has not seen the records yet, or does the same whenever it sees them."""
-    failed, alone = divmod(again, 2)
-    if step.role == "write":
-        return number == failed if alone else number >= failed
-    return number >= failed or (step.memory is None and step.sums is None)
+def _takes_part(number: int, step: Step, failed: int, *, alone: bool) -> bool:
+    """Whether a stage has not seen the records yet, or does the same whenever it sees them. ``alone``: they are for the
+    sink that refused them; all others, and the stages behind it, have seen them."""
+    if step.looks_on or step.role == "parse" or isinstance(step.stage, ParsedField):  # what it remembers is how to read
+        return True
+    if number < failed:
+        return step.role != "write" and step.memory is None and step.sums is None
+    return number == failed or not alone
 
 
 class Summed:

@@ -33,6 +33,7 @@ class Lineage:
         self._id_field, self._key, self._places = id_field, key, places
         self._lines: dict[int, int] | None = None  # identity of an event: index of its line
         self._numbers: dict[int, int] = {}  # identity of an event: its number, where that is not 0
+        self._several: set[int] = set()  # lines that have, or had, several events
         self._held: list[Any] = []  # events known by identity: none may be freed and give it to another
         self._lost = -1  # the step after which some events are of unknown lines
 
@@ -67,6 +68,19 @@ class Lineage:
         if not self._numbers:
             return [0] * len(events)
         return [self._numbers.get(id(event), 0) for event in events]
+
+    def number(self, event: Any, line: int) -> int | None:
+        """That of an event of this line; None: the line never had another. LostTrackError."""
+        if self._lost >= 0:
+            raise LostTrackError(self._lost)
+        return self._numbers.get(id(event), 0) if line in self._several else None
+
+    def knows(self, event: Any) -> bool:
+        return id(event) in self._known()
+
+    def name(self, line: int) -> str:
+        """The event id of a line."""
+        return f"{self._key}:{self._places[line]}"
 
     def adopt(self, event: Event, line: int) -> None:
         """An event that the chain itself made of this line."""
@@ -115,9 +129,10 @@ class Lineage:
         self._numbers.pop(id(event), None)
         if number:
             self._numbers[id(event)] = number
+            self._several.add(line)
         name = event.get(self._id_field) if self._id_field else None
         if isinstance(name, str):
-            own = f"{self._key}:{self._places[line]}"
+            own = self.name(line)
             if name == own or name.startswith(f"{own}."):
                 event[self._id_field] = f"{own}.{number}" if number else own
 

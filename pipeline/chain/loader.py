@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from tailrace.pipeline.chain import own
 from tailrace.pipeline.chain.explain import describe, missing_module, origin_of
 from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.chain.parsed import ParsedField, ParsedInto
@@ -56,10 +57,10 @@ def resolve(use: str, directory: str | os.PathLike[str]) -> type | Callable[...,
 
 def resolve_own(use: str, directory: str | os.PathLike[str]) -> type | Callable[..., Any]:
     """What ``module:Name`` names. ConfigError as ``resolve``."""
-    own = _OWN.fullmatch(use)
-    if not own:
+    found = _OWN.fullmatch(use)
+    if not found:
         raise ConfigError([f'"{escape(use)}" is not a name of your own; expected "module:Name"'])
-    return _own_thing(own[1], own[2], os.fspath(directory))
+    return _own_thing(found[1], found[2], os.fspath(directory))
 
 
 def built_in() -> list[str]:
@@ -112,6 +113,7 @@ def build(spec: StageSpec, directory: str | os.PathLike[str]) -> Any:
 
 
 def _own_thing(module_name: str, name: str, directory: str) -> type | Callable[..., Any]:
+    own.place_of(directory)
     if directory not in sys.path:
         sys.path.append(directory)
     importlib.invalidate_caches()  # the file may be younger than what the import system remembers
@@ -155,9 +157,7 @@ def _places(spec: ModuleSpec) -> list[str]:
 def _private_package(directory: str) -> str:
     """The name of a package that holds what is in ``directory``, and nobody else imports."""
     package = f"_beside_{os.fsencode(directory).hex()}"
-    if package not in sys.modules:
-        sys.modules[package] = module = ModuleType(package, f"The modules in {directory} whose names are taken.")
-        module.__path__ = [directory]
+    own.place_of(directory).package(package, directory)
     return package
 
 
@@ -180,10 +180,7 @@ def _near_stage(use: str) -> str:
 
 def _import(module_name: str, directory: str = "", package: str = "") -> ModuleType:
     """``directory``: of a user's module, the configuration's. ``package``: the private one that it is imported from."""
-    writes_bytecode = sys.dont_write_bytecode
     try:
-        if directory:  # it may be changed within the same second: then bytecode would hide that
-            sys.dont_write_bytecode = True
         return importlib.import_module(f"{package}.{module_name}" if package else module_name)
     except ModuleNotFoundError as error:
         if error.name == module_name and not directory:
@@ -196,8 +193,6 @@ def _import(module_name: str, directory: str = "", package: str = "") -> ModuleT
         raise ConfigError([why]) from error
     except (Exception, SystemExit) as error:
         raise ConfigError([f'importing "{module_name}" failed: {describe(error)}{origin_of(error)}']) from error
-    finally:
-        sys.dont_write_bytecode = writes_bytecode
 
 
 def _modules_beside(module_name: str, directory: str) -> Iterator[str]:

@@ -39,6 +39,7 @@ class DeadLine:
     trace: str | None = None
     event: str | None = None  # the fields at the time, as JSON
     raw: bytes | None = None  # of a record that is several ranges: all its bytes
+    number: int | None = None  # of the event, of a line that had become several
 
 
 @dataclass(slots=True)

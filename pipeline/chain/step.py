@@ -41,6 +41,7 @@ class Step:
     sink: int = -1  # of a write stage: its number among the sinks
     sink_id: str = ""
     told_apart: bool = False  # of a write stage: the sink must know which record is which
+    looks_on: bool = False  # likewise: it is given whatever comes to its place, also what is for another sink alone
     own: bool = True  # a stage of the user's: it may give other events than it got
     id_field: str = ""  # of a parse stage: where a later stage writes the event id, which must stay unique
     memory: StageMemory | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
 from tailrace.pipeline.batch import Event
-from tailrace.pipeline.chain import loader
+from tailrace.pipeline.chain import loader, own
 from tailrace.pipeline.chain.parsed import unwrapped
 from tailrace.pipeline.chain.stateful import Room, StageMemory
 from tailrace.pipeline.chain.step import Condition, Step
@@ -77,9 +78,17 @@ def exposed(steps: Sequence[Step]) -> frozenset[str]:
     return frozenset(step.label for step in steps[: last + 1])
 
 
+def to_json(config: Config) -> bytes:
+    """For a worker: the configuration, and the user's modules that its stages are from as they are imported here."""
+    texts = own.to_json(str(config.directory))
+    return json.dumps({"config": config.to_json().decode(), "own": texts}).encode()
+
+
 def steps_from_json(data: bytes) -> Sequence[Step]:
-    """For a worker, which then also logs as the configuration says."""
-    config = Config.from_json(data)
+    """In a worker, which then also logs as the configuration says."""
+    given = json.loads(data)
+    config = Config.from_json(given["config"].encode())
+    own.give(str(config.directory), given["own"])
     log.configure(config.log)
     return build_steps(config)
 

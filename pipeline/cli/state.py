@@ -57,7 +57,7 @@ def _show(arguments: argparse.Namespace) -> int:
     rows = _rows(load_config(arguments))
     if arguments.file is not None:
         cursors = {row.file_id: row.to_json() for row in rows}
-        for row in streams_of(cursors, os.path.abspath(arguments.file)):
+        for row in streams_of(cursors, os.path.abspath(arguments.file), ended=arguments.ended):
             print(json.dumps({"stream": row.file_id, **row.to_json()}, indent=2))
         return 0
     shown = [row for row in rows if row.path and (arguments.ended or not row.ended)]

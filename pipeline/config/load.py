@@ -84,6 +84,11 @@ def load_written(use: str, written: dict[str, Any], config: Config) -> StageSpec
     return spec
 
 
+def digest(data: bytes) -> str:
+    """Of the configuration's file."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
 def _read(name: str) -> bytes:
     shown = escape(name)
     try:
@@ -186,7 +191,7 @@ def _check(path: Path, data: bytes, tables: dict[str, Any], report: Report) -> C
     return Config(
         path=path,
         directory=path.parent,
-        digest=hashlib.sha256(data).hexdigest()[:16],
+        digest=digest(data),
         stages=stages,
         pipeline=pipeline,
         source=source,

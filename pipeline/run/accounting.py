@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
 
-from tailrace.pipeline.batch import Chunk
+from tailrace.pipeline.batch import Chunk, Redriven
 from tailrace.pipeline.chain.outcome import DeadLine
 from tailrace.pipeline.sinks.sender import Refused
 from tailrace.pipeline.state.dead_letters import DeadLetter
@@ -89,21 +89,23 @@ class Accounting:
         return letters if self._omitting is None else [self._omitting.applied(letter) for letter in letters]
 
     def _count(self, chunk: Chunk, result: Result) -> None:
-        add = self._counters.add
+        """What is for one sink alone bears its name: to others it is nothing."""
+        add, redriven = self._counters.add, chunk.redriven
         tally = result.tally
-        if chunk.redriven is None:
+        alone = {"sink": redriven.sink} if redriven is not None and redriven.sink else {}
+        if redriven is None:
             add("lines_read", tally.lines)
         else:
-            add("lines_redriven", tally.lines, stage=chunk.redriven.stage)
+            add("lines_redriven", tally.lines, stage=redriven.stage, **alone)
         if tally.invalid:
             add("lines_invalid_bytes", tally.invalid)
         for sink, count in tally.written.items():
             add("events_written", count, sink=sink)
         for stage, count in tally.made.items():
-            add("events_made", count, stage=stage)
+            add("events_made", count, stage=_booked(stage, redriven), **alone)
         for key, count in tally.filtered.items():
             stage, reason = key.split("\0")
-            add("events_filtered", count, stage=stage, reason=reason)
+            add("events_filtered", count, stage=_booked(stage, redriven), reason=reason, **alone)
         for stage, seconds in tally.seconds.items():
             add("stage_seconds", seconds, stage=stage)
         for name, counts in (("stage_received", tally.received), ("stage_sent", tally.sent)):
@@ -117,7 +119,7 @@ class Accounting:
                 stage, pattern = key.split("\0")
                 add(name, value, stage=stage, pattern=pattern)
         for dead in result.dead:
-            add("dead_letters", stage=dead.stage, error=dead.error)
+            add("dead_letters", 1, stage=_booked(dead.stage, redriven), error=dead.error, **alone)
         add("batches")
 
     def _say_dead(self, letters: list[DeadLetter]) -> None:
@@ -148,7 +150,7 @@ def _batch(task: Task, result: Result, wall: float) -> BatchState:
     end = wall - max(0.0, now - (task.ended or now))
     start = end - max(0.0, (task.ended or now) - task.started)
     return BatchState(
-        task.number, task.pid, task.chunk.path, task.chunk.start + task.begin, task.chunk.start + task.done, start, end,
+        task.number, task.pid, task.chunk.path, task.chunk.place(task.begin), task.chunk.place(task.done), start, end,
         result.tally.lines, len(result.dead),
     )  # fmt: skip
 
@@ -166,33 +168,52 @@ def dead_bytes(task: Task, result: Result) -> int:
 def _letter(dead: DeadLine, task: Task, wall: float) -> DeadLetter:
     chunk = task.chunk
     length = dead.length if chunk.oversize is None else chunk.oversize
-    offset = chunk.start + dead.offset
+    offset = chunk.place(dead.offset)
     raw = bytes(task.slot.input[dead.offset : dead.offset + dead.length]) if dead.raw is None else dead.raw
+    event_id = chunk.event_id(offset)
+    if dead.number is not None and chunk.names is None:  # a name may end with a number of its own
+        event_id = f"{event_id}.{dead.number}"
     letter = DeadLetter(
-        wall, dead.stage, dead.error, dead.why, chunk.stream, chunk.event_id(offset), chunk.name, chunk.path, offset,
-        length, raw, dead.event, dead.trace, chunk.clock, chunk.year_bound,
+        wall, dead.stage, dead.error, dead.why, chunk.stream, event_id, chunk.name, chunk.path, offset, length, raw,
+        dead.event, dead.trace, chunk.clock, chunk.year_bound,
     )  # fmt: skip
-    return _in_its_row(letter, chunk)
-
-
-def _in_its_row(letter: DeadLetter, chunk: Chunk) -> DeadLetter:
-    """One that was sent through the chain again takes the row that it had."""
     if chunk.redriven is not None:
-        letter.stream = chunk.redriven.stream
-        letter.id, letter.attempts = chunk.redriven.row(letter.offset)
+        _come_back(letter, chunk.redriven, dead)
     return letter
+
+
+def _come_back(letter: DeadLetter, redriven: Redriven, dead: DeadLine) -> None:
+    """It was sent through the chain again, and takes the row that it had. If it did not even come to the stage that
+    failed, it is to go there the next time, too: what stands before that has had it."""
+    was = redriven.letter(dead.offset)
+    letter.stream = was.stream
+    letter.id, letter.attempts = redriven.row(dead.offset)
+    if dead.number is None and letter.offset == was.offset:
+        letter.event_id = was.event_id
+    letter.sink = redriven.sink or None
+    if dead.stage in redriven.before:
+        letter.stage, letter.why = redriven.stage, f"{dead.stage}: {dead.why}"
+
+
+def _booked(stage: str, redriven: Redriven | None) -> str:
+    """The stage under whose name it counts: to what stands before the one that failed, nothing has come a second
+    time."""
+    return stage if redriven is None or stage not in redriven.before else redriven.stage
 
 
 def _refused_letter(refused: Refused, sink: str, stage: str, wall: float, original: Original) -> DeadLetter:
     place = refused.place
-    chunk = place.chunk
-    offset = chunk.start + place.offset
-    if chunk.redriven is None:
-        raw = original(chunk.stream, offset, place.length) or b""
-    else:
-        raw = chunk.redriven.letter(offset).raw
+    chunk, redriven = place.chunk, place.chunk.redriven
+    offset = chunk.place(place.offset)
+    event_id = place.event_id if chunk.names is None else chunk.event_id(offset)
     letter = DeadLetter(
-        wall, stage, refused.code, refused.why, chunk.stream, place.event_id, chunk.name, chunk.path, offset,
-        place.length, raw, None, None, chunk.clock, chunk.year_bound, sink, refused.payload,
+        wall, stage, refused.code, refused.why, chunk.stream, event_id, chunk.name, chunk.path, offset, place.length,
+        b"", None, None, chunk.clock, chunk.year_bound, sink, refused.payload,
     )  # fmt: skip
-    return _in_its_row(letter, chunk)
+    if redriven is None:
+        letter.raw = original(chunk.stream, offset, place.length) or b""
+    else:
+        was = redriven.letter(place.offset)
+        letter.stream, letter.raw = was.stream, was.raw[offset - was.offset :][: place.length]
+        letter.id, letter.attempts = redriven.row(place.offset)
+    return letter

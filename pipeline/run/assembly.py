@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
-from tailrace.pipeline.chain.steps import exposed, memories
+from tailrace.pipeline.chain.steps import exposed, memories, to_json
 from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.run.accounting import Omitting
 from tailrace.pipeline.run.commit import Store, most_uncommitted
@@ -93,7 +93,7 @@ def assemble(
     crew = Crew(sinks, most, lent.counters, lent.log, lent.waker)
     remembered = Remembered(lent.store.memory(), memories(steps))
     if workers:
-        data = config.to_json()
+        data = to_json(config)
 
         def hire() -> Worker:
             return Process(
@@ -141,11 +141,8 @@ def assemble(
 
 
 def _redrive(config: Config, steps: Sequence[Step], lent: Lent) -> Redrive:
-    configured = encoding(config.source.encoding).name
+    def written_in(stream: int) -> str | None:
+        return lent.source.written_in(stream) if isinstance(lent.source, Encoded) else None
 
-    def written_in(stream: int) -> str:
-        found = lent.source.written_in(stream) if isinstance(lent.source, Encoded) else None
-        return found or configured
-
-    several_lines = config.source.multiline is not None
-    return Redrive(lent.jobs, lent.fetch, steps, written_in, several_lines=several_lines)
+    configured, several_lines = encoding(config.source.encoding).name, config.source.multiline is not None
+    return Redrive(lent.jobs, lent.fetch, steps, written_in, configured=configured, several_lines=several_lines)

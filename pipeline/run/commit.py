@@ -48,7 +48,7 @@ class Store(Protocol):
 
     def register(self, cursors: Sequence[Any]) -> Sequence[int]: ...
     def announce(self, sink: str, marks: Marks) -> None: ...
-    def commit(self, commit: Commit) -> None: ...
+    def commit(self, commit: Commit) -> bool: ...
     def marks(self) -> Mapping[str, Marks]: ...
     def memory(self) -> Mapping[str, Mapping[str, bytes]]: ...
 
@@ -112,6 +112,7 @@ class Committer:
         self.cut: Cut | None = None
         self.committed = dict(counters.values)  # those of this process, as of the last commit
         self.full: DeadLettersFullError | None = None
+        self._overfull = False  # the dead letters, since the last commit: while some are sent again, they may be
 
     def released(
         self,
@@ -142,6 +143,8 @@ class Committer:
 
     def may_release(self) -> bool:
         """Whether what is uncommitted is still bounded: one cut outstanding, and one more such amount behind it."""
+        if not self._redrive.whole:
+            return True
         refused = sum(sink.refused_bytes for sink in self._sinks)
         if self._bytes >= self._commit_bytes or self._dead_bytes + refused >= DEAD_BYTES:
             return False
@@ -153,14 +156,24 @@ class Committer:
         """Everything released is committed."""
         return self.cut is None and not self._news
 
-    def tick(self, now: float, *, final: bool = False) -> None:
-        """Make a cut when one is due (at once when ``final``); write the outstanding one when all have answered."""
+    @property
+    def may_read(self) -> bool:
+        """Whether the source may bring more. While dead letters are sent again, they may be more than there is room
+        for, so that they can be sent; but nothing else is to make them more."""
+        return self._redrive.idle or not self._overfull
+
+    def tick(self, now: float, *, final: bool = False) -> bool:
+        """Make a cut when one is due (at once when ``final``); write the outstanding one when all have answered. True
+        when a commit was made."""
         cut = self.cut
         if cut is not None:
             if not cut.missing and now >= cut.try_again:
                 self._write(cut, now)
+        elif not self._redrive.whole:
+            pass  # the rest of a letter is on its way
         elif self._news and (final or now - self._last >= self._interval or not self.may_release()):
             self._make(now)
+        return self.cut is None and cut is not None
 
     @property
     def _news(self) -> bool:
@@ -212,7 +225,7 @@ class Committer:
         for letter in letters:
             for key, amount in (
                 (("events_written", (("sink", name),)), -1),
-                (("dead_letters", (("error", letter.error), ("stage", letter.stage))), 1),
+                (("dead_letters", (("error", letter.error), ("sink", name), ("stage", letter.stage))), 1),
             ):
                 cut.counters[key] = cut.counters.get(key, 0) + amount
                 self._counters.values[key] += amount
@@ -222,10 +235,10 @@ class Committer:
         began = perf_counter()
         totals = {key: self._durable.get(key, 0) + value for key, value in cut.counters.items()}
         try:
-            self._store.commit(
+            self._overfull = self._store.commit(
                 Commit(
                     cut.cursors, cut.marks, cut.letters, totals, self._retired, cut.memory, cut.redriven,
-                    self._redrive.spared, overfull=not self._redrive.idle,
+                    overfull=not self._redrive.idle,
                 )
             )  # fmt: skip
         except DeadLettersFullError as error:
@@ -252,6 +265,11 @@ class Committer:
         wall = time()
         for appended, lines in cut.appended:
             self.latency.add(max(0.0, wall - appended), lines)
+
+    @property
+    def lines(self) -> float:
+        """That this process has read, or sent again, and committed."""
+        return sum(value for (name, _), value in self.committed.items() if name in ("lines_read", "lines_redriven"))
 
     def state(self, now: float) -> CommitState:
         return CommitState(self._commits, max(0.0, now - self._committed_at), self._took, self._durations.copy())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import time
 from typing import Any
 
@@ -15,7 +15,7 @@ from tailrace.pipeline.source.redrive import Job
 from tailrace.pipeline.state.dead_letters import Filter, Letter
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.status.requests import Requests
-from tailrace.pipeline.status.tapping import Taps
+from tailrace.pipeline.status.tapping import Tapped, Taps
 from tailrace.pipeline.telemetry.counters import Counters
 
 REMEMBERED = 20  # re-drives that are over
@@ -32,7 +32,7 @@ class Control:
         requests: Requests,
         reload: Reload | None,
         taps: Taps,
-        spared: Callable[[], frozenset[int]],
+        spared: Callable[[], set[int]],
         config: Callable[[], Config],
         counters: Counters,
         log: Any,
@@ -55,7 +55,7 @@ class Control:
             if not job.running and job.number not in self._said:
                 self._said.add(job.number)
                 self._log.info("dead_letters.redriven", **job.progress())
-        if max_age is not None and now >= self._expire_at:
+        if max_age is not None and now >= self._expire_at and not self.jobs:  # those that are wanted are not too old
             self._expire_at = now + EXPIRE_EVERY
             self._expire(max_age)
 
@@ -68,6 +68,7 @@ class Control:
         job = Job(self._numbers, wanted, last, count)
         self.jobs.append(job)
         self._all_jobs.append(job)
+        self._wake()  # else the engine would sleep before it begins
         return job
 
     def _expire(self, max_age: float) -> None:
@@ -75,7 +76,7 @@ class Control:
         count, _ = self._state.letters.count(Filter())
         most = max(EXPIRED_AT_ONCE, count // EXPIRED_AT_ONCE)
         try:
-            gone = self._state.expire_letters(time() - max_age, most, self._spared())
+            gone = self._state.expire_letters(time() - max_age, most)
         except OSError as error:
             self._log.warning("dead_letters.not_expired", why=str(error), notice="tried again in a minute")
             return
@@ -125,5 +126,5 @@ class Control:
     def move(self, file: str, to: str) -> dict[str, Any]:
         return self._requests.call(lambda: streams.move(self._config(), self._state, self._log, file, to), between=True)
 
-    def tap(self, stage: str, when: str, limit: int, interval: float, duration: float | None) -> Iterator[Any]:
+    def tap(self, stage: str, when: str, limit: int, interval: float, duration: float | None) -> Tapped:
         return self._taps.open(stage, when, limit, interval, duration)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from time import time as wall
 from typing import Any, Protocol
 
@@ -16,15 +15,17 @@ from tailrace.pipeline.run.assembly import Configure, Lent, Run, assemble
 from tailrace.pipeline.run.control import Control
 from tailrace.pipeline.run.describing import description
 from tailrace.pipeline.run.engine import Engine
-from tailrace.pipeline.run.gone import GoneSinks, paths_of
+from tailrace.pipeline.run.gone import GoneSinks, paths_of, say_removed
+from tailrace.pipeline.run.lingering import Lingering, in_the_way
 from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.reload import Reload
+from tailrace.pipeline.run.supply import Supply
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
-from tailrace.pipeline.source import Balances, CursorError, HandsOver, Source, Unreadable, Whole
-from tailrace.pipeline.source.building import Surroundings, build, cursors_of
+from tailrace.pipeline.sinks.crew import describe
+from tailrace.pipeline.source import Balances, Unreadable
 from tailrace.pipeline.state.dead_letters import Filter
-from tailrace.pipeline.state.file import SinkRecord, refusal
+from tailrace.pipeline.state.file import SinkRecord
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.status.api import Actions
@@ -32,6 +33,9 @@ from tailrace.pipeline.status.requests import Requests
 from tailrace.pipeline.status.tapping import Taps
 from tailrace.pipeline.telemetry.board import Board
 from tailrace.pipeline.telemetry.counters import Counters
+
+Refuse = Callable[[Sequence[str]], None]
+"""Told what is wrong, in words."""
 
 
 class Serves(Protocol):
@@ -82,10 +86,11 @@ class Daemon:
         self._requests = Requests(self._waker)
         self._taps = Taps(self._requests)
         self._outputs: set[str] = set()  # paths of all that was ever written to in this process
+        self._lingering = Lingering()
         self._engine: Engine | None = None
         self._stop_asked = False
         self._next: Prepared | None = None  # what the run that is ending makes room for
-        self._before: Config | None = None  # the configuration that made room, until the workers have built the new one
+        self._before: Config | None = None  # the configuration that made room, until the next one has begun
 
     def stop(self) -> None:
         """From any thread or signal handler."""
@@ -119,31 +124,36 @@ class Daemon:
         )  # fmt: skip
         if self._redrive_only is not None:
             self._control.begin_redrive(self._redrive_only)
+        began = monotonic()
         prepared = Prepared(self._config, build_steps(self._config))
         gone = self._gone(prepared)
-        self._source = self._build_source(self._config)
+        self._supply = Supply(
+            self._config, self._state, self._outputs, self._log, self._counters, self._waker,
+            until_eof=self._until_eof, last_line=self._last_line,
+        )  # fmt: skip
         try:
             if self._make_server is not None:
                 self._server = self._make_server(self._board, self._control)
                 self._server.start(self._config.status.listen)
-            outcome = self._run(self._assemble(prepared), prepared, gone, first=True)
+            outcome = self._run(self._assemble(prepared), prepared, gone)
             while self._next is not None and not self._stop_asked and not outcome.closed:
-                outcome = self._change(prepared, outcome)
-                prepared = Prepared(self._config, ())
+                outcome = self._change(self._next, outcome)
         finally:
             if self._server is not None:
                 self._server.close()
-            self._source.close()
-        outcome.balances = self._source.balances() if isinstance(self._source, Balances) else ()
-        if self._until_eof and isinstance(self._source, Unreadable):
-            outcome.unread = self._source.unread()
+            self._supply.close()
+        outcome.seconds = monotonic() - began
+        source = self._supply.source
+        outcome.balances = source.balances() if isinstance(source, Balances) else ()
+        if self._until_eof and isinstance(source, Unreadable):
+            outcome.unread = source.unread()
         return outcome
 
     # One run.
 
     def _assemble(self, prepared: Prepared) -> Run:
         lent = Lent(
-            self._source, self._state, self._counters, self._durable, self._log, self._waker, self._outputs,
+            self._supply.source, self._state, self._counters, self._durable, self._log, self._waker, self._outputs,
             self._control.fetch, self._control.jobs, self._board.publish, self._taps.sampled, state=self._state.id,
         )  # fmt: skip
         return assemble(
@@ -157,28 +167,32 @@ class Daemon:
             redrive_only=self._redrive_only is not None,
         )
 
-    def _run(self, run: Run, prepared: Prepared, gone: GoneSinks, *, first: bool, behind: bool = False) -> Outcome:
-        """``first``: the source is to be opened. ``behind``: what outputs hold beyond the last commit can be made
-        again: this source has just read it."""
+    def _run(self, run: Run, prepared: Prepared, gone: GoneSinks, *, behind: bool = False) -> Outcome:
+        """``behind``: what outputs hold beyond the last commit can be made again: this process has just read it."""
 
         def start() -> None:
-            if first:
-                self._open_source(prepared.config)
-            may_cut = behind or not (isinstance(self._source, Whole) and self._source.missing)
-            gone.discard(may_cut=may_cut)
+            self._supply.open()
+            gone.discard(may_cut=behind or self._supply.whole)
             sinks = [spec for spec in prepared.config.stages if spec.role == "write"]
             self._state.enter_sinks({spec.id: SinkRecord(spec.use, spec.written) for spec in sinks})
 
         self._engine = run.engine
         self._taps.attach(run.ring.tap, run.labels)
-        self._board.about = description(prepared.config, prepared.steps, self._started)
+        self._board.begin(description(prepared.config, prepared.steps, self._started))
         if self._stop_asked:
             run.engine.stop()
-        return run(self._configure, start, behind=behind)
+        try:
+            return run(self._configure, start, behind=behind)
+        except Exception:
+            if self._before is not None:
+                run.engine.take_back()
+            raise
+        finally:
+            self._lingering.add(run.engine.left, prepared.config)
 
     def _gone(self, prepared: Prepared) -> GoneSinks:
         """The sinks that the state has and this configuration does not; and all outputs become known."""
-        gone = GoneSinks(prepared.config, self._state, self._log)
+        gone = GoneSinks(prepared.config, self._state, self._log, self._lingering.names)
         self._outputs |= gone.paths()
         marks = self._state.marks()
         for step in prepared.steps:
@@ -187,138 +201,113 @@ class Daemon:
                 self._outputs.update(paths_of(step.sink_id, step.stage, known))
         return gone
 
-    def _build_source(self, config: Config, kept: Mapping[int, int] | None = None) -> Source:
-        return build(
-            config.source,
-            Surroundings(
-                self._state.register, self._state.id, ours(config, self._outputs), self._log, self._counters,
-                self._waker, config.pipeline.chunk_bytes, self._until_eof, self._last_line, kept or {},
-            ),
-        )  # fmt: skip
-
-    def _open_source(self, config: Config) -> None:
-        try:
-            self._source.open(cursors_of(config.source.use, self._state.cursors()), time.monotonic())
-        except CursorError as error:
-            raise refusal(self._state.path, str(error)) from error
-
-    def _spared(self) -> frozenset[int]:
+    def _spared(self) -> set[int]:
         """Dead letters that are on their way."""
-        return frozenset() if self._engine is None else self._engine.spared
+        return set() if self._engine is None else self._engine.spared
 
     # From one run to the next.
 
     def _turn(self, now: float) -> None:
         self._on_turn(now)
         self._control.serve(now, self._config.dead_letters.max_age)
-        if self._next is not None or self._stop_asked:
-            return
         assert self._engine is not None
-        if self._requests.waiting:
-            self._next = Prepared(self._config, build_steps(self._config))
-            self._engine.hand_over(leave_source=not isinstance(self._source, HandsOver))
-        if self._reload is None:
+        if self._stop_asked:
             return
-        if self._before is not None:
+        if self._next is not None:
+            self._look_at_those_that_hang(self._next.config, now)
+        elif self._requests.waiting:
+            self._prepare(self._config, self._refuse_request)
+        elif self._reload is None:
+            return
+        elif self._before is not None:
             if self._engine.ready:
-                self._reload.accept(self._before, self._config)
                 self._before = None
-            return
-        config = self._reload.look(now, self._config)
-        if config is None:
-            return
+                self._reload.accept(self._config)
+        elif (config := self._reload.look(now, self._config)) is not None:
+            self._prepare(config, self._reload.reject)
+
+    def _prepare(self, config: Config, refuse: Refuse) -> None:
+        """End the run for this one, if that can be built."""
+        assert self._engine is not None
         try:
-            prepared = Prepared(config, build_steps(config))
-            GoneSinks(config, self._state, self._log)
+            self._next = Prepared(config, build_steps(config))
+            GoneSinks(config, self._state, self._log, self._lingering.names)
             if self._server is not None:
                 self._server.listen(config.status.listen)
-        except TailraceError as error:
-            self._reload.reject(getattr(error, "problems", None) or [str(error)])
-            return
-        self._next = prepared
-        self._engine.hand_over(leave_source=not (self._keeps_source(config) or self._hands_over(config)))
-
-    def _keeps_source(self, config: Config) -> bool:
-        same_chunks = config.pipeline.chunk_bytes == self._config.pipeline.chunk_bytes
-        return same_chunks and config.source == self._config.source
-
-    def _hands_over(self, config: Config) -> bool:
-        return config.source.use == self._config.source.use and isinstance(self._source, HandsOver)
-
-    def _change(self, before: Prepared, outcome: Outcome) -> Outcome:
-        """The next run. What only shows when it is put together takes everything back to the configuration before."""
-        assert self._next is not None
-        prepared, self._next = self._next, None
-        if prepared.config is self._config:  # somebody changes the state by hand
-            return self._go_on(prepared)
-        assert self._reload is not None
-        self._say_removed(prepared.config, outcome)
-        keeps = self._keeps_source(prepared.config)
-        try:
-            gone = self._gone(prepared)
-            if not keeps:
-                self._exchange_source(prepared.config)
-            run = self._assemble(prepared)
-        except TailraceError as error:
-            self._reload.reject(getattr(error, "problems", None) or [str(error)])
-            prepared = Prepared(before.config, build_steps(before.config))
-            gone = self._gone(prepared)
-            if not keeps:
-                self._exchange_source(prepared.config)
-            run = self._assemble(prepared)
+        except Exception as error:  # also of a user's module
+            self._next = None
+            refuse(problems_of(error))
         else:
-            self._before = self._config
+            self._engine.hand_over(leave_source=not self._supply.goes_on_with(config))
+
+    def _refuse_request(self, problems: Sequence[str]) -> None:
+        self._requests.refuse_between(TailraceError("\n".join(problems)))
+
+    def _look_at_those_that_hang(self, coming: Config, now: float) -> None:
+        """When the time is up the run ends without what a sink has not taken. But not while that sink may still write
+        where the next run would write, too."""
+        assert self._engine is not None
+        why = in_the_way(self._engine.held_up(now), self._config, coming)
+        if not why:
+            return
+        self._next = None
+        self._engine.stay()
+        if self._stop_asked:  # since the turn began
+            self._engine.stop()
+        if coming is self._config or self._reload is None:
+            self._refuse_request([why])
+        else:
+            self._go_back(self._reload, [why])
+
+    def _change(self, prepared: Prepared, outcome: Outcome) -> Outcome:
+        """The next run. What only shows when it begins takes everything back to the configuration before."""
+        self._next = None
+        if prepared.config is self._config:  # somebody changes the state by hand
+            self._requests.serve_between()
+            self._supply.renew(prepared.config)
+            return self._begin(prepared)
+        assert self._reload is not None
+        say_removed(self._config, prepared.config, outcome, self._lingering.names, self._log)
+        self._before = before = self._config
+        try:
+            return self._begin(prepared)
+        except Exception as error:  # likewise
+            if self._before is None:
+                raise
+            problems = problems_of(error)
+        self._before, self._config = None, before
+        self._go_back(self._reload, problems)
+        return self._begin(Prepared(before, build_steps(before)))
+
+    def _go_back(self, reload: Reload, problems: Sequence[str]) -> None:
+        reload.reject(problems)
+        try:
+            if self._server is not None:
+                self._server.listen(self._config.status.listen)
+        except TailraceError as error:  # somebody else has taken the address
+            self._log.error("status.failed", address=self._config.status.listen, why=str(error))
+
+    def _begin(self, prepared: Prepared) -> Outcome:
+        if why := self._lingering.in_the_way_of(prepared.config):
+            raise TailraceError(f"{why}; the next start goes on from the last commit")
+        gone = self._gone(prepared)
+        self._supply.follow(prepared.config)
+        run = self._assemble(prepared)
         self._config = prepared.config
         letters = prepared.config.dead_letters
         self._state.limit_letters(letters.max_bytes, letters.when_full, prepared.config.digest)
-        return self._run(run, prepared, gone, first=not keeps, behind=True)
+        return self._run(run, prepared, gone, behind=True)
 
-    def _go_on(self, prepared: Prepared) -> Outcome:
-        """With the same configuration, when that is done which had to wait for the end of the run."""
-        self._requests.serve_between()
-        gone = self._gone(prepared)
-        self._exchange_source(prepared.config)
-        return self._run(self._assemble(prepared), prepared, gone, first=True, behind=True)
 
-    def _exchange_source(self, config: Config) -> None:
-        kept: Mapping[int, int] = {}
-        if self._hands_over(config) and isinstance(self._source, HandsOver):
-            kept = self._source.hand_over()
-        else:
-            self._source.close()
-        self._source = self._build_source(config, kept)
-
-    def _say_removed(self, config: Config, outcome: Outcome) -> None:
-        """What became of the sinks that the next configuration does not have."""
-        stay = {spec.id for spec in config.stages if spec.role == "write"}
-        for spec in self._config.stages:
-            if spec.role != "write" or spec.id in stay:
-                continue
-            held = outcome.held.get(spec.id, 0)
-            if held:
-                self._log.warning(
-                    "sink.removed", sink=spec.id, bytes=held, lines=int(outcome.counters.total("lines_pending")),
-                    why=outcome.message, notice="what it was given since the last commit is not in it, or may be in it "
-                    "although it is taken back: bytes of output, and lines read since then",
-                )  # fmt: skip
-            else:
-                self._log.info("sink.removed", sink=spec.id, notice="it has everything that was read for it")
+def problems_of(error: Exception) -> list[str]:
+    """In words."""
+    problems: list[str] = getattr(error, "problems", [])
+    return problems or [str(error) if isinstance(error, TailraceError) else describe(error)]
 
 
 def run_daemon(config: Config, **options: Any) -> Outcome:
     """See ``Daemon``."""
     return Daemon(config, **options).run()
-
-
-def ours(config: Config, outputs: set[str]) -> Callable[[bytes], bool]:
-    """Whether a path is one of our own outputs or state files."""
-    state_dir = os.path.realpath(os.fsencode(config.pipeline.state_dir)) + b"/"
-
-    def is_ours(path: bytes) -> bool:
-        real = os.path.realpath(path)
-        return real.startswith(state_dir) or os.fsdecode(real) in outputs
-
-    return is_ours
 
 
 def raise_file_limit() -> None:

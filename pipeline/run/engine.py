@@ -6,7 +6,7 @@ It sleeps in one place, on the workers' sockets and on a descriptor that hints, 
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -21,10 +21,10 @@ from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.rewind import Rewinds
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.sinks.crew import Crew
-from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
+from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered, SinkThread
 from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.source import Behind, Exhausts, Readable, Rereads, Source, Whole
-from tailrace.pipeline.source.redrive import Redrive, keep_wanted
+from tailrace.pipeline.source.redrive import Redrive
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import Snapshot
@@ -105,19 +105,37 @@ class Engine:
         self._waker()
 
     @property
-    def spared(self) -> frozenset[int]:
+    def spared(self) -> set[int]:
         """Dead letters that are being sent through the chain again: nobody else may take them."""
         return self._redrive.spared
 
     @property
     def ready(self) -> bool:
-        """All workers have built their chains."""
-        return self._dispatch.ready
+        """All workers have built their chains, and each sink is back at its marks or has said what keeps it."""
+        if self._recover_at is not None or not self._dispatch.ready:
+            return False
+        troubles = self._crew.troubles()
+        return all(self._crew.threads[number].name in troubles for number in self._recovering)
 
     def hand_over(self, *, leave_source: bool) -> None:
         """The same, and another run goes on from there. ``leave_source``: not with this source."""
         self._leaves = self._leaves if self._stop_asked else leave_source
         self._stop_asked = self._hands_over = True
+
+    def held_up(self, now: float) -> Mapping[str, SinkThread]:
+        """The sinks that hang, by id, when there is no more time for handing over."""
+        overdue = self._hands_over and self._stopping is not None and now > self._stopping
+        return self._crew.hanging(now) if overdue else {}
+
+    @property
+    def left(self) -> Mapping[str, SinkThread]:
+        """After ``run``, by id: the sinks that have not come back from a call."""
+        return self._crew.left()
+
+    def stay(self) -> None:
+        """It is not to hand over after all."""
+        self._stop_asked = self._hands_over = False
+        self._stopping, self._leaves = None, True
 
     def run(self, open_source: Callable[[], None], *, behind: bool = False) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads. ``behind``: what
@@ -134,11 +152,14 @@ class Engine:
             self._dispatch.close()
             self._crew.close()
         outcome = self._outcome(message, monotonic() - started)
-        outcome.hanging = self._crew.hanging()
-        if self._hands_over and message:  # the next run goes on from the last commit
-            self._source.rewind()
-            self._commit.forget()
+        if self._hands_over and message:
+            self.take_back()
         return outcome
+
+    def take_back(self) -> None:
+        """The next run goes on from the last commit."""
+        self._source.rewind()
+        self._commit.forget()
 
     def _whole(self) -> bool:
         """Whether everything behind the sinks' marks can be made again."""
@@ -211,22 +232,24 @@ class Engine:
         if self._recovering:
             return progress, LONGEST_WAIT
         reading = self._stopping is None
-        wait = min(self._source.poll(now), LONGEST_WAIT) if reading else 0.05
+        redrive_only = self._settings.redrive_only
+        wait = 0.05 if not reading else LONGEST_WAIT if redrive_only else min(self._source.poll(now), LONGEST_WAIT)
         progress |= self._dispatch.collect(now)
         progress |= self._dispatch.assign(now)  # what waits already: no worker is to stand still while we read
         progress |= self._dispatch.release(self._commit.may_release)
         if reading:
             progress |= self._dispatch.fill(self._sums, now)
             progress |= self._dispatch.fill(self._redrive, now)
-            if not self._settings.redrive_only:
-                progress |= self._dispatch.fill(self._source, now)
+            if not redrive_only:
+                if self._commit.may_read:
+                    progress |= self._dispatch.fill(self._source, now)
                 self._sums.look(self._behind, self._exhausted and self._dispatch.idle, now)
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
         final = self._dispatch.idle and (not reading or self._exhausted)
-        if final and self._commit.cut is None and self._leaves and not self._settings.redrive_only:
+        if final and self._commit.cut is None and self._leaves and not redrive_only:
             self._source.leave()
-        self._commit.tick(now, final=final)
+        progress |= self._commit.tick(now, final=final)
         if self._commit.full and not self._full:  # everything stands still
             self._log.error("dead_letters.full", why=str(self._commit.full))
         self._full = self._commit.full is not None
@@ -237,11 +260,11 @@ class Engine:
     @property
     def _exhausted(self) -> bool:
         if self._settings.redrive_only:
-            return self._redrive.idle
-        return self._exhausts is not None and self._exhausts.exhausted and self._redrive.idle
+            return self._redrive.exhausted
+        return self._exhausts is not None and self._exhausts.exhausted and self._redrive.exhausted
 
     def _finished(self) -> bool:
-        ending = self._stopping is not None or self._exhausted
+        ending = self._stopping is not None or (self._exhausted and self._redrive.idle)
         quiet = not self._recovering and self._recover_at is None
         if self._stopping is None and not self._sums.finished and not self._settings.redrive_only:
             return False
@@ -260,6 +283,7 @@ class Engine:
             if worker.fileno() >= 0:
                 poll.register(worker.fileno(), select.POLLIN)
         reading = self._stopping is None and self._recover_at is None and not self._recovering
+        reading = reading and not self._settings.redrive_only
         if reading and isinstance(self._source, Readable) and self._source.fileno() >= 0:
             poll.register(self._source.fileno(), select.POLLIN)
         poll.poll(max(1, round(wait * 1000)))
@@ -273,8 +297,6 @@ class Engine:
         redriven: Sequence[int] = ()
         if chunk.redriven is not None:
             redriven = self._redrive.released(chunk, task.begin, task.done)
-            if chunk.redriven.alone:
-                keep_wanted(result, chunk.redriven, chunk.start)
         elif chunk.after:
             self._sums.released(chunk, task.done)
         else:
@@ -299,6 +321,8 @@ class Engine:
             match answer:
                 case Recovered():
                     self._recovering.discard(answer.sink)
+                    if not self._recovering:
+                        self._watched = float("-inf")  # that is to be seen at once
                 case Fatal(_, error):
                     raise error
                 case Lost(_, _, begun) if self._recover_at is not None or begun < sink.recoveries:
@@ -337,7 +361,7 @@ class Engine:
 
     def _rewind(self, why: str, now: float) -> None:
         """Drop the ring and go back to the last commit; the sinks follow after a backoff."""
-        seconds = self._rewinds.another(why, now, self._commit.committed.get(("lines_read", ()), 0))
+        seconds = self._rewinds.another(why, now, self._commit.lines)
         self._log.error("pipeline.rewind", why=why, seconds=seconds, failures=self._rewinds.count)
         self._recover_at = now + seconds
         memory = self._store.memory()
@@ -366,7 +390,7 @@ class Engine:
         if self._stopping is not None:
             return "reloading" if self._hands_over else "stopping"
         if self._recover_at is not None or self._recovering:
-            return "recovering"
+            return "recovering" if self._rewinds.count else "starting"
         return "blocked" if self._commit.full is not None else "running"
 
     def _what_hangs(self, what: str) -> str:

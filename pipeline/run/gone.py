@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from tailrace.pipeline.chain.loader import build
@@ -11,6 +11,7 @@ from tailrace.pipeline.errors import ConfigError, TailraceError
 from tailrace.pipeline.outgoing import About
 from tailrace.pipeline.run.commit import most_uncommitted
 from tailrace.pipeline.run.memory import shape_of
+from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.sinks.checked import checked_paths
 from tailrace.pipeline.sinks.crew import describe
@@ -22,13 +23,14 @@ class GoneSinks:
     """What they wrote beyond their marks is taken back a last time, and then they are forgotten. ConfigError: a sink's
     id belongs to another one, whose marks nobody else understands and which cannot be built any more."""
 
-    def __init__(self, config: Config, state: State, log: Any) -> None:
+    def __init__(self, config: Config, state: State, log: Any, hanging: Collection[str] = ()) -> None:
+        """``hanging``: ids of those that may still write, which are left alone."""
         self._config, self._state, self._log = config, state, log
         self._present = {spec.id: spec.use for spec in config.stages if spec.role == "write"}
         self._sinks: dict[str, Any] = {}  # by id; None: it has no marks
         marks = state.marks()
         for name, record in state.sinks().items():
-            if self._present.get(name) == record.use:
+            if self._present.get(name) == record.use or (name in hanging and name not in self._present):
                 continue
             try:
                 self._sinks[name] = (
@@ -105,3 +107,25 @@ def paths_of(name: str, sink: Any, marks: Marks) -> Sequence[str]:
         raise ConfigError(
             [f"{name}: its files are not known, and could be read as a source: {describe(error)}"]
         ) from error
+
+
+def say_removed(before: Config, now: Config, outcome: Outcome, hanging: Collection[str], log: Any) -> None:
+    """What became of the sinks that this configuration does not have; ``outcome`` is that of the run before."""
+    stay = {spec.id for spec in now.stages if spec.role == "write"}
+    for spec in before.stages:
+        if spec.role != "write" or spec.id in stay:
+            continue
+        held = outcome.held.get(spec.id, 0)
+        if not held:
+            log.info("sink.removed", sink=spec.id, notice="it has everything that was read for it")
+            continue
+        notice = (
+            "what it was given since the last commit is not in it, or may be in it although it is taken back: bytes of "
+            "output, and lines read since then"
+        )
+        if spec.id in hanging:
+            notice += ". It hangs in a call and may still write: what is behind its last commit is taken back later"
+        log.warning(
+            "sink.removed", sink=spec.id, bytes=held, lines=int(outcome.counters.total("lines_pending")),
+            why=outcome.message, notice=notice,
+        )  # fmt: skip

@@ -61,6 +61,7 @@ class Observer:
             files=dict(+files),
             sinks={name: SinkState(now - one.since, one.why) for name, one in self._crew.troubles().items()},
             when=wall,
+            at=now,
             phase=phase,
             waiting=self._crew.waiting(),
             ring=self._dispatch.ring_state(),

@@ -20,5 +20,4 @@ class Outcome:
     closed: bool = False  # the reader of standard output went away: no failure of ours
     balances: Sequence[Balance] = ()  # of each file's bytes, over its whole life
     held: Mapping[str, int] = field(default_factory=dict)  # sink id: bytes it was given that no commit covers
-    hanging: frozenset[str] = frozenset()  # sinks that may still do something: they did not come back from a call
     unread: Mapping[str, str] = field(default_factory=dict)  # files that could not be read, and why

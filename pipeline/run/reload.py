@@ -8,8 +8,10 @@ from dataclasses import fields
 from time import time
 from typing import Any
 
-from tailrace.pipeline.chain.anew import Anew, own_files
+from tailrace.pipeline.chain.own import Anew
 from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.run.supply import keeps_source
+from tailrace.pipeline.run.watch import Watch, look
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.telemetry.counters import Counters
 
@@ -33,12 +35,14 @@ class Reload:
     ) -> None:
         """``began`` is called when one is looked at, ``ended`` with the configuration that runs then; None: the one
         before."""
-        self._load, self._log, self._counters, self._watch = load, log, counters, watch
+        self._load, self._log, self._counters = load, log, counters
         self._began, self._ended = began, ended
+        self._watch = Watch() if watch else None
         self._asked = False
-        self._anew: Anew | None = None
-        self._looked = float("-inf")
-        self._seen: dict[str, tuple[int, int, int]] | None = None
+        self._anew: Anew | None = None  # while one is under way
+        self._before: Config
+        self._seen: tuple[int, int, int] | None = None  # the file, before it was read
+        self._looked: float | None = None
         self.last: tuple[float, bool] | None = None  # when the last one was, in seconds since the epoch; it was right
 
     def ask(self) -> None:
@@ -47,14 +51,13 @@ class Reload:
 
     def look(self, now: float, config: Config) -> Config | None:
         """The configuration that is to come, if one was asked for and can take the place of ``config``."""
-        if self._watch and now - self._looked >= LOOK_EVERY:
-            self._looked = now
-            self._asked = self._changed(config) or self._asked
+        self._look_at_files(now, config)
         if not self._asked:
             return None
         self._asked = False
         self._began()
-        self._anew = Anew(str(config.directory))
+        self._before, self._anew = config, Anew(str(config.directory))
+        self._seen = look(str(config.path))
         try:
             coming = self._load()
             refuse(config, coming)
@@ -63,10 +66,21 @@ class Reload:
             return None
         return coming
 
+    def _look_at_files(self, now: float, config: Config) -> None:
+        if self._watch is None or (self._looked is not None and now - self._looked < LOOK_EVERY):
+            return
+        if self._looked is None:
+            self._watch.accepted(config)
+        self._looked = now
+        self._asked = self._watch.changed() or self._asked
+
     def reject(self, problems: Sequence[str]) -> None:
         """What ran goes on, with the modules that it has."""
         assert self._anew is not None
-        self._anew.take_back()
+        tried = self._anew.take_back()
+        self._anew = None
+        if self._watch is not None:
+            self._watch.refused(self._before, self._seen, tried)
         for problem in problems:
             self._log.error("config.rejected", problem=problem)
         self._log.error(
@@ -76,8 +90,13 @@ class Reload:
         self._tell("failed")
         self._ended(None)
 
-    def accept(self, before: Config, now: Config) -> None:
-        changes = list(differences(before, now))
+    def accept(self, now: Config) -> None:
+        """It runs."""
+        assert self._anew is not None
+        changes = [*differences(self._before, now), *(f"module {file}" for file in self._anew.changed())]
+        self._anew = None
+        if self._watch is not None:
+            self._watch.accepted(now)
         self._log.info("config.reloaded", changes=changes or "none: stages, secrets and modules were read anew")
         for warning in now.warnings:
             self._log.warning("config.warning", notice=warning)
@@ -88,39 +107,33 @@ class Reload:
         self._counters.add(COUNTER, result=result)
         self.last = time(), result == "ok"
 
-    def _changed(self, config: Config) -> bool:
-        """Whether a file is another than at the last look. One that is not there now is being replaced."""
-        before, self._seen = self._seen, {}
-        for path in (str(config.path), *own_files(str(config.directory))):
-            try:
-                st = os.stat(path)
-            except OSError:
-                if before and path in before:
-                    self._seen[path] = before[path]
-                continue
-            self._seen[path] = st.st_mtime_ns, st.st_size, st.st_ino
-        return before is not None and any(before.get(path) != seen for path, seen in self._seen.items())
-
 
 def refuse(before: Config, coming: Config) -> None:
     """ConfigError: what cannot change while it runs, with the way to do it."""
+    problems = []
     was, now = (os.path.realpath(one.pipeline.state_dir) for one in (before, coming))
     if was != now:
-        raise ConfigError(
-            [
-                f'{coming.path}: [pipeline] state_dir: found "{coming.pipeline.state_dir}", it runs with '
-                f'"{before.pipeline.state_dir}": how far everything is, and what is written, belongs to that '
-                "directory. To move it, stop tailrace, move the directory, and start it with the new configuration"
-            ]
+        problems.append(
+            f'{coming.path}: [pipeline] state_dir: found "{coming.pipeline.state_dir}", it runs with '
+            f'"{before.pipeline.state_dir}": how far everything is, and what is written, belongs to that '
+            "directory. To move it, stop tailrace, move the directory, and start it with the new configuration"
         )
+    if not before.source.resumes and not keeps_source(before, coming):
+        problems.append(
+            f'{coming.path}: [source]: what was read with use = "{before.source.use}" cannot be read again, so this '
+            "table, and chunk_bytes of [pipeline], cannot change while it runs. Stop tailrace, and start it with the "
+            "new configuration"
+        )
+    if problems:
+        raise ConfigError(problems)
 
 
 def differences(before: Config, now: Config) -> Iterator[str]:
     """In words, by key. Values are not told: there may be secrets in them."""
-    for table in ("pipeline", "source", "dead_letters", "log", "status"):
+    for table in ("pipeline", "source", "dead_letters", "log", "status", "secrets"):
         one, other = getattr(before, table), getattr(now, table)
         names = [f.name for f in fields(other) if getattr(one, f.name, None) != getattr(other, f.name)]
-        if type(one) is not type(other):
+        if getattr(one, "use", "") != getattr(other, "use", ""):
             yield f"[{table}] is another: use"
         elif names:
             yield f"[{table}] {', '.join(names)}"

@@ -32,7 +32,8 @@ class NoState:
 
     def announce(self, sink: str, marks: Marks) -> None: ...
 
-    def commit(self, commit: Commit) -> None: ...
+    def commit(self, commit: Commit) -> bool:  # noqa: ARG002
+        return False
 
     def marks(self) -> Mapping[str, Marks]:
         return {}

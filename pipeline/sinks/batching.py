@@ -132,8 +132,8 @@ class Batching:
 def _event_ids(chunk: Chunk, offsets: Sequence[int], numbers: Sequence[int]) -> list[str]:
     """``numbers``: of each record among those of its line."""
     key, start = chunk.key, chunk.start
-    if chunk.names is not None:
-        named = (chunk.event_id(start + offset) for offset in offsets)
+    if chunk.names is not None or chunk.redriven is not None:
+        named = (chunk.event_id(chunk.place(offset)) for offset in offsets)
         return [f"{name}.{number}" if number else name for name, number in zip(named, numbers, strict=True)]
     if not any(numbers):
         return [f"{key}:{start + offset}" for offset in offsets]

@@ -13,10 +13,11 @@ from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.errors import Park, Retry
 from tailrace.pipeline.sinks.owed import Owed
 from tailrace.pipeline.sinks.thread import Answer, Delivered, Met, Recovered, Retried, Said, SinkThread, Succeeded
-from tailrace.pipeline.stage import Guarantee, Marks, Write
+from tailrace.pipeline.stage import Marks, Write
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.work.dispatch import Task
 
+HANGS_AFTER = 1.0  # seconds in one call after which an end does not wait for the sink
 STUCK_AFTER = 60.0  # seconds of retries, or in one call, after which it is said louder that a sink is stuck
 HOPELESS = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL,
@@ -76,7 +77,10 @@ class Crew:
         task.sinks = len(by_sink)
         for number, some in by_sink.items():
             self.owed.give(number, monotonic())
-            self.threads[number].deliver(task, some)
+            thread = self.threads[number]
+            before = thread.given
+            thread.deliver(task, some)
+            self._counters.add("bytes_given", thread.given - before, sink=thread.name)
 
     def barrier(self, number: int) -> None:
         """Behind everything that was delivered so far."""
@@ -96,6 +100,9 @@ class Crew:
 
     def answers(self, now: float) -> Iterator[Answer]:
         """What the sinks have said since the last time; troubles and notices are dealt with here."""
+        for thread in self.threads:
+            for key, count in thread.take_counted().items():
+                self._counters.values[key] += count
         while True:
             try:
                 answer = self._answers.get_nowait()
@@ -174,15 +181,19 @@ class Crew:
                 names.append(f"{thread.name} (no answer yet)")
         return ", ".join(sorted(names))
 
-    def hanging(self) -> frozenset[str]:
-        """After ``close``: the sinks that have not come back from a call, and promise to hold each event once. Nobody
-        else may touch what they write to."""
-        alive = [thread for thread in self.threads if thread.hangs]
-        return frozenset(one.name for one in alive if one.write.guarantee is Guarantee.EXACTLY_ONCE)
+    def hanging(self, now: float) -> dict[str, SinkThread]:
+        """By sink id: those that have been in one call for so long that nobody waits for its end."""
+        calls = {thread.name: thread.breaker.busy() for thread in self.threads}
+        since = {name: call[1] for name, call in calls.items() if call is not None}
+        return {one.name: one for one in self.threads if now - since.get(one.name, now) >= HANGS_AFTER}
+
+    def left(self) -> dict[str, SinkThread]:
+        """After ``close``, by sink id: those that have not come back from a call."""
+        return {thread.name: thread for thread in self.threads if thread.hangs}
 
     def close(self) -> None:
         for thread in self.threads:
-            thread.close(timeout=1.0)
+            thread.close(timeout=HANGS_AFTER)
         for _ in self.answers(monotonic()):
             pass  # only what is said of the end is of interest
 

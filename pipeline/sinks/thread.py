@@ -7,6 +7,7 @@ share; the engine's thread takes them from there.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from tailrace.pipeline.sinks.breaker import AbandonError, Breaker
 from tailrace.pipeline.sinks.checked import checked_marks, checked_paths
 from tailrace.pipeline.sinks.sender import Refused, Sender, Senders
 from tailrace.pipeline.stage import Announces, Closes, Commits, Connects, Cut, Flushes, Marks, Recovers, Syncs, Write
+from tailrace.pipeline.telemetry.counters import Key
 from tailrace.pipeline.work.dispatch import Task
 
 
@@ -133,7 +135,9 @@ class SinkThread:
         self._refusing = threading.Lock()
         self.refused_bytes = 0  # of memory, for records that were refused since the last barrier
         self._may_go_on = threading.Event()
-        about = About(name, most_uncommitted, lambda notice: self._answer(Said(number, notice)))
+        self._counting = threading.Lock()
+        self._counted: Counter[Key] = Counter()  # and not taken yet
+        about = About(name, most_uncommitted, lambda notice: self._answer(Said(number, notice)), self._count)
         connect = partial(write.connect, about) if isinstance(write, Connects) else None
         policy: RetryPolicy | None = getattr(write, "retry", None)
         self.breaker = Breaker(
@@ -166,6 +170,14 @@ class SinkThread:
         self.given += sum(len(payload.data) for payload in payloads)
         self._queue.put(lambda: self._deliver(task, payloads))
 
+    def take_counted(self) -> Counter[Key]:
+        """What the sink has counted since the last time."""
+        if not self._counted:
+            return self._counted
+        with self._counting:
+            counted, self._counted = self._counted, Counter()
+        return counted
+
     def barrier(self, number: int) -> None:
         self._queue.put(lambda: self._barrier(number))
 
@@ -192,12 +204,21 @@ class SinkThread:
         self._may_go_on.set()
         self._queue.put(None)
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            return False
+        self._queue = SimpleQueue()  # what was given up holds views of slots
+        return True
 
     @property
     def hangs(self) -> bool:
-        """After ``close``: it has not ended."""
-        return self._thread.is_alive()
+        """After ``close``: something of it has not come back."""
+        return self._thread.is_alive() or self.breaker.busy() is not None
+
+    @property
+    def hangs_in(self) -> str:
+        """The call that is under way, and how long it has been; empty: none is."""
+        call = self.breaker.busy()
+        return f"hangs in {call[0]} since {monotonic() - call[1]:.0f} s" if call is not None else ""
 
     # In the thread.
 
@@ -301,6 +322,11 @@ class SinkThread:
                 return
         refused = self._take_refused()
         self._answer(Met(self.number, number, marks, refused))
+
+    def _count(self, name: str, **labels: str) -> None:
+        key = name, tuple(sorted({**labels, "sink": self.name}.items()))
+        with self._counting:
+            self._counted[key] += 1
 
     def _refuse(self, refused: Refused) -> None:
         with self._refusing:  # several senders do it

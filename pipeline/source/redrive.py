@@ -8,29 +8,31 @@ delivery that a sink refused, to that sink alone. Stages that remember or sum up
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.pipeline.batch import Chunk, Redriven
-from tailrace.pipeline.chain.outcome import COLUMNS, Encoded, columns
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.state.dead_letters import Filter, Letter
+from tailrace.pipeline.work.ring import LETTER_BYTES
 
 STREAM = -(1 << 40)  # no source, and no stage of sums, has such a one
 CHUNK_BYTES = 64 << 10  # of letters in one chunk, unless a single one is longer
-AT_ONCE = 500  # letters that are read from the state
-
-DELIVERED = "delivered before"  # why an event of a record is left out of which the sink had refused another one
+AT_ONCE = 500  # letters that are read from the state, at most
 
 Fetch = Callable[[Filter, int, int, int], Sequence[Letter]]
-"""Letters of a filter with an id above the second and up to the third argument, so many at most, by id."""
+"""Letters of a filter with an id above the second and up to the third argument, so many at most, by id, with what is
+needed to send them; none: there are no more."""
+
+WrittenIn = Callable[[int], str | None]
+"""A stream's encoding; None: it is the source's own, or the stream is gone."""
 
 
 @dataclass(slots=True)
 class Job:
-    """One wish to re-drive. What is not committed is not counted; the sums of the last three are ``total``."""
+    """One wish to re-drive. What is not committed is not counted."""
 
     number: int
     wanted: Filter
@@ -51,6 +53,11 @@ class Job:
             "running": self.running,
         }  # fmt: skip
 
+    def end(self) -> None:
+        """Letters that somebody else had sent or dropped meanwhile were none of its own."""
+        self.running = False
+        self.total = self.written + self.failed + sum(self.skipped.values())
+
 
 @dataclass(slots=True)
 class _Cut:
@@ -70,21 +77,22 @@ class Redrive:
         jobs: deque[Job],
         fetch: Fetch,
         steps: Sequence[Step],
-        written_in: Callable[[int], str] = lambda _: "utf-8",
+        written_in: WrittenIn = lambda _: None,
         *,
+        configured: str = "utf-8",
         several_lines: bool = False,
     ) -> None:
-        """``jobs`` are the daemon's: those that an earlier run has left come first. ``written_in``: a stream's
-        encoding. ``several_lines``: how records begin and end is told by their lines."""
-        self._fetch, self._written_in, self._several_lines = fetch, written_in, several_lines
-        self._numbers = {step.label: number for number, step in enumerate(steps, start=1)}
-        self._jobs = jobs
+        """``jobs`` are the daemon's: those that an earlier run has left come first. ``configured``: the encoding of
+        streams that do not say theirs. ``several_lines``: how records begin and end is told by their lines."""
+        self._jobs, self._fetch = jobs, fetch
+        self._kinds = _Kinds(steps, written_in, configured, several_lines)
         self._letters: deque[Letter] = deque()  # read from the state, and in no chunk yet
+        self._in_flight: set[int] = set()
         self._released: set[int] = set()  # since the cut
         self._last = 0  # of those that were handed out or passed over
         self._skipped: dict[int, str] = {}  # by letter, why
         self._cut: _Cut | None = None
-        self._in_flight: set[int] = set()
+        self.whole = True  # no letter is released in part
         if jobs:
             jobs[0].last = self._last = jobs[0].committed
 
@@ -93,37 +101,48 @@ class Redrive:
         return not self._jobs
 
     @property
-    def spared(self) -> frozenset[int]:
+    def exhausted(self) -> bool:
+        """All letters that are wanted were read."""
+        return not self._jobs or (len(self._jobs) == 1 and self._peek() is None)
+
+    @property
+    def spared(self) -> set[int]:
         """Letters that are on their way: nobody else may take them."""
-        return frozenset(self._in_flight)
+        return self._in_flight.union(letter.id for letter in self._letters)
 
     def read(self, buffer: memoryview, now: float, skip: Callable[[int], bool]) -> Chunk | None:  # noqa: ARG002
-        if not self._jobs or skip(STREAM):
-            return None
-        first = self._next(len(buffer))
-        if first is None:
-            self._finish()
-            return None
-        letters, size = [first], len(first.raw) + 1
-        while (following := self._peek()) is not None and self._continues(letters[-1], following):
-            size += len(following.raw) + 1
-            if size > min(CHUNK_BYTES, len(buffer)):
+        while self._jobs and not skip(STREAM):
+            if (first := self._next(len(buffer))) is not None:
+                return self._chunk([first, *self._like(first, len(buffer))], buffer)
+            if not self._finish():
                 break
-            letters.append(self._letters.popleft())
-        self._in_flight.update(letter.id for letter in letters)
-        self._last = letters[-1].id
-        return self._chunk(letters, buffer)
+        return None
 
     def _next(self, room: int) -> Letter | None:
         """The next one that can be sent again; why another cannot is counted."""
         while (letter := self._peek()) is not None:
             self._letters.popleft()
-            why = self._unfit(letter, room)
+            why = self._kinds.unfit(letter, room)
             if not why:
                 return letter
             self._skipped[letter.id] = why
             self._last = letter.id
         return None
+
+    def _like(self, first: Letter, room: int) -> Iterator[Letter]:
+        """Those that follow it and make one chunk with it."""
+        kind = self._kinds.of(first)
+        if kind is None:
+            return
+        last, size, count = first, len(first.raw) + 1, 1
+        while (letter := self._peek()) is not None and self._kinds.of(letter) == kind:
+            size, count = size + len(letter.raw) + 1, count + 1
+            if letter.offset <= last.offset + last.length or self._kinds.unfit(letter, room):
+                return
+            if size > CHUNK_BYTES or size + 8 + LETTER_BYTES * count > room:
+                return
+            last = self._letters.popleft()
+            yield last
 
     def _peek(self) -> Letter | None:
         job = self._jobs[0]
@@ -132,58 +151,40 @@ class Redrive:
             job.last = self._letters[-1].id if self._letters else job.until
         return self._letters[0] if self._letters else None
 
-    def _unfit(self, letter: Letter, room: int) -> str:
-        if letter.cut or not letter.raw:
-            return "not all of its bytes were kept"
-        if len(letter.raw) + 2 > room:
-            return "it is longer than a slot of the ring"
-        if letter.sink is not None and letter.stage not in self._numbers:
-            return f"its sink {letter.stage} is not in the configuration"
-        if letter.stream < 0 and letter.file not in self._numbers:
-            return f"it is of {letter.file}, which is not in the configuration"
-        return ""
-
-    def _continues(self, one: Letter, other: Letter) -> bool:
-        """They stood line by line, and are to be treated alike."""
-        if self._several_lines or b"\n" in one.raw or self._unfit(other, 1 << 62):
-            return False
-        return (
-            (one.stream, one.clock, one.year_bound, one.stage, one.sink is None, one.path)
-            == (other.stream, other.clock, other.year_bound, other.stage, other.sink is None, other.path)
-            and other.offset == one.offset + one.length + 1
-            and one.stream >= 0
-            and encoding(self._written_in(one.stream)).width == 1
-        )
-
-    def _chunk(self, letters: Sequence[Letter], buffer: memoryview) -> Chunk:
-        first = letters[0]
-        written = "utf-8" if first.stream < 0 else self._written_in(first.stream)
+    def _chunk(self, letters: list[Letter], buffer: memoryview) -> Chunk:
+        first, kinds = letters[0], self._kinds
+        written = kinds.encoding_of(first)
         newline = encoding(written).newline
-        data = b"".join(letter.raw + newline for letter in letters)
-        buffer[: len(data)] = data
-        alone = first.sink is not None
+        begins = [0]
+        for letter in letters:
+            begins.append(begins[-1] + len(letter.raw) + len(newline))
+        size = begins.pop()
+        buffer[:size] = b"".join([letter.raw + newline for letter in letters])
+        self._in_flight.update(letter.id for letter in letters)
+        self._last = letters[-1].id
         key, _, name = first.event_id.partition(":")
-        names = {first.offset: name} if first.stream < 0 else None
-        number = self._numbers.get(first.stage, 0)
-        clock = first.time if first.clock is None else first.clock
-        bound = first.time if first.year_bound is None else first.year_bound
-        redriven = Redriven(first.stream, first.stage, number, alone, {letter.offset: letter for letter in letters})
+        summed_up = first.stream < 0
         return Chunk(
-            STREAM, key, first.file, first.path, first.offset, len(data), first.offset + len(data), clock, bound,
-            encoding=written, after=self._numbers[first.file] if first.stream < 0 else 0, names=names,
-            redriven=redriven,
+            STREAM, key, first.file, first.path, first.offset, size, first.offset + size,
+            *kinds.times(first), encoding=written,
+            after=kinds.number(first.file) if summed_up else 0, names={first.offset: name} if summed_up else None,
+            redriven=kinds.redriven(letters, begins),
         )  # fmt: skip
 
     def released(self, chunk: Chunk, begin: int, done: int) -> list[int]:
         """What was handed on from ``begin`` to ``done``: the letters whose rows go with the next commit."""
         assert chunk.redriven is not None
-        some = [one.id for at, one in chunk.redriven.letters.items() if begin <= at - chunk.start < done]
+        letters, begins = chunk.redriven.letters, chunk.redriven.begins
+        ends = [*begins[1:], chunk.length]
+        some = [one.id for one, end in zip(letters, ends, strict=True) if begin < end <= done]
+        self.whole = done == chunk.length or done in begins
         self._released.update(some)
         return some
 
     # The commit.
 
     def cut(self) -> None:
+        """Only while it is ``whole``: else a part of a letter would be durable, and the letter would be there again."""
         if not self._jobs:
             return
         last = min(self._in_flight - self._released, default=self._last + 1) - 1
@@ -206,64 +207,112 @@ class Redrive:
         if self._peek() is None:
             self._finish()
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
         """Everything of the first job was read: it is done when all of that is committed."""
         if self._in_flight or self._cut is not None or self._released:
-            return
+            return False
         job = self._jobs.popleft()
-        _count(job, list(self._skipped.values()))
+        _count(job, self._skipped.values())
         self._skipped, self._last = {}, 0
-        job.running = False
+        job.end()
+        return True
 
     def rewind(self) -> None:
         """What was not committed never happened."""
         self._letters.clear()
         self._released, self._skipped, self._cut, self._in_flight = set(), {}, None, set()
+        self.whole = True
         if self._jobs:
             self._jobs[0].last = self._last = self._jobs[0].committed
 
 
-def _count(job: Job, skipped: Sequence[str]) -> None:
-    for why in skipped:
-        job.skipped[why] = job.skipped.get(why, 0) + 1
+class _Kinds:
+    """What a letter is to the present chain."""
+
+    def __init__(self, steps: Sequence[Step], written_in: WrittenIn, configured: str, several_lines: bool) -> None:
+        self._steps, self._written_in = steps, written_in
+        self._configured, self._several_lines = configured, several_lines
+        self._numbers = {step.label: number for number, step in enumerate(steps, start=1)}
+        self._sinks = {step.sink_id: number for number, step in enumerate(steps, start=1) if step.role == "write"}
+        # Whether it matters where in the chain a letter comes in: something there must not have it twice.
+        others = [number for number, step in enumerate(steps, start=1) if step.role != "write"]
+        first_sink = min(self._sinks.values(), default=len(steps) + 1)
+        stateful = any(step.memory is not None or step.sums is not None for step in steps if step.role == "enrich")
+        self._place_matters = stateful or first_sink < max(others, default=0)
+        self._encoding: tuple[int, str | None] = (-1, None)  # of the stream that was asked for last
+
+    def number(self, label: str) -> int:
+        """Of a stage in the chain, from 1 on; 0: it is not there."""
+        return self._numbers.get(label, 0)
+
+    def unfit(self, letter: Letter, room: int) -> str:
+        """Why it cannot be sent; "": it can."""
+        if letter.cut or not letter.raw:
+            return "not all of its bytes were kept"
+        if letter.sink is not None and letter.sink not in self._sinks:
+            return f"its sink {letter.stage} is not in the configuration"
+        if letter.stream < 0 and letter.file not in self._numbers:
+            return f"it is of {letter.file}, which is not in the configuration"
+        known = letter.sink is not None or letter.stage in self._numbers or _is_first(letter)
+        if not known and self._place_matters:
+            return f"its stage {letter.stage} is not in the configuration, and what stood before that has had it"
+        if len(letter.raw) + len(encoding(self.encoding_of(letter)).newline) > room:
+            return "it is longer than a slot of the ring"
+        if b"\0" in letter.raw and letter.stream >= 0 and self._encoding_of(letter.stream) is None:
+            if encoding(self._configured).width == 1 and _is_wide(letter.raw):
+                return "its file is gone, and with it the byte order mark that told its encoding"
+        return ""
+
+    def encoding_of(self, letter: Letter) -> str:
+        return "utf-8" if letter.stream < 0 else self._encoding_of(letter.stream) or self._configured
+
+    def _encoding_of(self, stream: int) -> str | None:
+        if self._encoding[0] != stream:
+            self._encoding = stream, self._written_in(stream)
+        return self._encoding[1]
+
+    def of(self, letter: Letter) -> tuple[Any, ...] | None:
+        """Equal for those that can be in one chunk; None: it cannot be with others."""
+        alone = self._several_lines or letter.stream < 0 or b"\n" in letter.raw
+        if alone or encoding(self.encoding_of(letter)).width > 1:
+            return None
+        times = letter.clock, letter.year_bound, letter.clock is None and letter.time
+        return letter.stream, letter.path, letter.stage, letter.sink, _event(letter), times
+
+    def times(self, letter: Letter) -> tuple[float, float]:
+        """(clock, year bound); letters of the first release have none."""
+        clock = letter.time if letter.clock is None else letter.clock
+        return clock, letter.time if letter.year_bound is None else letter.year_bound
+
+    def redriven(self, letters: Sequence[Letter], begins: Sequence[int]) -> Redriven:
+        first = letters[0]
+        number = self._numbers.get(first.stage, 0) if first.sink is None else self._sinks[first.sink]
+        before = {step.label for step in self._steps[: max(0, number - 1)]} | ({"source"} if number else set())
+        stage = self._steps[number - 1].label if number else first.stage
+        return Redriven(letters, begins, stage, number, before, first.sink or "", _event(first))
 
 
-def keep_wanted(result: Any, redriven: Redriven, start: int) -> None:
-    """Of the result of records that a sink had refused, keep the events that it had refused. ``start``: the chunk's."""
-    wanted = {(at - start, _number(letter)) for at, letter in redriven.letters.items()}
-    before = sum(map(_count_of, result.payloads))
-    result.payloads = [kept for one in result.payloads if (kept := _picked(one, wanted)) is not None]
-    others = before - sum(map(_count_of, result.payloads))
-    for sink in result.tally.written:  # there is one
-        result.tally.written[sink] -= others
-        result.tally.filtered[f"{redriven.stage}\0{DELIVERED}"] = others
+def _is_wide(raw: bytes) -> bool:
+    """Whether it looks like UTF-16: every other byte of much of it is zero."""
+    zeros = raw[::2].count(0), raw[1::2].count(0)
+    return not min(zeros) and max(zeros) > len(raw) // 4
 
 
-def _count_of(encoded: Encoded) -> int:
-    return len(encoded.columns or ()) // COLUMNS
+def _is_first(letter: Letter) -> bool:
+    """Whether nothing stood before the stage that failed: there was no event yet."""
+    return letter.stage == "source" or (letter.stage.startswith("parse.") and letter.event is None)
 
 
-def _number(letter: Letter) -> int:
-    """Of the event among those of its record: what the id ends with."""
+def _event(letter: Letter) -> int | None:
+    """The number that its id ends with: that of the event that failed, of a record that had become several. A sink
+    refuses events, and others than those that it had refused it has."""
     name = letter.event_id.rpartition(":")[2]
     number = name.partition(".")[2]
-    return int(number) if letter.stream >= 0 and number.isdigit() else 0
+    if letter.stream < 0:
+        return None  # an id of what was summed up may end with anything
+    return int(number) if number.isdigit() else 0 if letter.sink is not None else None
 
 
-def _picked(encoded: Encoded, wanted: set[tuple[int, int]]) -> Encoded | None:
-    if encoded.columns is None:
-        return encoded
-    count = len(encoded.columns) // COLUMNS
-    ends, offsets, lengths, numbers = (encoded.columns[at * count : (at + 1) * count].tolist() for at in range(COLUMNS))
-    kept = [at for at in range(count) if (offsets[at], numbers[at]) in wanted]
-    if len(kept) == count:
-        return encoded
-    if not kept:
-        return None
-    parts = [bytes(encoded.data[ends[at - 1] if at else 0 : ends[at]]) for at in kept]
-    new_ends, size = [], 0
-    for part in parts:
-        size += len(part)
-        new_ends.append(size)
-    table = columns(new_ends, [offsets[at] for at in kept], [lengths[at] for at in kept], [numbers[at] for at in kept])
-    return Encoded(encoded.sink, encoded.destination, b"".join(parts), table)
+def _count(job: Job, skipped: Iterable[str]) -> None:
+    for why in skipped:
+        job.skipped[why] = job.skipped.get(why, 0) + 1

@@ -21,6 +21,7 @@ class Settings(SourceSettings):
     into the pipe and no commit covers is lost if the process is killed: nobody can ask for it again."""
 
     cannot_reread: ClassVar[bool] = True
+    resumes: ClassVar[bool] = False
 
     use: str = "stdin"
     name: Annotated[str, Text()] = "stdin"  # in place of a file's, for `only` and {source}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
@@ -23,6 +23,7 @@ INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 ROW_COST = 200  # bytes a dead letter takes beside its texts
+T = TypeVar("T")
 
 
 class DeadLettersFullError(TailraceError):
@@ -67,12 +68,17 @@ class DeadLetters:
         self, db: sqlite3.Connection, max_bytes: int, when_full: Literal["block", "drop_oldest"], config: str
     ) -> None:
         self._db, self._max_bytes, self._when_full, self._config = db, max_bytes, when_full, config
-        self._bytes = self._measure()
-        self._after = self._bytes  # what it will be once the open transaction is committed
+        self._bytes = self._after = 0  # the latter: what it will be once the open transaction is committed
+        self._version = -1
+        self._measure()
 
-    def _measure(self) -> int:
-        (total,) = self._db.execute("SELECT TOTAL(size) FROM dead_letters").fetchone()
-        return int(total)
+    def _measure(self) -> None:
+        """Unless nobody else has changed anything since the last time: it reads every row."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            (total,) = self._db.execute("SELECT TOTAL(size) FROM dead_letters").fetchone()
+            self._bytes = self._after = int(total)
+            self._version = version
 
     def limit(self, max_bytes: int, when_full: Literal["block", "drop_oldest"], config: str) -> None:
         """From now on."""
@@ -82,27 +88,23 @@ class DeadLetters:
         self,
         letters: Sequence[DeadLetter],
         done: Sequence[int] = (),
-        spared: Collection[int] = (),
         *,
         overfull: bool = False,
     ) -> int:
-        """Store them, in place of those that are ``done``; how many old ones made room for them, which are never those
-        to be ``spared``. DeadLettersFullError: the transaction must not go on, unless they may be ``overfull``.
+        """Store them, in place of those that are ``done``; how many old ones made room for them. DeadLettersFullError:
+        the transaction must not go on. ``overfull``: there may be more of them than there is room for.
 
         An empty table takes whatever one commit brings: else what is larger than ``max_bytes`` would never fit.
         """
-        freed = self._remove(done) if done else 0
-        if not letters:
-            self._after = self._bytes - freed
-            return 0
         all_of_them = len(letters)
-        if self._when_full == "drop_oldest":
+        if self._when_full == "drop_oldest" and not overfull:
             letters = self._newest(letters)
         new = sum(letter.size for letter in letters)
-        if self._bytes - freed + new > self._max_bytes:
-            self._bytes = self._measure() + freed  # somebody may have purged
+        if letters and self._bytes + new > self._max_bytes:
+            self._measure()  # somebody may have purged
+        freed = self._remove(done)
         dropped, left = all_of_them - len(letters), self._bytes - freed
-        if left and left + new > self._max_bytes and not overfull:
+        if letters and left and left + new > self._max_bytes and not overfull:
             if self._when_full == "block":
                 raise DeadLettersFullError(
                     f"the dead letters are full ({readable_size(left)} of {readable_size(self._max_bytes)}, "
@@ -110,32 +112,40 @@ class DeadLetters:
                     "shows what they are. Fix the cause; then make room: `tailrace dlq redrive`, `tailrace dlq drop`, "
                     'a larger dead_letters.max_bytes, or dead_letters.when_full = "drop_oldest", and reload'
                 )
-            more, older = self._drop_oldest(left + new - self._max_bytes, spared)
+            more, older = self._drop_oldest(left + new - self._max_bytes)
             freed, dropped = freed + more, dropped + older
         rows = ((*_values(letter), self._config, letter.size) for letter in letters)
         self._db.executemany(INSERT, rows)
         self._after = self._bytes + new - freed
         return dropped
 
+    @property
+    def overfull(self) -> bool:
+        """There are more of them than there is room for."""
+        return self._bytes > self._max_bytes
+
     def _remove(self, ids: Sequence[int]) -> int:
         """The bytes that this frees."""
+        if not ids:
+            return 0
         some = json.dumps(list(ids))
         query = "SELECT TOTAL(size) FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))"
         (freed,) = self._db.execute(query, (some,)).fetchone()
         self._db.execute("DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))", (some,))
         return int(freed)
 
-    def expire(self, before: float, most: int, spared: Collection[int]) -> int:
+    def expire(self, before: float, most: int) -> int:
         """Remove so many, at most, that are from before this time (seconds since the epoch), the oldest first."""
         query = "SELECT id FROM dead_letters WHERE time < ? ORDER BY time LIMIT ?"
-        ids = [number for (number,) in self._db.execute(query, (before, most + len(spared))) if number not in spared]
-        self._after = self._bytes - self._remove(ids[:most])
-        return len(ids[:most])
+        ids = [number for (number,) in self._db.execute(query, (before, most))]
+        self._after = self._bytes - self._remove(ids)
+        return len(ids)
 
     def between(self, wanted: Filter, last: int, until: int, limit: int) -> list[Letter]:
-        """By id, those above ``last`` and up to ``until``."""
+        """By id, those above ``last`` and up to ``until``, with what is needed to send them again; fewer than so many
+        where they are long."""
         values = {**wanted.values, "last": last, "until": until, "limit": limit}
-        return [Letter(*row) for row in self._db.execute(_SELECT + _BETWEEN, values)]
+        return _some(self._db.execute(_SENT + _BETWEEN, values))
 
     def count(self, wanted: Filter) -> tuple[int, int]:
         """How many there are, and the largest id."""
@@ -147,8 +157,7 @@ class DeadLetters:
 
     def drop(self, ids: Sequence[int]) -> None:
         """Remove these: somebody has seen them, or does not want to."""
-        self._db.executemany("DELETE FROM dead_letters WHERE id = ?", ((number,) for number in ids))
-        self._after = self._measure()
+        self._after = self._bytes - self._remove(ids)
 
     def committed(self) -> None:
         """The transaction that ``write`` was part of is on disk."""
@@ -163,15 +172,14 @@ class DeadLetters:
                 return letters[index + 1 :]
         return letters
 
-    def _drop_oldest(self, wanted: int, spared: Collection[int]) -> tuple[int, int]:
+    def _drop_oldest(self, wanted: int) -> tuple[int, int]:
         """(bytes, rows) removed to free at least ``wanted`` bytes, if there are so many."""
         freed, ids = 0, []
         for row, size in self._db.execute("SELECT id, size FROM dead_letters ORDER BY id"):
             if freed >= wanted:
                 break
-            if row not in spared:
-                freed += size
-                ids.append(row)
+            freed += size
+            ids.append(row)
         self._remove(ids)
         return freed, len(ids)
 
@@ -189,10 +197,14 @@ SELECT id, time, stage, error, why, attempts, stream, file, path, offset, length
     config, clock, year_bound, payload
 FROM dead_letters
 """
-_SELECT_1 = _SELECT.replace("stream", "file_id").replace("clock, year_bound, payload", "NULL, NULL, NULL")  # schema 1
+_SENT = """
+SELECT id, time, stage, error, '', attempts, stream, file, path, offset, length, event_id, raw,
+    CASE WHEN event IS NOT NULL THEN '' END, NULL, sink, '', clock, year_bound, NULL
+FROM dead_letters
+"""
 _WANTED = (
     "(:stage IS NULL OR stage = :stage) AND (:error IS NULL OR error = :error) AND (:since IS NULL OR time >= :since) "
-    "AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"
+    "AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) AND (:newest IS NULL OR id <= :newest)"
 )
 _COUNT = f"SELECT count(*) FROM dead_letters WHERE {_WANTED}"  # noqa: S608 - only constants are put together
 _IDS = f"SELECT id FROM dead_letters WHERE {_WANTED} ORDER BY id"  # noqa: S608 - only constants are put together
@@ -204,6 +216,11 @@ SELECT stage, error, count(*), sum(length(raw)), min(time), max(time) FROM dead_
 GROUP BY stage, error ORDER BY count(*) DESC, stage, error
 """  # noqa: S608 - only constants are put together
 _AT_ONCE = 100  # rows of one read: a long read would keep the daemon from shortening its write-ahead log
+_BYTES_AT_ONCE = 4 << 20  # of lines in one read
+
+
+def _of_schema_1(query: str) -> str:
+    return query.replace("stream", "file_id").replace("clock, year_bound", "NULL, NULL").replace("payload", "NULL")
 
 
 @dataclass(slots=True, frozen=True)
@@ -255,11 +272,12 @@ class Filter:
     error: str | None = None
     since: float | None = None  # seconds since the epoch
     ids: tuple[int, ...] | None = None
+    until: int | None = None  # the newest id
 
     @property
     def values(self) -> dict[str, Any]:
         """What ``_WANTED`` is asked with."""
-        return {**asdict(self), "ids": None if self.ids is None else json.dumps(self.ids)}
+        return {**asdict(self), "ids": None if self.ids is None else json.dumps(self.ids), "newest": self.until}
 
 
 class Letters:
@@ -295,9 +313,9 @@ class Letters:
             left = None if left is None else left - len(rows)
 
     def between(self, wanted: Filter, last: int, until: int, limit: int) -> list[Letter]:
-        """By id, those above ``last`` and up to ``until``."""
+        """See ``DeadLetters.between``."""
         values = {**wanted.values, "last": last, "until": until, "limit": limit}
-        return [Letter(*row) for row in self._select(_SELECT + _BETWEEN, values)]
+        return self._asked(_SENT + _BETWEEN, values, _some)
 
     def get(self, number: int) -> Letter | None:
         rows = self._select(_SELECT + "WHERE id = :id", {"id": number})
@@ -313,6 +331,9 @@ class Letters:
         return int(size)
 
     def _select(self, query: str, values: dict[str, Any]) -> list[Any]:
+        return self._asked(query, values, list)
+
+    def _asked(self, query: str, values: dict[str, Any], take: Callable[[Iterable[Any]], list[T]]) -> list[T]:
         if not os.path.exists(self.path):
             raise TailraceError(
                 f"{escape(self.path)}: there is no state file; nothing was run with this configuration yet, "
@@ -321,13 +342,25 @@ class Letters:
         try:
             with closing(connect(Path(self.path))) as database:
                 if check_version(Path(self.path), database) == 1:
-                    query = query.replace(_SELECT, _SELECT_1)
-                return database.execute(query, values).fetchall()
+                    query = _of_schema_1(query)
+                return take(database.execute(query, values))
         except sqlite3.Error as error:
             raise TailraceError(
                 f"{escape(self.path)}: the dead letters cannot be read: {error}. Nothing was changed. Check "
                 f"that it is the whole state file of this tailrace, and that uid {os.geteuid()} may read it"
             ) from error
+
+
+def _some(rows: Iterable[Sequence[Any]]) -> list[Letter]:
+    """As many as memory is for."""
+    letters: list[Letter] = []
+    size = 0
+    for row in rows:
+        letters.append(Letter(*row))
+        size += len(letters[-1].raw)
+        if size >= _BYTES_AT_ONCE:
+            break
+    return letters
 
 
 def rfc3339(seconds: float, precision: str = "milliseconds") -> str:

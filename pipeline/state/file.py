@@ -7,11 +7,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -24,6 +24,7 @@ from tailrace.pipeline.telemetry.counters import Counters
 FILE_NAME = "tailrace.sqlite"
 LOG_HEAD = 32  # bytes of a write-ahead log before its first frame (https://www.sqlite.org/fileformat2.html#walformat)
 OF_THE_DISK = "check the disk (space, permissions, kernel log), then start again"
+T = TypeVar("T")
 SCHEMAS = {1: SCHEMA_1, SCHEMA_VERSION: SCHEMA}  # that can be read
 
 
@@ -151,14 +152,24 @@ def read_cursors(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[
 def known_streams(directory: str) -> tuple[str, dict[int, Any]]:
     """The state's id and its cursors by stream, for who only looks, also beside a daemon; an empty id where there is no
     state, or none that can be read without making a file. StateError."""
+    nothing: tuple[str, dict[int, Any]] = ("", {})
+    return _look(directory, lambda db: (read_id(db), read_cursors(db)), nothing)
+
+
+def known_memory(directory: str) -> dict[str, dict[str, bytes]]:
+    """What the stages remember, likewise."""
+    return _look(directory, remembered.read, {})
+
+
+def _look(directory: str, read: Callable[[sqlite3.Connection], T], nothing: T) -> T:
     path = Path(os.path.realpath(directory), FILE_NAME)
     wal, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
     if not path.exists() or (wal.exists() and wal.stat().st_size > LOG_HEAD and not index.exists()):
-        return "", {}
+        return nothing
     with refusing(path), closing(_connect_to_file(path)) as db:
         if check_version(path, db) != SCHEMA_VERSION:
-            return "", {}  # its event ids are of an older form
-        return read_id(db), read_cursors(db)
+            return nothing  # its event ids are of an older form
+        return read(db)
 
 
 def read_marks(db: sqlite3.Connection, version: int = SCHEMA_VERSION) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,6 @@ class Commit:
     retired: Sequence[int] = ()  # streams whose rows may go
     memory: Mapping[str, Mapping[str, bytes | None]] = field(default_factory=dict)  # stage: key: JSON; None: deleted
     redriven: Sequence[int] = ()  # dead letters that were sent through the chain again: their rows go
-    spared: Collection[int] = ()  # dead letters that are on their way: they make room for none
     overfull: bool = False  # there may be more dead letters than there is room for
 
 
@@ -192,8 +191,9 @@ class State:
             self._db.execute("DELETE FROM marks WHERE sink = ?", (sink,))
             self._db.execute("DELETE FROM sinks WHERE sink = ?", (sink,))
 
-    def commit(self, commit: Commit) -> None:
-        """All of it or nothing. OSError: the disk did not take it."""
+    def commit(self, commit: Commit) -> bool:
+        """All of it or nothing; whether there are more dead letters now than there is room for. OSError: the disk did
+        not take it."""
         with self._transaction():
             rows = ((to_text(cursor), stream) for stream, cursor in commit.cursors.items())
             self._db.executemany("UPDATE streams SET cursor = ? WHERE stream = ?", rows)
@@ -201,13 +201,14 @@ class State:
             for sink, marks in commit.marks.items():
                 self._write_marks(sink, marks)
             remembered.write(self._db, commit.memory)
-            dropped = self._letters.write(commit.dead_letters, commit.redriven, commit.spared, overfull=commit.overfull)
+            dropped = self._letters.write(commit.dead_letters, commit.redriven, overfull=commit.overfull)
             self._db.executemany(
                 "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)",
                 ((name, orjson.dumps(labels).decode(), value) for (name, labels), value in commit.counters.items()),
             )
         self._letters.committed()
         self.dropped += dropped
+        return self._letters.overfull
 
     def change_streams(self, cursors: Mapping[int, Any], gone: Sequence[int]) -> None:
         """These cursors are others now, and these streams are forgotten; durable on return. OSError."""
@@ -226,10 +227,10 @@ class State:
             self._letters.drop(ids)
         self._letters.committed()
 
-    def expire_letters(self, before: float, most: int, spared: Collection[int]) -> int:
+    def expire_letters(self, before: float, most: int) -> int:
         """Remove so many, at most, that are from before this time (seconds since the epoch); how many. OSError."""
         with self._transaction():
-            count = self._letters.expire(before, most, spared)
+            count = self._letters.expire(before, most)
         self._letters.committed()
         return count
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import orjson
@@ -21,10 +22,13 @@ from tailrace.pipeline.telemetry import metrics
 from tailrace.pipeline.telemetry.board import Board
 
 Query = Mapping[str, str]
+Group = tuple[str, str, int, int, float, float]
+"""See ``Letters.stats``."""
 LONGEST_LINE = 2000  # characters of a letter's line that are shown
 MOST_LETTERS = 500  # in one answer
 LOOK_AGAIN = 1.0  # seconds for which what the table of letters was found to hold is told again,
-SHARE = 0.02  # and longer where it takes long to look: it may take so much of the time
+SHARE = 0.01  # and longer where it takes long to look: it may take so much of the time
+STANDS_STILL = 60.0  # seconds without a turn of the engine, after which it is not well
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,6 +37,7 @@ class Answer:
     status: int = 200
     kind: str = "application/json"
     stream: Iterator[bytes] | None = None  # in place of a body: without an end, each part sent at once
+    close: Callable[[], None] = lambda: None  # when the stream was sent, or will not be
 
 
 class RefusedError(Exception):
@@ -53,7 +58,14 @@ class Actions(Protocol):
     def last_reload(self) -> tuple[float, bool] | None: ...
     def forget(self, file: str) -> dict[str, Any]: ...
     def move(self, file: str, to: str) -> dict[str, Any]: ...
-    def tap(self, stage: str, when: str, limit: int, interval: float, duration: float | None) -> Iterator[Any]: ...
+    def tap(self, stage: str, when: str, limit: int, interval: float, duration: float | None) -> Tapped: ...
+
+
+class Tapped(Protocol):
+    """Lines of JSON; ``""`` where there is none for a while."""
+
+    def __iter__(self) -> Iterator[str]: ...
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -63,23 +75,26 @@ class Api:
     letters: Letters
     clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _found: dict[str, Any] | None = None  # what the table of letters holds,
-    _look_at: float = 0.0  # and when it is looked at again
+    _found: tuple[Sequence[Group], int] | None = None  # what the table of letters holds,
+    _look_at: float = float("-inf")  # and when it is looked at again
 
     # Free to be seen.
 
     def metrics(self, _: Query) -> Answer:
         text = metrics.text(self.board, self._letters(), self.actions.last_reload())
-        return Answer(text.encode(), kind=metrics.CONTENT_TYPE)
+        return Answer(text.encode(errors="backslashreplace"), kind=metrics.CONTENT_TYPE)
 
     def health(self, _: Query) -> Answer:
         """Whether it lives and gets on; a sink that is down is no reason to restart it."""
-        phase = self.board.snapshot.phase
-        ok = phase in ("running", "recovering", "reloading", "blocked")
-        return _json({"ok": ok, **({} if ok else {"reason": phase})}, 200 if ok else 503)
+        phase, age = self.board.snapshot.phase, self.board.age
+        if phase not in ("running", "recovering", "reloading", "blocked"):
+            return _json({"ok": False, "reason": phase}, 503)
+        if age > STANDS_STILL:
+            return _json({"ok": False, "reason": f"it has stood still for {age:.0f} seconds"}, 503)
+        return _json({"ok": True})
 
     def ready(self, _: Query) -> Answer:
-        found = problems(self.board, self._letters())
+        found = problems(self.board)
         return _json({"ready": not found, "reasons": found}, 503 if found else 200)
 
     def status(self, _: Query) -> Answer:
@@ -89,7 +104,8 @@ class Api:
         return _json(report.history(self.board))
 
     def redrive_progress(self, _: Query, number: str) -> Answer:
-        progress = self.actions.redrive_progress(int(number)) if number.isascii() and number.isdigit() else None
+        known = number.isascii() and number.isdigit() and len(number) < 19
+        progress = self.actions.redrive_progress(int(number)) if known else None
         if progress is None:
             raise RefusedError(404, f"there is no re-drive {number[:20]}")
         return _json(progress)
@@ -118,44 +134,48 @@ class Api:
         return _json({"reload": "asked"}, 202)
 
     def forget(self, body: Mapping[str, Any]) -> Answer:
-        return _json(self.actions.forget(_text(body, "file")))
+        return _json(self.actions.forget(_path(body, "file")))
 
     def move(self, body: Mapping[str, Any]) -> Answer:
-        return _json(self.actions.move(_text(body, "file"), _text(body, "to")))
+        return _json(self.actions.move(_path(body, "file"), _path(body, "to")))
 
     def tap(self, query: Query) -> Answer:
         duration = _seconds(query, "duration", None)
         interval = _seconds(query, "interval", 0.5) or 0.5
         limit = _whole(query, "limit", 0, 1_000_000)
         tapped = self.actions.tap(query.get("stage", ""), query.get("when", ""), limit, interval, duration)
-        return Answer(kind="application/x-ndjson", stream=_lines(tapped))
+        lines = (f"{line}\n".encode() for line in tapped)
+        return Answer(kind="application/x-ndjson", stream=lines, close=tapped.close)
 
     def _letters(self) -> dict[str, Any]:
         """What the table holds: it is asked now and then."""
         with self._lock:
             now = self.clock()
             if self._found is None or now >= self._look_at:
-                groups, room = self.letters.stats(Filter()), self.letters.room()
-                self._found = report.letters_of(groups, room, self.board)
+                self._found = self.letters.stats(Filter()), self.letters.room()
                 self._look_at = now + max(LOOK_AGAIN, (self.clock() - now) / SHARE)
-            self._found["full"] = self.board.snapshot.phase == "blocked"
-            return self._found
+            return report.letters_of(*self._found, self.board)
 
     def _forget_letters(self) -> None:
-        self._look_at = 0.0
+        with self._lock:
+            self._look_at = float("-inf")
 
 
-def _lines(values: Iterator[Any]) -> Iterator[bytes]:
-    """One JSON value a line; nothing where there is none for a while."""
-    try:
-        for value in values:
-            yield b"" if value is None else orjson.dumps(value) + b"\n"
-    finally:
-        values.close()  # type: ignore[attr-defined]  # a generator
+def said(status: int, words: str) -> Answer:
+    """An error, in words."""
+    return _json({"error": words}, status)
+
+
+def failed(error: TailraceError) -> Answer:
+    """The daemon's own words for what it could not do."""
+    return said(409, str(error))
 
 
 def _json(value: Any, status: int = 200) -> Answer:
-    return Answer(orjson.dumps(value, default=str), status)
+    try:
+        return Answer(orjson.dumps(value), status)
+    except TypeError:  # a text that UTF-8 cannot hold
+        return Answer(json.dumps(value, default=str).encode(), status)
 
 
 def _letter(letter: Letter) -> dict[str, Any]:
@@ -170,31 +190,46 @@ def _letter(letter: Letter) -> dict[str, Any]:
 
 def filter_body(wanted: Filter) -> dict[str, Any]:
     """As ``redrive`` and ``drop`` read it."""
-    body = {"stage": wanted.stage, "error": wanted.error, "since": wanted.since, "ids": wanted.ids}
-    return {name: value for name, value in body.items() if value is not None} or {"all": True}
+    return {name: value for name, value in asdict(wanted).items() if value is not None} or {"all": True}
 
 
 def _filter(body: Mapping[str, Any]) -> Filter:
-    known = {"stage": str, "error": str, "since": (int, float), "ids": list, "all": bool}
+    known = {"stage": str, "error": str, "since": (int, float), "ids": list, "until": int, "all": bool}
     for name, value in body.items():
         kind = known.get(name)
         if kind is None:
             raise RefusedError(400, f"{name[:50]!r} is unknown; expected some of {', '.join(known)}")
         if not isinstance(value, kind) or (isinstance(value, bool) and name != "all"):  # type: ignore[arg-type]  # types, all of them
             raise RefusedError(400, f"{name}: found {json.dumps(value)[:100]}, expected another type")
-    ids = body.get("ids")
-    if ids is not None and not all(type(one) is int and 0 <= one < 1 << 62 for one in ids):
-        raise RefusedError(400, "ids: expected numbers of dead letters")
-    wanted = Filter(body.get("stage"), body.get("error"), body.get("since"), None if ids is None else tuple(ids))
+    ids, until, since = body.get("ids"), body.get("until"), body.get("since")
+    if not all(map(_is_id, ids or ())) or not (until is None or _is_id(until)):
+        raise RefusedError(400, "ids, until: expected numbers of dead letters")
+    if since is not None and not 0 <= since < 1 << 40:  # not NaN either, which SQLite takes for no bound at all
+        raise RefusedError(400, "since: expected seconds since the epoch")
+    stage, error = (_without_surrogates(body.get(name)) for name in ("stage", "error"))
+    wanted = Filter(stage, error, since, None if ids is None else tuple(ids), until)
     if (wanted == Filter()) != bool(body.get("all")):
-        raise RefusedError(400, 'give stage, error, since or ids, or "all": true alone')
+        raise RefusedError(400, 'give stage, error, since, ids or until, or "all": true alone')
     return wanted
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
+def _is_id(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _without_surrogates(text: str | None) -> str | None:
+    """No letter has such a name: what is left of it finds none."""
+    return None if text is None else text.encode(errors="backslashreplace").decode()
+
+
+def _path(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise RefusedError(400, f"{name} is missing: expected a path")
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise RefusedError(400, f"{name}: expected an absolute path")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError as error:
+        raise RefusedError(400, f"{name}: no file can have this name") from error
     return value
 
 
@@ -202,7 +237,7 @@ def _whole(query: Query, name: str, default: int, most: int) -> int:
     text = query.get(name, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= most:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or not 0 < int(text) <= most:
         raise RefusedError(400, f"{name}: found {text[:50]!r}, expected a whole number from 1 to {most:,}")
     return int(text)
 
@@ -218,8 +253,3 @@ def _seconds(query: Query, name: str, default: float | None) -> float | None:
     if not math.isfinite(value) or not 0.01 <= value <= 86400 * 365:
         raise RefusedError(400, f"{name}: found {text[:50]!r}, expected from 10ms to a year")
     return value
-
-
-def failed(error: TailraceError) -> Answer:
-    """The daemon's own words for what it could not do."""
-    return _json({"error": str(error)}, 409)

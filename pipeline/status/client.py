@@ -35,13 +35,13 @@ class Client:
         return self._ask("POST", path, json.dumps(body).encode())
 
     def lines(self, path: str) -> Iterator[Any]:
-        """An answer without end: one JSON value a line, each as soon as it is there."""
-        connection = _Connection(self._directory, None)
+        """An answer without end: one JSON value a line, each as soon as it is there; None now and then."""
+        connection = _Connection(self._directory, TIMEOUT)  # the daemon says something each second
         try:
             answer = self._request(connection, "GET", path, None)
             while line := answer.readline():
-                yield json.loads(line)
-        except (OSError, http.client.HTTPException) as error:
+                yield json.loads(line) if line.strip() else None
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise TailraceError(f"the daemon has gone: {error or type(error).__name__}") from error
         finally:
             connection.close()

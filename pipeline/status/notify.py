@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
 from time import clock_gettime_ns
 
+PATIENCE = 1.0  # seconds that whoever listens may take
 _MONOTONIC = 1  # CLOCK_MONOTONIC of Linux, by which systemd tells whether a reload is the one that it asked for
 
 
@@ -17,7 +19,8 @@ class Notify:
         self._address = environ.get("NOTIFY_SOCKET", "")
         process, microseconds = environ.get("WATCHDOG_PID", ""), environ.get("WATCHDOG_USEC", "")
         ours = not process or process == str(os.getpid())
-        self._interval = int(microseconds) / 2e6 if microseconds.isdigit() and ours else None  # half of what is allowed
+        allowed = int(microseconds) if microseconds.isdigit() and ours else 0
+        self._interval = allowed / 2e6 or None  # half of that, in seconds
         self._fed = float("-inf")
 
     def ready(self) -> None:
@@ -39,8 +42,7 @@ class Notify:
         if not self._address:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-                channel.sendto(text.encode(), address)
-        except OSError:
-            self._address = ""  # who does not listen is not told again
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, kind) as channel:  # it may be there next time
+            channel.settimeout(PATIENCE)
+            channel.sendto(text.encode(), address)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailrace.pipeline.status.verdict import bottleneck, problems
+from tailrace.pipeline.status.verdict import bottleneck, problems, remarks
 from tailrace.pipeline.telemetry.board import Board, StageView, latency_of, rates
-from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.counters import Counters, bytes_unread
 from tailrace.pipeline.telemetry.snapshot import FileState, Snapshot
 
 RATE_SECONDS, LATENCY_SECONDS = 10.0, 60.0  # over which rates, and latencies, are told
@@ -20,7 +20,7 @@ def status(board: Board, letters: JSON, redrive: JSON | None) -> JSON:
     now, about, totals = board.snapshot, board.about, board.totals
     before, minute = board.before(RATE_SECONDS), board.before(LATENCY_SECONDS)
     latency = latency_of(minute, now)
-    found = problems(board, letters)
+    found = problems(board)
     return {
         "now": now.when,
         "name": about.name,
@@ -32,7 +32,7 @@ def status(board: Board, letters: JSON, redrive: JSON | None) -> JSON:
         "started": about.started,
         "state": now.phase,
         "ready": not found,
-        "reasons": found,
+        "reasons": [*found, *remarks(board, letters)],
         "totals": _totals(totals),
         "rates": rates(before, now),
         "pending": {"lines": now.lines_pending, "bytes": now.bytes_pending, "seconds": now.oldest_pending},
@@ -103,7 +103,7 @@ def _totals(totals: Counters) -> JSON:
         "filtered": total("events_filtered"),
         "dead_letters": total("dead_letters"),
         "retries": total("output_retries"),
-        "bytes_unread": total("bytes_unread"),
+        "bytes_unread": int(sum(bytes_unread(totals).values())),
         "long_lines": int(totals.total("dead_letters", error="too_long")),
         "rewinds": total("rewinds"),
         "worker_restarts": total("worker_restarts"),
@@ -111,7 +111,7 @@ def _totals(totals: Counters) -> JSON:
 
 
 def _rate(now: Snapshot, before: Snapshot, name: str, **labels: str) -> float:
-    seconds = now.when - before.when
+    seconds = now.at - before.at
     return max(0.0, now.counters.total(name, **labels) - before.counters.total(name, **labels)) / (seconds or 1.0)
 
 
@@ -204,7 +204,7 @@ def _file(row: FileState, now: Snapshot) -> JSON:
 
 def _workers(now: Snapshot, minute: Snapshot) -> Sequence[JSON]:
     before = {one.pid: one.busy_seconds for one in minute.workers}
-    seconds = (now.when - minute.when) or 1.0
+    seconds = (now.at - minute.at) or 1.0
     return [
         {
             "pid": one.pid,

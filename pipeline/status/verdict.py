@@ -9,14 +9,18 @@ from tailrace.pipeline.telemetry.board import Board
 from tailrace.pipeline.telemetry.snapshot import Snapshot
 
 NEARLY_FULL = 0.9  # of `dead_letters.max_bytes`
+NAMED = 5  # files that cannot be read
 BUSY = 0.85  # of the workers' time: they are what holds it up
+SILENT = 10.0  # seconds without a turn of the engine
 LOOKED_AT = 6.0  # seconds over which it is told what holds it up
 
 
-def problems(board: Board, letters: dict[str, Any]) -> list[str]:
-    """Why it is not ready, or not well; the worst first."""
+def problems(board: Board) -> list[str]:
+    """Why it is not ready; the worst first."""
     now = board.snapshot
     found = []
+    if now.phase != "starting" and board.age > SILENT:
+        found.append(f"it has stood still for {format_duration(round(board.age))}: what is shown here is as old")
     match now.phase:
         case "starting":
             found.append("it is starting: not all files have been looked at")
@@ -31,7 +35,16 @@ def problems(board: Board, letters: dict[str, Any]) -> list[str]:
             )
     for name, sink in now.sinks.items():
         found.append(f"sink {name} is down for {format_duration(round(sink.seconds))}: {sink.why}")
-    found += [f"{row.path} cannot be read: {row.why}" for row in now.listing.rows if row.state == "unreadable"]
+    closed = [f"{row.path} cannot be read: {row.why}" for row in now.listing.rows if row.state == "unreadable"]
+    found += closed[:NAMED]
+    if len(closed) > NAMED:
+        found.append(f"{len(closed) - NAMED} more cannot be read: see `file.unreadable` in the log")
+    return found
+
+
+def remarks(board: Board, letters: dict[str, Any]) -> list[str]:
+    """What needs attention while it is ready all the same."""
+    now, found = board.snapshot, []
     if now.phase != "blocked" and letters["max_bytes"] and letters["bytes"] > NEARLY_FULL * letters["max_bytes"]:
         found.append(f"the dead letters are {letters['bytes'] / letters['max_bytes']:.0%} full")
     return found
@@ -51,7 +64,7 @@ def bottleneck(board: Board) -> dict[str, str] | None:
         if count:
             return {"id": f"sink:{name}", "why": "slots wait until it has taken what is in them"}
     first = recent[0]
-    seconds = (now.when - first.when) or 1.0
+    seconds = (now.at - first.at) or 1.0
     shares = {
         stage.label: now.counters.total("stage_seconds", stage=stage.label)
         - first.counters.total("stage_seconds", stage=stage.label)

@@ -13,14 +13,14 @@ from time import time
 from typing import Any, cast
 
 import orjson
-from tailrace.pipeline.batch import Chunk, Event
+from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain import loader
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.construct import construct
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.settings import Config, StageSpec
-from tailrace.pipeline.stage import Exposes
 from tailrace.pipeline.stage import Sums as Contract
+from tailrace.pipeline.sums.exposed import Exposed
 from tailrace.pipeline.sums.results import Results, Rows
 from tailrace.pipeline.sums.totals import Totals
 from tailrace.pipeline.sums.watermark import Watermark
@@ -45,8 +45,7 @@ class Sum:
         self.watermark = Watermark()
         self.closed = False  # at the end of all input
         self._about: Rows = {}
-        self.series: tuple[Series, ...] = ()  # as of the last commit
-        self._cut_series: tuple[Series, ...] | None = None
+        self._exposed = Exposed(spec.label, log)
 
     def restore(self, memory: Mapping[str, Mapping[str, bytes]]) -> None:
         """What the state holds, and nothing else."""
@@ -63,7 +62,7 @@ class Sum:
             self._finish(was)
         if was != options or not about:
             self._about[_OPTIONS] = orjson.dumps(options)
-        self.series, self._cut_series = self._exposed(), None
+        self._exposed.restored(self.stage, self.totals)
 
     def _finish(self, options: Mapping[str, Any]) -> None:
         """The totals are those of other options: with those, and with what there is, they are closed."""
@@ -103,19 +102,17 @@ class Sum:
     def changed(self) -> bool:
         return self.totals.changed or self.results.changed or bool(self._about)
 
-    def _exposed(self) -> tuple[Series, ...]:
-        if not isinstance(self.stage, Exposes):
-            return ()
-        return tuple(map(_series, self.stage.exposed(self.totals)))
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """Of the metric that the stage keeps, if it does."""
+        return self._exposed.series(self.stage, self.totals)
 
     def committed(self) -> None:
         self.results.committed()
-        if self._cut_series is not None:
-            self.series, self._cut_series = self._cut_series, None
+        self._exposed.committed()
 
     def cut(self) -> dict[str, Rows]:
-        if self.totals.changed:
-            self._cut_series = self._exposed()
+        self._exposed.cut(self.stage, self.totals)
         about, self._about = self._about, {}
         rows = {self.label: self.totals.cut(), f"{_RESULTS} {self.label}": self.results.cut()}
         return {owner: some for owner, some in {**rows, f"{_ABOUT} {self.label}": about}.items() if some}
@@ -221,14 +218,6 @@ def sums_of(config: Config, steps: Sequence[Step], state: str, longest: int, log
             results = Results(-len(sums) - 1, step.label, f"{state}-{step.label}", number, longest)
             sums.append(Sum(specs[step.label], results, str(config.directory), log))
     return Sums(sums, config.pipeline.stage_memory)
-
-
-def _series(event: Event) -> Series:
-    labels = {name: "" if value is None else str(value) for name, value in event["labels"].items()}
-    if event["kind"] == "histogram":
-        buckets = {bound: int(count) for bound, count in event["buckets"].items()}
-        return Series(event["metric"], event["kind"], labels, float(event["sum"]), int(event["count"]), buckets)
-    return Series(event["metric"], event["kind"], labels, float(event["value"]))
 
 
 def _blamed(one: Sum, call: Callable[..., Any], *arguments: Any) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from time import monotonic, time
 
 from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.histogram import Histogram
-from tailrace.pipeline.telemetry.snapshot import Snapshot
+from tailrace.pipeline.telemetry.slowest import slowest_of
+from tailrace.pipeline.telemetry.snapshot import Listing, Snapshot
 
 POINT = 5.0  # seconds between two points
 POINTS = 720  # an hour
@@ -61,35 +63,54 @@ class Point:
     memory: int
 
 
+def _nothing_yet() -> Snapshot:
+    return Snapshot(Counters(), when=time(), at=monotonic())
+
+
 @dataclass(slots=True)
 class Board:
     """``durable``: what earlier processes counted; with a snapshot's counters it is the whole life of the state."""
 
     durable: Mapping[Key, float] = field(default_factory=dict)
     about: Description = field(default_factory=Description)
-    snapshot: Snapshot = field(default_factory=lambda: Snapshot(Counters()))
+    snapshot: Snapshot = field(default_factory=_nothing_yet)
     points: deque[Point] = field(default_factory=lambda: deque(maxlen=POINTS))
     _recent: deque[Snapshot] = field(default_factory=lambda: deque(maxlen=KEPT))
     _last: Snapshot | None = None  # that of the last point
+    _before: Snapshot | None = None  # the last one of the runs before this one
+
+    def begin(self, about: Description) -> None:
+        """Another run: what it measures by itself begins at nothing, and goes on here."""
+        self.about = about
+        if self._recent:
+            self._before = replace(self.snapshot, files={}, listing=Listing(), series=())
 
     def publish(self, snapshot: Snapshot) -> None:
+        if self._before is not None:
+            snapshot = _going_on(self._before, snapshot)
         self.snapshot = snapshot
-        self._recent.append(snapshot)
+        self._recent.append(_slim(snapshot))
         last = self._last
         if last is None:
-            self._last = snapshot
-        elif snapshot.when - last.when >= POINT or snapshot.when < last.when:
+            self._last = self._recent[-1]
+        elif snapshot.at - last.at >= POINT:
             self.points.append(_point(last, snapshot))
-            self._last = snapshot
+            self._last = self._recent[-1]
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last snapshot: more than two, and the engine does not come round."""
+        return monotonic() - self.snapshot.at
 
     def before(self, seconds: float) -> Snapshot:
         """That of so many seconds ago, or the oldest since then."""
-        recent = list(self._recent)
         now = self.snapshot
-        return next((one for one in recent if now.when - one.when <= seconds), now)
+        return next((one for one in self._recent.copy() if now.at - one.at <= seconds), now)
 
     def recent(self, seconds: float) -> list[Snapshot]:
-        return [one for one in list(self._recent) if self.snapshot.when - one.when <= seconds]
+        """Those since then, without what only the newest is asked for."""
+        now = self.snapshot
+        return [one for one in self._recent.copy() if now.at - one.at <= seconds]
 
     @property
     def totals(self) -> Counters:
@@ -112,7 +133,7 @@ def memory_of(snapshot: Snapshot) -> int:
 
 def latency_of(before: Snapshot, now: Snapshot) -> Histogram:
     """Of the lines that were committed between the two."""
-    return now.latency.since(before.latency) if now.latency.count >= before.latency.count else now.latency
+    return now.latency.since(before.latency)
 
 
 RATES = {
@@ -122,7 +143,7 @@ RATES = {
 
 def rates(before: Snapshot, now: Snapshot) -> dict[str, float]:
     """A second."""
-    seconds = now.when - before.when
+    seconds = now.at - before.at
     if seconds <= 0:
         return dict.fromkeys(RATES, 0.0)
     return {
@@ -137,3 +158,18 @@ def _point(last: Snapshot, now: Snapshot) -> Point:
         now.when, rates(last, now), now.listing.lag_bytes, now.listing.lag_seconds, now.bytes_pending,
         (latency.quantile(0.5), latency.quantile(0.99)), memory_of(now),
     )  # fmt: skip
+
+
+def _slim(snapshot: Snapshot) -> Snapshot:
+    """Without what may be large: there are many of them."""
+    return replace(snapshot, files={}, slowest=(), listing=Listing(), series=())
+
+
+def _going_on(before: Snapshot, snapshot: Snapshot) -> Snapshot:
+    was, now = before.commits, snapshot.commits
+    return replace(
+        snapshot,
+        commits=replace(now, count=was.count + now.count, durations=was.durations + now.durations),
+        latency=before.latency + snapshot.latency,
+        slowest=slowest_of((*before.slowest, *snapshot.slowest), snapshot.when),
+    )

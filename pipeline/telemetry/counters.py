@@ -9,8 +9,8 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 HAPPENED = frozenset(
     {
-        "bytes_unread", "output_retries", "worker_restarts", "rewinds", "config_reloads", "dead_letters_dropped",
-        "dead_letters_expired",
+        "bytes_unread", "bytes_found", "output_retries", "worker_restarts", "rewinds", "config_reloads",
+        "dead_letters_dropped", "dead_letters_expired", "http_responses",
     }
 )  # fmt: skip
 """Counters of what is so whether a commit covers it or not, and whatever is taken back: a rewind leaves them alone."""
@@ -38,3 +38,10 @@ class Counters:
                 known = dict(pairs)
                 sums[tuple(known.get(label, "") for label in labels)] += value
         return dict(sums)
+
+
+def bytes_unread(counters: Counters) -> dict[str, float]:
+    """By reason, bytes that will never be read: those that were given up, less those that were found again."""
+    found = counters.by("bytes_found", "reason")
+    given_up = counters.by("bytes_unread", "reason")
+    return {reason: size - found.get((reason,), 0) for (reason,), size in given_up.items()}

@@ -6,7 +6,8 @@ metrics that `enrich.metric` keeps.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tailrace.pipeline.telemetry.board import Board, StageView
@@ -28,10 +29,12 @@ _COUNTERS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("events_written", ("sink",), "events_written", "Events that a sink has taken."),
     ("events_filtered", ("stage", "reason"), "events_filtered", "Events that a stage left out, by reason."),
     ("dead_letters", ("stage", "error"), "dead_letters", "Records that failed, by stage and error."),
-    ("bytes_unread", ("reason",), "bytes_unread", "Bytes that existed and will never be read."),
+    ("bytes_unread", ("reason",), "bytes_unread", "Bytes that existed and were given up unread."),
+    ("bytes_found", ("reason",), "bytes_found", "Of the bytes given up for that reason, those found again and read."),
     ("bytes_skipped", ("reason",), "bytes_skipped", "Bytes that are no lines to be read."),
     ("lines_invalid_bytes", (), "lines_invalid_bytes", "Lines with bytes that are no text in the file's encoding."),
     ("rewinds", (), "rewinds", "How often it went back to the last commit."),
+    ("http_responses", ("sink", "status"), "http_client_responses", "Answers of the servers that sinks send to."),
     ("output_retries", ("sink",), "output_retries", "Calls of a sink that failed and were made again."),
     ("worker_restarts", ("reason",), "worker_restarts", "Workers that died and were replaced."),
     ("pattern_seconds", ("stage", "pattern"), "pattern_seconds", "Time that a pattern took."),
@@ -50,9 +53,9 @@ _COUNTERS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 
 def text(board: Board, letters: Mapping[str, Any], reload: tuple[float, bool] | None) -> str:
     """``letters`` as `/api/status` has them; ``reload``: when the last one was, and whether it was right."""
-    return "".join(_family(*family) for family in _families(board, letters, reload)) + "".join(
-        _series(board.snapshot.series)
-    )
+    families = list(_families(board, letters, reload))
+    taken = {name for metric, kind, _, _ in families for name in _names(PREFIX + metric, kind)}
+    return "".join((*(_family(*family) for family in families), *_series(board.snapshot.series, taken)))
 
 
 Family = tuple[str, str, str, Iterable[Sample]]
@@ -61,8 +64,13 @@ Family = tuple[str, str, str, Iterable[Sample]]
 
 def _families(board: Board, letters: Mapping[str, Any], reload: tuple[float, bool] | None) -> Iterator[Family]:
     totals = board.totals
+    sinks = [(stage.sink,) for stage in board.about.stages if stage.kind == "sink"]
+    zeros: dict[str, Iterable[tuple[str, ...]]] = {
+        # A series that begins with its first increment hides it from `increase`.
+        "events_written": sinks, "output_retries": sinks, "bytes_found": totals.by("bytes_unread", "reason"),
+    }  # fmt: skip
     for counter, names, name, words in _COUNTERS:
-        found = totals.by(counter, *names)
+        found = dict.fromkeys(zeros.get(counter, ()), 0.0) | totals.by(counter, *names)
         if not names:
             found = {(): totals.total(counter)}
         yield (
@@ -83,7 +91,7 @@ def _gauges(board: Board, letters: Mapping[str, Any], reload: tuple[float, bool]
     now, about = board.snapshot, board.about
     yield "info", "gauge", "What runs.", [({"name": about.name, "version": about.version}, 1)]
     yield _one("start_time_seconds", "When the process began, in seconds since the epoch.", about.started)
-    yield _one("lines_pending", "Records that were read and are not committed.", now.lines_pending)
+    yield _one("lines_pending", "Records that the sinks were given and that are not committed.", now.lines_pending)
     yield _one("bytes_pending", "Bytes of input that were read and are not committed.", now.bytes_pending)
     yield _one("pending_seconds", "Age of the oldest of them.", now.oldest_pending)
     yield _one("source_lag_bytes", "Bytes that exist and are not committed.", now.listing.lag_bytes)
@@ -95,7 +103,8 @@ def _gauges(board: Board, letters: Mapping[str, Any], reload: tuple[float, bool]
     yield _one("files_open", "Files that are open.", now.listing.open)
     yield _one("long_lines_total", "Lines beyond source.max_line_bytes.",
                board.totals.total("dead_letters", error="too_long"), "counter")  # fmt: skip
-    yield _one("ingestion_paused", "1: no slot is free, so nothing is read.", not now.ring.free)
+    paused = now.ring.slots > 0 and not now.ring.free
+    yield _one("ingestion_paused", "1: no slot is free, so nothing is read.", paused)
     ring = {
         "free": now.ring.free,
         "waiting": now.ring.waiting,
@@ -109,7 +118,7 @@ def _gauges(board: Board, letters: Mapping[str, Any], reload: tuple[float, bool]
         [({"state": state}, count) for state, count in ring.items()],
     )
     used = now.ring.slots - now.ring.free
-    yield _one("buffer_size_events", "Records in the ring or at the sinks, and not committed.", now.lines_pending)
+    yield _one("buffer_size_events", "Records that the sinks were given and that are not committed.", now.lines_pending)
     yield _one("buffer_size_bytes", "Shared memory of the slots that are in use.",
                used * now.ring.bytes / (now.ring.slots or 1))  # fmt: skip
     yield _one("buffer_max_size_bytes", "Shared memory of all slots.", now.ring.bytes)
@@ -171,68 +180,61 @@ def _by_file(rows: Iterable[Any], name: str) -> list[Sample]:
 
 def _components(board: Board) -> Iterator[Family]:
     totals, about = board.totals, board.about
-    stages = [StageView("source", "source", about.source), *about.stages]
-
-    def samples(of: Mapping[str, float]) -> list[Sample]:
-        return [(_component(stage), of[_id(stage)]) for stage in stages if _id(stage) in of]
-
+    source = {"component_id": "source", "component_kind": "source", "component_type": about.source}
     lines, read = totals.total("lines_read"), totals.total("bytes_read")
-    received: dict[str, float] = {"source": lines}
-    sent: dict[str, float] = {"source": lines}
-    busy: dict[str, float] = {}
-    for stage in about.stages:
-        received[_id(stage)] = totals.total("stage_received", stage=stage.label)
-        sink = stage.kind == "sink"
-        sent[_id(stage)] = (
-            totals.total("events_written", sink=stage.sink) if sink else totals.total("stage_sent", stage=stage.label)
-        )
-        busy[_id(stage)] = totals.total("stage_seconds", stage=stage.label)
+    stages = [(_component(stage), stage) for stage in about.stages]
+    sinks = [(labels, stage.sink) for labels, stage in stages if stage.kind == "sink"]
+
+    def of_stages(name: str) -> list[Sample]:
+        return [(labels, totals.total(name, stage=stage.label)) for labels, stage in stages]
+
+    sent = [
+        (labels, totals.total("events_written", sink=stage.sink) if stage.kind == "sink" else
+         totals.total("stage_sent", stage=stage.label))
+        for labels, stage in stages
+    ]  # fmt: skip
     yield (
         "component_received_events_total",
         "counter",
         "Events (of the source: records) that it was given.",
-        (samples(received)),
+        [(source, lines), *of_stages("stage_received")],
     )
-    yield "component_sent_events_total", "counter", "Events that it gave.", samples(sent)
-    yield "component_received_bytes_total", "counter", "Bytes that the source has read.", samples({"source": read})
+    yield "component_sent_events_total", "counter", "Events that it gave.", [(source, lines), *sent]
+    yield "component_received_bytes_total", "counter", "Bytes that the source has read.", [(source, read)]
+    yield (
+        "component_sent_bytes_total",
+        "counter",
+        "Bytes of the lines that the source has handed on, and of what the sinks were given to deliver.",
+        [(source, read), *((labels, totals.total("bytes_given", sink=sink)) for labels, sink in sinks)],
+    )
+    failed = totals.by("dead_letters", "stage", "error")
     yield (
         "component_errors_total",
         "counter",
         "Records that failed in it.",
         [
-            ({**_component(stage), "error_type": error}, count)
-            for stage in stages
-            for (name, error), count in sorted(totals.by("dead_letters", "stage", "error").items())
+            ({**labels, "error_type": error}, count)
+            for labels, stage in stages
+            for (name, error), count in sorted(failed.items())
             if name == stage.label
         ],
     )
-    yield "component_busy_seconds_total", "counter", "Time of workers that it took.", samples(busy)
+    yield "component_busy_seconds_total", "counter", "Time of workers that it took.", of_stages("stage_seconds")
+    yield "utilization", "gauge", "Its share of the workers' time over ten seconds.", _utilization(board)
+
+
+def _utilization(board: Board) -> list[Sample]:
     before, now = board.before(10.0), board.snapshot
-    seconds = ((now.when - before.when) or 1.0) * max(1, about.workers)
-    yield (
-        "utilization",
-        "gauge",
-        "Its share of the workers' time over ten seconds.",
-        samples(
-            {
-                _id(stage): max(
-                    0.0,
-                    now.counters.total("stage_seconds", stage=stage.label)
-                    - before.counters.total("stage_seconds", stage=stage.label),
-                )
-                / seconds
-                for stage in about.stages
-            }
-        ),
-    )
-
-
-def _id(stage: StageView) -> str:
-    return stage.sink or stage.label
+    seconds = ((now.at - before.at) or 1.0) * max(1, board.about.workers)
+    was, took = (one.counters.by("stage_seconds", "stage") for one in (before, now))
+    return [
+        (_component(stage), max(0.0, took.get((stage.label,), 0.0) - was.get((stage.label,), 0.0)) / seconds)
+        for stage in board.about.stages
+    ]
 
 
 def _component(stage: StageView) -> Labels:
-    return {"component_id": _id(stage), "component_kind": stage.kind, "component_type": stage.use}
+    return {"component_id": stage.sink or stage.label, "component_kind": stage.kind, "component_type": stage.use}
 
 
 def _histogram(histogram: Histogram) -> list[Sample]:
@@ -258,8 +260,8 @@ def _line(name: str, labels: Labels, value: float) -> str:
 
 
 def _number(value: float) -> str:
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if abs(value) < _EXACT and value == int(value) else repr(float(value))
 
 
@@ -268,17 +270,42 @@ def _escaped(text: str, *, quote: bool = True) -> str:
     return text.replace('"', '\\"') if quote else text
 
 
-def _series(series: Iterable[Series]) -> Iterator[str]:
-    """What `enrich.metric` keeps, under the names that the configuration gives."""
-    families: dict[tuple[str, str], list[Sample]] = {}
+def _series(series: Iterable[Series], taken: Collection[str]) -> Iterator[str]:
+    """What `enrich.metric` keeps, under the names that the configuration gives. Of two metrics that would be told apart
+    by nobody, one with a name that is taken is left out, and the page says so."""
+    families: dict[tuple[str, str], dict[tuple[tuple[str, str], ...], Series]] = {}
     for one in series:
-        samples = families.setdefault((one.metric, one.kind), [])
-        if one.kind != "histogram":
-            samples.append((one.labels, one.value))
+        family = families.setdefault((one.metric, one.kind), {})
+        key = tuple(one.labels.items())
+        family[key] = _together(family[key], one) if key in family else one
+    names = set(taken)
+    for (metric, kind), family in families.items():
+        own = _names(metric, kind)
+        if names & own:
+            yield f"# {metric}, a {kind} of enrich.metric, is left out: another metric has that name\n"
             continue
-        samples += [({**one.labels, "le": bound, "__suffix__": "_bucket"}, n) for bound, n in one.buckets.items()]
-        samples += [
-            ({**one.labels, "__suffix__": "_sum"}, one.value), ({**one.labels, "__suffix__": "_count"}, one.count),
-        ]  # fmt: skip
-    for (metric, kind), samples in families.items():
+        names |= own
+        samples = (sample for one in family.values() for sample in _samples(one))
         yield _family(metric, kind, "Kept by enrich.metric.", samples, "")
+
+
+def _names(metric: str, kind: str) -> set[str]:
+    """Those that its samples have."""
+    return {metric} if kind != "histogram" else {metric, *(f"{metric}_{end}" for end in ("bucket", "sum", "count"))}
+
+
+def _together(one: Series, other: Series) -> Series:
+    """Of two whose labels are the same as text. Of a gauge, the first is told."""
+    if one.kind == "gauge":
+        return one
+    buckets = {bound: count + other.buckets.get(bound, 0) for bound, count in one.buckets.items()}
+    return replace(one, value=one.value + other.value, count=one.count + other.count, buckets=buckets)
+
+
+def _samples(one: Series) -> Iterator[Sample]:
+    if one.kind != "histogram":
+        yield one.labels, one.value
+        return
+    yield from (({**one.labels, "le": bound, "__suffix__": "_bucket"}, count) for bound, count in one.buckets.items())
+    yield {**one.labels, "__suffix__": "_sum"}, one.value
+    yield {**one.labels, "__suffix__": "_count"}, one.count

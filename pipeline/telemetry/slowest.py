@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
 
 from tailrace.pipeline.telemetry.snapshot import BatchState
 
@@ -20,7 +21,7 @@ class Slowest:
 
     def add(self, batch: BatchState) -> None:
         minute = int(batch.end // 60)
-        if not self._minutes or self._minutes[-1][0] < minute:
+        if not self._minutes or self._minutes[-1][0] != minute:  # a clock may also be set back
             self._minutes.append((minute, []))
         heap = self._minutes[-1][1]
         self._number += 1  # batches are not compared
@@ -32,6 +33,10 @@ class Slowest:
 
     def of(self, now: float) -> tuple[BatchState, ...]:
         """The slowest first. ``now``: seconds since the epoch."""
-        first = int(now // 60) - MINUTES
-        recent = [entry for minute, heap in self._minutes if minute > first for entry in heap]
-        return tuple(batch for _, _, batch in heapq.nlargest(KEPT, recent))
+        return slowest_of((batch for _, heap in self._minutes for _, _, batch in heap), now)
+
+
+def slowest_of(batches: Iterable[BatchState], now: float) -> tuple[BatchState, ...]:
+    """Of these, those that ended in the last ten minutes."""
+    recent = [one for one in batches if now - 60 * MINUTES < one.end < now + 60]
+    return tuple(heapq.nlargest(KEPT, recent, key=lambda one: one.end - one.start))

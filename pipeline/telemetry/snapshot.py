@@ -123,7 +123,8 @@ class Snapshot:
     sinks: Mapping[str, SinkState] = field(default_factory=dict)  # sink id: what keeps it from writing
 
     # What only those that look from outside need.
-    when: float = 0.0  # seconds since the epoch
+    when: float = 0.0  # seconds since the epoch,
+    at: float = 0.0  # and monotonic ones: between two of them clocks may be set
     phase: str = "starting"  # "running", "recovering", "reloading", "stopping", "blocked"
     waiting: Mapping[str, int] = field(default_factory=dict)  # sink id: deliveries and barriers it has not answered
     ring: RingState = field(default_factory=RingState)

@@ -79,15 +79,19 @@ def _pending(look: Snapshot) -> dict[str, Any]:
 
 
 FILES_SHOWN = 3  # of those with pending input, the ones with the most
-_WORTH_A_LINE = {"lines_read", "events_written", "dead_letters", "output_retries", "rewinds", "worker_restarts"}
+_WORTH_A_LINE = {
+    "lines_read", "lines_redriven", "events_written", "dead_letters", "output_retries", "rewinds", "worker_restarts",
+}  # fmt: skip
 
 
 @dataclass(slots=True, frozen=True)
 class Balance:
-    """The law of conservation for one sink: read + made = written + filtered + dead + pending (+ not for this sink)."""
+    """The law of conservation for one sink: read + re-driven + made = written + filtered + dead + pending (+ not for
+    this sink)."""
 
     sink: str
     read: int  # lines
+    redriven: int  # dead letters that were sent again, and not to what stands behind the sink
     made: int  # events that stages before the sink added
     written: int
     filtered: int  # before the sink
@@ -98,16 +102,18 @@ class Balance:
     @property
     def passed_by(self) -> int:
         """Events that came by and were not written: for a sink that takes all of them, something is wrong."""
-        return self.read + self.made - self.written - self.filtered - self.dead - self.pending
+        come = self.read + self.redriven + self.made
+        return come - self.written - self.filtered - self.dead - self.pending
 
     @property
     def holds(self) -> bool:
         return self.passed_by >= 0 if self.choosy else self.passed_by == 0
 
     def __str__(self) -> str:
+        redriven = f" + {self.redriven:,} re-driven" if self.redriven else ""
         text = (
-            f"{self.sink}: {self.read:,} read + {self.made:,} made = {self.written:,} written + {self.filtered:,} "
-            f"filtered + {self.dead:,} dead-lettered + {self.pending:,} pending"
+            f"{self.sink}: {self.read:,} read{redriven} + {self.made:,} made = {self.written:,} written + "
+            f"{self.filtered:,} filtered + {self.dead:,} dead-lettered + {self.pending:,} pending"
         )
         if self.choosy and self.holds:
             return f"{text} + {self.passed_by:,} not for this sink"
@@ -132,18 +138,18 @@ def balances(counters: Counters, stages: Sequence[StageSpec], end: str | None = 
 def _balance(
     counters: Counters, stages: Sequence[StageSpec], index: int, sink: str, written: float, *, choosy: bool
 ) -> Balance:
-    # What happens at another sink, or behind this one, is nothing to this sink; "source" and its like come before.
-    elsewhere = {stage.label for stage in stages[index:]} | {stage.label for stage in stages if stage.role == "write"}
-    elsewhere |= {stage.id for stage in stages if stage.role == "write"} | {AFTER_THE_SINKS}
-    if index < len(stages):
-        elsewhere -= {stages[index].label, stages[index].id}
+    # What happens behind this sink, or to what is for another one alone, is nothing to it; "source" and its like come
+    # before. What another sink before it could not encode is not there any more.
+    behind = {stage.label for stage in stages[index + 1 :]} | {AFTER_THE_SINKS}
 
     def before(name: str) -> int:
-        return int(sum(count for (stage,), count in counters.by(name, "stage").items() if stage not in elsewhere))
+        counts = counters.by(name, "stage", "sink").items()
+        return int(sum(count for (stage, only), count in counts if stage not in behind and only in ("", sink)))
 
     return Balance(
         sink,
         int(counters.total("lines_read")),
+        before("lines_redriven"),
         before("events_made"),
         int(written),
         before("events_filtered"),

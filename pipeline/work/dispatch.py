@@ -220,7 +220,7 @@ class Dispatch:
         if task.kills[at] >= FRESH_KILLS:
             task.condemned, task.stage = at, task.slot.words[STAGE]
             task.cause = f"killed {FRESH_KILLS} fresh workers, each with this line alone: {cause}"
-            self._log.error("line.condemned", file=task.chunk.path, offset=task.chunk.start + at, why=task.cause)
+            self._log.error("line.condemned", file=task.chunk.path, offset=task.chunk.place(at), why=task.cause)
         task.careful_until = max(task.careful_until, done + PIECE)
         task.fresh = True
         if done == task.begin:  # nothing to release

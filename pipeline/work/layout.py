@@ -77,7 +77,7 @@ class ResultWriter:
             self._front += size
         for dead in made.dead:
             raw = None if dead.raw is None else dead.raw.decode("latin-1")
-            why = (dead.stage, dead.error, dead.why, dead.trace, dead.event, raw)
+            why = (dead.stage, dead.error, dead.why, dead.trace, dead.event, raw, dead.number)
             if not self._record(DEAD.pack(KIND_DEAD, dead.offset, dead.length) + orjson.dumps(why)):
                 return False
         if made.changes and not self._record(bytes((KIND_CHANGES,)) + orjson.dumps(made.changes)):
@@ -133,9 +133,9 @@ def read_result(output: memoryview, record_bytes: int) -> Result:
             result.payloads.append(Encoded(sink, destination, output[offset : offset + size], columns))
         elif kind == KIND_DEAD:
             _, offset, size = DEAD.unpack_from(body)
-            stage, error, why, trace, event, raw = orjson.loads(body[DEAD.size :])
+            stage, error, why, trace, event, raw, number = orjson.loads(body[DEAD.size :])
             scattered = None if raw is None else raw.encode("latin-1")
-            result.dead.append(DeadLine(offset, size, stage, error, why, trace, event, scattered))
+            result.dead.append(DeadLine(offset, size, stage, error, why, trace, event, scattered, number))
         elif kind == KIND_CHANGES:
             result.changes.append(orjson.loads(body[1:]))
         elif kind == KIND_SUMS:

@@ -18,6 +18,7 @@ def settle_memory() -> None:
     Events hold no cycles, and looking for them in every generation costs half the speed. glibc gives the end of the
     heap back to the kernel after each piece and asks for it again with the next, page by page: a third of the speed.
     """
+    gc.unfreeze()  # of an earlier run of this process, which is gone now
     gc.collect()
     gc.freeze()
     gc.disable()

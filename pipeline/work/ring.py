@@ -7,11 +7,14 @@ header, so that a worker may die at any instruction and what it finished stays r
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
 import sys
 import tempfile
+from array import array
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from tailrace.pipeline.batch import Chunk
@@ -23,16 +26,23 @@ PAGE = 4096
 HEADER_BYTES = 2 * PAGE  # 64 bytes of words, then the request with the file's name and path
 REQUEST_AT = 64
 # The fields of Request in their order; texts as their lengths, they follow behind.
-REQUEST = struct.Struct("=QQQQQQQQddHHHHH")
+REQUEST = struct.Struct("=QQQQQQQQQQQddHHHHH")
 KEY_LIMIT, NAME_LIMIT, PATH_LIMIT, CAUSE_LIMIT, ENCODING_LIMIT = 128, 1024, 4096, 512, 64  # bytes: they fit
 
-_NUMBERS = 10  # fields of a request that are no texts
+_NUMBERS = 13  # fields of a request that are no texts
 
 # Words in the header, each written by one store (memoryview item assignment is one 8-byte move).
 PROGRESS = 0  # bytes of input done << 32 | bytes of records written: only what it covers is valid
 STAGE = 2  # which stage of the chain is at work
 AT = 1  # input offset of the piece or line being worked on << 1 | 1 while it is a single line
 NONE = (1 << 64) - 1
+
+
+LETTER_BYTES = 16  # of input, behind the letters, for each of them where they are scattered
+
+
+def _aligned(length: int) -> int:
+    return -(-length // 8) * 8
 
 
 def unnamed_file(purpose: str) -> int:
@@ -88,7 +98,10 @@ class Request:
     stage: int  # which stage of the chain was at work when the condemned line did its harm
     start: int  # byte offset in the file of input[0]
     after: int  # the number of the stage behind which the records enter the chain; 0: they enter it at its beginning
-    again: int  # twice the number of the stage at which these dead letters failed, and 1 more if they are for it alone
+    again: int  # of dead letters: one more than the number of the stage that failed, which is 0 if nobody knows
+    alone: int  # 1: they are for this stage, a sink, only
+    event: int  # the number of the event that failed, where a record had become several (NONE: all of them)
+    scattered: int  # so many letters stand in the input; where each is in the stream stands behind them (0: nothing)
     clock: float
     year_bound: float
     key: str
@@ -119,12 +132,31 @@ class Slot:
             (chunk.encoding, ENCODING_LIMIT),
         )  # fmt: skip
         texts = [text.encode("utf-8", "replace")[:limit] for text, limit in limited]
-        again = 0 if chunk.redriven is None else 2 * chunk.redriven.number + chunk.redriven.alone
-        numbers = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.after, again)
-        packed = REQUEST.pack(*numbers, chunk.clock, chunk.year_bound, *map(len, texts)) + b"".join(texts)
+        numbers = (begin, chunk.length, careful_until, condemned, stage, chunk.start, chunk.after)
+        times = chunk.clock, chunk.year_bound
+        packed = REQUEST.pack(*numbers, *self._letters(chunk), *times, *map(len, texts)) + b"".join(texts)
         self.request_area[: len(packed)] = packed
         self.words[AT] = begin << 1
         self.words[PROGRESS] = begin << 32
+
+    def _letters(self, chunk: Chunk) -> tuple[int, int, int, int]:
+        """What a request says of dead letters."""
+        if (redriven := chunk.redriven) is None:
+            return 0, 0, NONE, 0
+        count = len(redriven.letters) if redriven.scattered else 0
+        if count:
+            table = array("Q", redriven.begins)
+            table.extend(one.offset for one in redriven.letters)
+            at = _aligned(chunk.length)
+            self.input[at : at + LETTER_BYTES * count] = table.tobytes()
+        event = NONE if redriven.event is None else redriven.event
+        return redriven.number + 1, int(bool(redriven.sink)), event, count
+
+    def places(self, asked: Request) -> tuple[Sequence[int], Sequence[int]]:
+        """Of letters that are scattered: where each begins in the input, and in its stream."""
+        at, count = _aligned(asked.length), asked.scattered
+        table = array("Q", bytes(self.input[at : at + LETTER_BYTES * count]))
+        return table[:count], table[count:]
 
     def request(self) -> Request:
         values = REQUEST.unpack_from(self.request_area)
@@ -135,6 +167,11 @@ class Slot:
             texts.append(str(self.request_area[at : at + length], "utf-8", "replace"))
             at += length
         return Request(*head, *texts)
+
+    def release(self) -> None:
+        """Nobody uses it any more. BufferError: somebody does."""
+        for view in (self.words, self.request_area, self.input, self.output):
+            view.release()
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -178,5 +215,11 @@ class Ring:
         return cls(fd, shape)
 
     def close(self) -> None:
-        """The memory goes when its last user is gone; views that are still held keep the map, not the descriptor."""
+        """The memory goes when its last user is gone, such as a sink that hangs and holds a view."""
         os.close(self.fd)
+        with contextlib.suppress(BufferError):
+            for slot in self.slots:
+                slot.release()
+            self.tap.release()
+            self.memory.release()
+            self._map.close()

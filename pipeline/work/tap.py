@@ -5,7 +5,8 @@ Nothing waits for it: what there is no time or no room for is left out, and coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
@@ -13,13 +14,20 @@ import orjson
 from tailrace.pipeline.batch import Event
 from tailrace.pipeline.chain.attempt import Attempt
 from tailrace.pipeline.chain.lineage import LostTrackError
+from tailrace.pipeline.chain.outcome import fields_text
 from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.chain.steps import condition
 from tailrace.pipeline.work.asked import Area, Request
 
 SHARE = 0.03  # of a worker's time
+LOOK = 0.004  # seconds of one piece for an expression,
+FEW = 16  # which is asked about so many events at once
 MOST_EVENTS, MOST_BYTES = 20, 32 << 10  # of one tap in one piece
 LONGEST_EVENT = 16 << 10  # bytes of JSON
+
+Sampled = dict[str, Any]
+"""``tap``: a request's number; ``events``: those that were taken, each as JSON; ``left``: how many others passed, but
+for those of which the expression is known not to be true."""
 
 
 class Tapper:
@@ -29,54 +37,81 @@ class Tapper:
         self._area = area
         self._version = 0
         self._requests: list[tuple[Request, Condition | None]] = []
-        self._since = self._spent = 0.0
+        self._rests_until = 0.0  # its share of the time is used up,
+        self._rests = False  # also while this piece is worked on
 
     def look(self) -> Tapper | None:
-        """Itself if somebody asks, and there is time for it."""
+        """Itself if somebody asks."""
         version = self._area.version
-        if not version:
+        if version and version != self._version:
+            self._read(version)
+        if not version or version != self._version:
             return None
-        if version != self._version:
-            try:
-                requests = self._area.requests()
-            except ValueError:
-                return None  # they are being written
-            if self._area.version != version:
-                return None
-            self._version = version
-            self._requests = [(one, condition(one.when) if one.when else None) for one in requests]
-            self._since, self._spent = perf_counter(), 0.0
-        elif self._spent > SHARE * (perf_counter() - self._since):
-            return None
+        self._rests = perf_counter() < self._rests_until
         return self
+
+    def _read(self, version: int) -> None:
+        known = {request.when: wanted for request, wanted in self._requests}
+        try:
+            asked = self._area.requests()
+            requests = [(one, known.get(one.when) or (condition(one.when) if one.when else None)) for one in asked]
+        except (ValueError, TypeError):
+            return  # they are being written
+        if self._area.version == version:
+            self._version, self._requests = version, requests
 
     def after(self, index: int, step: Step, events: Sequence[Event], attempt: Attempt) -> None:
         """These are behind the step, or, of a write stage, given to it."""
-        began = perf_counter()
         for request, wanted in self._requests:
-            if request.stage == step.label or (not request.stage and index == attempt.last):
-                sampled = _sample(request, wanted, events, attempt)
-                if sampled["events"] or sampled["left"]:
-                    attempt.made.tapped.append(sampled)
-        self._spent += perf_counter() - began
+            if request.stage != step.label and (request.stage or index != attempt.last):
+                continue
+            if request.enough or self._rests:
+                attempt.made.tapped.append({"tap": request.number, "events": [], "left": len(events)})
+                continue
+            began = perf_counter()
+            sampled: Sampled = {"tap": request.number, "events": [], "left": len(events)}
+            try:
+                sampled = _sample(request, wanted, step, events, attempt)
+            except Exception:  # noqa: S110  of a value's own making: it may not reach the chain
+                pass
+            finally:
+                now = perf_counter()
+                self._rests_until = max(now, self._rests_until) + (now - began) / SHARE
+            attempt.made.tapped.append(sampled)
 
 
-def _sample(request: Request, wanted: Condition | None, events: Sequence[Event], attempt: Attempt) -> Mapping[str, Any]:
-    chosen = list(events)
+def _sample(
+    request: Request, wanted: Condition | None, step: Step, events: Sequence[Event], attempt: Attempt
+) -> Sampled:
+    chosen, left = events, 0
     if wanted is not None:
-        chosen = [event for event in events if _wants(wanted, event)]
-    texts: list[orjson.Fragment] = []
+        chosen, left = _chosen(wanted, events)
+    texts: list[str] = []
     size = 0
-    every = max(1, len(chosen) // MOST_EVENTS)  # spread over the piece
-    for event in chosen[::every][:MOST_EVENTS]:
-        text = orjson.dumps(
-            {"event": event, "id": _id(event, attempt)}, default=repr, option=orjson.OPT_NON_STR_KEYS
-        )  # fmt: skip
+    for event in _spread(chosen):
+        text = _text(step.label, event, _id(event, attempt))
+        if len(text) > LONGEST_EVENT:
+            continue
         size += len(text)
-        if len(text) > LONGEST_EVENT or size > MOST_BYTES:
+        if size > MOST_BYTES:
             break
-        texts.append(orjson.Fragment(text))
-    return {"tap": request.number, "events": texts, "left": len(chosen) - len(texts)}
+        texts.append(text)
+    return {"tap": request.number, "events": texts, "left": left + len(chosen) - len(texts)}
+
+
+def _chosen(wanted: Condition, events: Sequence[Event]) -> tuple[list[Event], int]:
+    """Those for which it is true, and of how many there was no time to ask."""
+    chosen: list[Event] = []
+    until = perf_counter() + LOOK
+    for at in range(0, len(events), FEW):
+        if perf_counter() > until:
+            return chosen, len(events) - at
+        some = list(events[at : at + FEW])
+        try:
+            chosen += [event for event, yes in zip(some, wanted(some), strict=True) if yes]
+        except Exception:
+            chosen += [event for event in some if _wants(wanted, event)]
+    return chosen, 0
 
 
 def _wants(wanted: Condition, event: Event) -> bool:
@@ -86,9 +121,26 @@ def _wants(wanted: Condition, event: Event) -> bool:
         return False  # an expression that fails for an event does not choose it
 
 
+def _spread(events: Sequence[Event]) -> Iterable[Event]:
+    """Some of all parts of the piece."""
+    return islice(events, 0, MOST_EVENTS * (every := max(1, len(events) // MOST_EVENTS)), every)
+
+
+def _text(stage: str, event: Event, name: str | None) -> str:
+    try:
+        return orjson.dumps({"stage": stage, "event": event, "id": name}, option=orjson.OPT_NON_STR_KEYS).decode()
+    except (TypeError, ValueError):  # for a value that JSON does not have
+        about, fields = orjson.dumps({"stage": stage, "id": name}).decode(), fields_text(event)
+        if fields[0] != "{":
+            fields = f'{{"repr":{fields}}}'
+        return f'{about[:-1]},"event":{fields}}}'
+
+
 def _id(event: Event, attempt: Attempt) -> str | None:
     try:
         line = attempt.lineage.line(event, attempt.marker[0])
     except LostTrackError:
         return None
-    return f"{attempt.key}:{attempt.places[line]}"
+    (number,) = attempt.lineage.numbers([event])
+    name = attempt.lineage.name(line)
+    return f"{name}.{number}" if number else name

@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
@@ -33,7 +34,7 @@ from tailrace.pipeline.work.asked import Area
 from tailrace.pipeline.work.budget import Budget
 from tailrace.pipeline.work.layout import ResultWriter
 from tailrace.pipeline.work.limits import die_with_parent, limit_memory, settle_memory
-from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Geometry, Ring, Slot
+from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring, Slot
 from tailrace.pipeline.work.tap import Tapper
 
 PIECE = 96 * 1024  # bytes handed to the stages at once: what is made of it stays inside the L2 cache
@@ -54,7 +55,7 @@ class Work:
         self._memories = memories(steps)
         self._framer_of_lines = next((step.framer for step in steps if step.framer is not None), None)
         self._refreshing = Refreshing(steps)
-        self._chains: dict[tuple[str, int, int], Chain] = {}  # by file name, `after` and `again`
+        self._chains: dict[tuple[str, int, int, bool], Chain] = {}  # by file name, `after`, `again` and `alone`
         self._budget = Budget(line_timeout, lambda: self._chain.at)
         self._pieces = 0
 
@@ -71,13 +72,15 @@ class Work:
         self._careful_until = asked.careful_until
         self._writer = ResultWriter(slot.output)
         self._framer = None if asked.after else self._framer_of_lines
-        which = (asked.name, asked.after, asked.again)
+        self._scattered = slot.places(asked) if asked.scattered else None
+        which = (asked.name, asked.after, asked.again, bool(asked.alone))
         chain = self._chains.get(which)
         if chain is None:
             if len(self._chains) > 1024:
                 self._chains.clear()
             chain = self._chains[which] = Chain(self._steps, *which)
         chain.encoding = self._encoding = encoding(asked.encoding)
+        chain.event = None if asked.event == NONE else asked.event
         chain.marker = slot.words[STAGE : STAGE + 1]
         self._chain = chain
         self._budget.watch()
@@ -211,6 +214,11 @@ class Work:
 
     def _origin(self, places: Sequence[int]) -> Origin:
         asked = self._asked
+        if self._scattered is not None:
+            begins, true = self._scattered
+            at = [place - asked.start for place in places]
+            letters = [bisect_right(begins, one) - 1 for one in at]
+            places = [true[letter] + one - begins[letter] for letter, one in zip(letters, at, strict=True)]
         return Origin(asked.name, asked.path, asked.key, asked.clock, asked.year_bound, places)
 
 

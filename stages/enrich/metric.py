@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,6 +17,7 @@ from tailrace.stages.values.windows import OVERFLOW, Windowed, rfc3339
 
 _NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+OURS = "tailrace_"
 _TOTAL = "t"  # what the key of a running total begins with
 
 
@@ -81,11 +82,17 @@ class Metric(Windowed):
             problems.add(
                 "metric", f'found {self.metric!r}, expected letters, digits, "_" and ":", with no digit in front'
             )
+        if self.metric.startswith(OURS):
+            problems.add("metric", f"found {self.metric!r}: what begins with {OURS!r} tells of the pipeline itself")
         if self.kind != "counter" and not self.value:
             problems.add("value", f"a {self.kind} needs the name of a field with a number")
         for index, name in enumerate(self.labels):
+            why = ""
             if not _LABEL.fullmatch(name) or name in self.labels[:index]:
                 why = 'letters, digits and "_", with no digit in front, and each once'
+            elif name.startswith("__") or (name == "le" and self.kind == "histogram"):
+                why = "a name that Prometheus does not keep for itself"
+            if why:
                 problems.add(f"labels[{index}]", f"found {name!r}, expected {why}; enrich.rename gives it another name")
         if not self.buckets or sorted(set(self.buckets)) != self.buckets:
             problems.add("buckets", "expected at least one number, each larger than the one before")
@@ -153,13 +160,14 @@ class Metric(Windowed):
                 },
             )
 
-    def exposed(self, totals: Mapping[str, Any]) -> Iterable[Event]:
-        """Of each series the running total, with those of the windows that are open."""
+    def exposed(self, totals: Mapping[str, Any]) -> Iterator[Event]:
+        """Of each series the running total, with those of the windows that are open, as if these were closed now."""
         now: dict[str, list[Any]] = {key[1:]: value for key, value in totals.items() if key[0] == _TOTAL}
         for group, value in self._windows.open(totals):
-            now[group] = self._combined(now[group], value) if group in now else value
+            place = group if group in now or len(now) < self.max_series else OVERFLOW
+            now[place] = self._combined(now[place], value) if place in now else value
         about = {"metric": self.metric, "kind": self.kind}
-        return [{**about, "labels": self._grouping.values(group), **self._shown(one)} for group, one in now.items()]
+        return ({**about, "labels": self._grouping.values(group), **self._shown(one)} for group, one in now.items())
 
     def _with_room(self, totals: MutableMapping[str, Any], group: str) -> str:
         if self._series < 0:

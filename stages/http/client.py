@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from tailrace.pipeline.errors import Park, Retry
 from tailrace.pipeline.escape import escape
+from tailrace.pipeline.outgoing import About
 from tailrace.stages.http.answers import Answer
 from tailrace.stages.http.options import Basic, Bearer, Endpoint, Tls
 
@@ -23,6 +24,7 @@ from tailrace.version import __version__
 
 Body = bytes | bytearray | memoryview
 
+ANSWERS = "http_responses"  # the counter's name
 MOST_WORDS = 64 << 10  # bytes of an answer that are read where the sink does not need it
 HIDDEN_FROM = 8  # characters: a shorter value of a header or the query is no secret, and innocent words hold it
 
@@ -39,9 +41,10 @@ class Client:
         tls: Tls | None = None,
         timeout: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
+        about: About | None = None,
     ) -> None:
-        """Park: a file of ``tls`` cannot be used."""
-        self._endpoint, self._timeout, self._clock = endpoint, timeout, clock
+        """``about``: of the sink, for which answers are counted. Park: a file of ``tls`` cannot be used."""
+        self._endpoint, self._timeout, self._clock, self._about = endpoint, timeout, clock, about
         self._headers = {"User-Agent": f"tailrace/{__version__}", **(headers or {})}
         query = endpoint.target.partition("?")[2]
         sent = [*(headers or {}).values(), query, *(value for _, value in parse_qsl(query))]
@@ -95,6 +98,8 @@ class Client:
             self._idle.append(connection)
         else:
             connection.close()
+        if self._about is not None:
+            self._about.count(ANSWERS, status=str(response.status))
         fields = {name.lower(): value for name, value in response.headers.items()}
         return Answer(where, response.status, response.reason, fields, data, self._hide)
 

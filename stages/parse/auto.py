@@ -142,14 +142,14 @@ class Auto:
 
     def _parsed(self, name: str, lines: Lines) -> tuple[list[Any], list[int]]:
         """What this parser makes of them, and which it failed."""
-        self._costs.begin()
-        entries: list[Any] = list(self._parsers[name].parse(lines))
+        with self._costs.of(name):
+            entries: list[Any] = list(self._parsers[name].parse(lines))
         failed: list[int] = []
         if set(map(type, entries)) != {dict}:
             failed = [i for i, entry in enumerate(entries) if isinstance(entry, Fail)]
             for i in failed:
                 entries[i] = Fail(entries[i].code, f"{name}: {entries[i].why}")
-        self._costs.end(name, len(entries) - len(failed))
+        self._costs.matched(name, len(entries) - len(failed))
         if self.format_field:
             for entry in entries:
                 if type(entry) is dict:

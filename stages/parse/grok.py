@@ -118,9 +118,10 @@ class Grok:
 
     def _match(self, records: str | list[str], first: int) -> list[Event | Fail]:
         """By the patterns from ``first`` on. What one misses is joined to a smaller piece for the next."""
-        self._costs.begin()
-        events, missed = self._cascade[first].events(records)
-        self._costs.end(self._cascade[first].key, len(events) - len(missed))
+        pattern = self._cascade[first]
+        with self._costs.of(pattern.key):
+            events, missed = pattern.events(records)
+        self._costs.matched(pattern.key, len(events) - len(missed))
         if missed:
             left = list(missed.values())
             if first + 1 < len(self._cascade):

@@ -100,11 +100,11 @@ class Regex:
     def _match(self, records: str | list[str], first: int) -> list[Event | Fail]:
         """By the patterns from ``first`` on. What one misses is joined to a smaller piece for the next."""
         key, pattern, build = self._cascade[first]
-        self._costs.begin()
-        rows = pattern.rows(records) if isinstance(records, str) else pattern.rows_of(records)
-        events: list[Event | Fail] = build(rows)
+        with self._costs.of(key):
+            rows = pattern.rows(records) if isinstance(records, str) else pattern.rows_of(records)
+            events: list[Event | Fail] = build(rows)
         missed = [i for i, row in enumerate(rows) if row[-1]]
-        self._costs.end(key, len(rows) - len(missed))
+        self._costs.matched(key, len(rows) - len(missed))
         if missed:
             if first + 1 < len(self._cascade):
                 left = [rows[i][-1] for i in missed]

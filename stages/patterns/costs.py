@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 
 
@@ -11,16 +12,20 @@ class Costs:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._costs = dict.fromkeys(patterns, (0.0, 0))
-        self._since = 0.0
 
-    def begin(self) -> None:
-        """From now on a pattern is at work."""
-        self._since = perf_counter()
+    @contextmanager
+    def of(self, pattern: str) -> Iterator[None]:
+        """While the pattern is at work, however that ends: one that is stopped has cost most of all."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            seconds, matches = self._costs[pattern]
+            self._costs[pattern] = seconds + perf_counter() - began, matches
 
-    def end(self, pattern: str, matches: int) -> None:
-        """It was this one."""
-        seconds, count = self._costs[pattern]
-        self._costs[pattern] = seconds + perf_counter() - self._since, count + matches
+    def matched(self, pattern: str, matches: int) -> None:
+        seconds, before = self._costs[pattern]
+        self._costs[pattern] = seconds, before + matches
 
     def take(self) -> dict[str, tuple[float, int]]:
         """Of those that were at work."""

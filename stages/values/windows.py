@@ -69,8 +69,8 @@ class Windows:
             self._groups = Counter(start for start, _ in map(_parts, _keys(totals)))
 
     def open(self, totals: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """(group, value) of each window that is not closed."""
-        return ((_parts(key)[1], totals[key]) for key in _keys(totals))
+        """(group, value) of each window that is not closed, in the order in which they will be."""
+        return ((group, totals[f"{start}:{group}"]) for start, group in sorted(map(_parts, _keys(totals))))
 
     def close(self, totals: MutableMapping[str, Any], until: float) -> Iterator[Closed]:
         """What is complete, by window and group. It is no longer in the totals."""

@@ -113,15 +113,16 @@ class Http:
 
     # In the sink's threads.
 
-    def connect(self, about: About) -> None:  # noqa: ARG002  nothing of it is needed
+    def connect(self, about: About) -> None:
         """Nothing is sent: many servers know no request that has no effect. Files of ``tls`` are read anew."""
         from tailrace.stages.http.client import Client  # slow to import, and workers need none
 
         self.close()
         self._compress = compressor(self.compression)
         self._client = Client(
-            self._endpoint, auth=self.auth, headers=self.headers, tls=self.tls, timeout=self.request.timeout
-        )
+            self._endpoint, auth=self.auth, headers=self.headers, tls=self.tls, timeout=self.request.timeout,
+            about=about,
+        )  # fmt: skip
 
     def deliver(self, batch: Outgoing) -> Verdicts | None:
         assert self._client is not None, "connect() comes first"

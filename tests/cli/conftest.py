@@ -14,6 +14,9 @@ from tailrace.pipeline.cli.main import main
 from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION
 
 from ..configuration import configuration, to_file
+from ..scenarios.conftest import make_daemon
+
+__all__ = ["make_daemon"]
 
 COMMAND = [sys.executable, "-c", "import sys; from tailrace.pipeline.cli.main import main; sys.exit(main())"]
 Run = Callable[..., tuple[int, str, str]]  # see the fixture `tailrace`

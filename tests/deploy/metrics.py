@@ -11,8 +11,9 @@ HISTOGRAMS = frozenset({"commit_duration_seconds", "output_latency_seconds"})
 NAMES = HISTOGRAMS | {
     "lines_read_total", "bytes_read_total", "lines_redriven_total", "events_made_total", "events_written_total",
     "events_filtered_total", "dead_letters_total", "lines_pending", "bytes_pending", "pending_seconds",
-    "bytes_unread_total", "bytes_skipped_total", "lines_invalid_bytes_total", "component_received_events_total",
-    "component_sent_events_total", "component_errors_total", "component_busy_seconds_total", "utilization",
+    "bytes_unread_total", "bytes_found_total", "bytes_skipped_total", "lines_invalid_bytes_total",
+    "component_received_events_total", "component_sent_events_total", "component_errors_total",
+    "component_busy_seconds_total", "utilization",
     "component_received_bytes_total", "component_sent_bytes_total", "buffer_size_events", "buffer_size_bytes",
     "buffer_max_size_bytes", "ring_slots", "memory_bytes", "memory_ceiling_bytes", "commits_total",
     "commit_age_seconds", "rewinds_total", "files_added_total", "files_resumed_total", "files_deleted_total",
@@ -26,9 +27,6 @@ NAMES = HISTOGRAMS | {
     "start_time_seconds", "info",
 }  # fmt: skip
 """Without their prefix."""
-
-COMING = {"component_sent_bytes_total", "http_client_responses_total"}
-"""To be removed when they are there."""
 
 _NAME = re.compile(rf"\b{PREFIX}[a-z_]+")
 

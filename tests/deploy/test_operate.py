@@ -19,10 +19,6 @@ TEXT = OPERATE.read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^( *)(?:<!-- ([^\n]*?) -->\n *)?```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SHOWN = {"console", "ini"}  # for root, or no command: not run
 
-# To be removed when they are there: what the document says already.
-COMING_EVENTS = {"state.forgotten", "state.moved"}
-COMING_COMMANDS = {"dlq redrive", "state forget", "state move"}
-
 # Of the sqlite3 of SQLite what the document uses; not every machine has it.
 SQLITE3 = """import sqlite3, sys
 db = sqlite3.connect(sys.argv[-2])
@@ -84,7 +80,7 @@ def test_commands_that_it_names_exist(tmp_path: Path) -> None:
     }
     commands = {name for name in named if name.split()[0] in {*COMMANDS, "status", "top", "state"}}
     assert {"check", "run", "dlq stats"} <= commands
-    for command in sorted(commands - COMING_COMMANDS):
+    for command in sorted(commands):
         shown = tailrace(tmp_path, *command.split(), "--help")
         assert shown.returncode == 0, shown.stderr
 
@@ -92,7 +88,7 @@ def test_commands_that_it_names_exist(tmp_path: Path) -> None:
 def test_the_table_of_events_is_that_of_the_code() -> None:
     told, said = rows(), logged()
     assert set(said) - set(told) == set(), "not in the table"
-    assert set(told) - set(said) - COMING_EVENTS == set(), "not in the code"
+    assert set(told) - set(said) == set(), "not in the code"
     for name, levels in said.items():
         assert levels in (set(), {told[name]}) or not told[name], f"{name} is logged as {levels}"
 

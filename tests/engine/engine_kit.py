@@ -11,7 +11,7 @@ import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
-from tailrace.pipeline.chain.steps import build_steps, memories
+from tailrace.pipeline.chain.steps import build_steps, memories, to_json
 from tailrace.pipeline.outgoing import Payload
 from tailrace.pipeline.run.engine import Engine, Settings
 from tailrace.pipeline.run.outcome import Outcome
@@ -160,7 +160,7 @@ class MemoryStore:
         self._called("announce")
         self.kept.setdefault(sink, {}).update(marks)
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> bool:
         self._called("commit")
         self.commits.append(commit)
         self.letters += commit.dead_letters
@@ -172,6 +172,7 @@ class MemoryStore:
             values |= {key: value for key, value in changes.items() if value is not None}
             for key in [key for key, value in changes.items() if value is None]:
                 values.pop(key, None)
+        return False
 
     def marks(self) -> dict[str, dict[str, Any]]:
         return self.kept
@@ -182,7 +183,8 @@ class MemoryStore:
 
 class Pipeline:
     """An engine put together of doubles and real parts: ``stages`` are StageSpecs of enrich stages, or ready ones
-    (then ``workers`` must be 0). Sinks are called "out", "out1" ..."""
+    (then ``workers`` must be 0). Sinks are called "out", "out1" ... and stand at the end, or where ``arrange`` puts
+    them."""
 
     def __init__(
         self,
@@ -202,6 +204,8 @@ class Pipeline:
         durable: dict[Key, float] | None = None,
         on_turn: Callable[[Pipeline], None] | None = None,
         parse: StageSpec | None = None,
+        arrange: Callable[[list[Step]], list[Step]] = lambda steps: steps,
+        several_lines: bool = False,
         **options: Any,
     ) -> None:
         self.source, self.store, self.log, self.counters = source, store or MemoryStore(), Log(), Counters()
@@ -211,11 +215,11 @@ class Pipeline:
         self._on_turn = on_turn
         if workers or parse:
             config = self._config(stages, names, parse)
-            data = config.to_json()
+            data = to_json(config)
             self._steps = build_steps(config)
         else:
             some = [stage for stage in stages if not (isinstance(stage, Step) and stage.role == "write")]
-            self._steps = steps(*some, *(to_sink(n, sink) for n, sink in enumerate(self.sinks)), sink=False)
+            self._steps = arrange(steps(*some, *(to_sink(n, sink) for n, sink in enumerate(self.sinks)), sink=False))
         remembering = bool(memories(self._steps))
         remembered = Remembered(self.store.memory(), memories(self._steps))
         if workers:
@@ -224,7 +228,7 @@ class Pipeline:
                 module = "tailrace.pipeline.work.worker"
                 return Process(module, self.ring, data, line_timeout, worker_memory, remembered.values())
         else:
-            work = Work(self._steps, line_timeout)
+            work = Work(self._steps, line_timeout, self.ring.tap)
 
             def hire() -> Worker:
                 work.restore(remembered.values())
@@ -241,9 +245,21 @@ class Pipeline:
         settings = Settings(commit_interval, commit_bytes, shutdown_timeout, **options)
         self.engine = Engine(
             settings, source, self.store, self.crew, dispatch, remembered, self._sums(stages),
-            Redrive(self.jobs, self._letters, self._steps), self.counters,
+            Redrive(self.jobs, self._letters, self._steps, several_lines=several_lines), self.counters,
             durable or {}, self.log, self.waker, self._turn, set(),
         )  # fmt: skip
+
+    def redrive(self, wanted: Filter = Filter()) -> Job:  # noqa: B008  (it is frozen)
+        """Send dead letters of the state again; before the run, or in it from ``on_turn``."""
+        count, last = self.store.letters.count(wanted)
+        job = Job(len(self.jobs) + 1, wanted, last, count)
+        self.jobs.append(job)
+        return job
+
+    @property
+    def specs(self) -> list[StageSpec]:
+        """The chain, as ``balances`` is told it."""
+        return [StageSpec(step.label, step.label, step.role, {}, id=step.sink_id) for step in self._steps]
 
     def _letters(self, wanted: Filter, last: int, until: int, limit: int) -> list[Letter]:
         return self.store.letters.between(wanted, last, until, limit) if isinstance(self.store, State) else []
@@ -272,7 +288,8 @@ class Pipeline:
 
     def run(self) -> Outcome:
         try:
-            return self.engine.run(lambda: self.source.open(self.store.cursors, 0.0))
+            cursors = self.store.cursors() if isinstance(self.store, State) else self.store.cursors
+            return self.engine.run(lambda: self.source.open(cursors, 0.0))
         finally:
             self.source.close()
             if isinstance(self.store, State):

@@ -124,11 +124,11 @@ def test_case_066_what_is_uncommitted_is_bounded_while_a_barrier_is_outstanding(
     held: list[int] = []
     original = pipeline.engine._commit.tick
 
-    def tick(now: float, *, final: bool = False) -> None:
+    def tick(now: float, *, final: bool = False) -> bool:
         cut = pipeline.engine._commit.cut
         if cut is not None and not gate.is_set():
             held.append(pipeline.engine._commit._bytes)
-        original(now, final=final)
+        return original(now, final=final)
 
     pipeline.engine._commit.tick = tick  # type: ignore[method-assign]  # only to look
     assert pipeline.run().complete

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tailrace.pipeline.state.dead_letters import Filter
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.testing.doubles import CrashError, ListSource, MemorySink
 
@@ -97,7 +98,7 @@ def test_case_078_full_dead_letters_block_until_there_is_room(tmp_path: Path) ->
         if pipeline.engine._commit.full is not None:
             counts.append(letters_in(state))
             purges.append(1)
-            state._db.execute("DELETE FROM dead_letters")  # as `tailrace dlq purge` does, from its own process
+            state.drop_letters(state.letters.ids(Filter()))  # as `tailrace dlq drop` asks for
         if source.offsets()["a.log"] == len(source._feeds[0].data):
             pipeline.engine.stop()
 

@@ -112,7 +112,7 @@ class Plant:
             engine_clock=self.clock,
             engine_select=Select,
             sink_thread=partial(SteppedSink, self.clock),
-            daemon_time=SimpleNamespace(monotonic=self.clock),
+            source_time=SimpleNamespace(monotonic=self.clock),
             settle_memory=lambda: None,
             raise_file_limit=lambda: None,
             time_budget=NoBudget,

@@ -257,7 +257,7 @@ class Story:
             missing -= len(found)
         dead = [raw for _, _, raw in self.daemon.dead_letters()]
         missing -= sum(len(raw) + 1 for raw in dead)
-        lost = sum(self.daemon.counters("bytes_unread").values())
+        lost = sum(self.daemon.counters("bytes_unread").values()) - sum(self.daemon.counters("bytes_found").values())
         assert len(set(dead)) == len(dead)
         if lossy:
             assert set(dead) <= set(self._expected_dead())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ..configuration import Table, configuration, to_file
+from ..servers.http import Server, wants
 from ..waiting import until
 from .conftest import MakeDaemon
-from .daemon import Daemon, numbered
+from .daemon import COMMAND, Daemon, numbered
 from .writer import BAD_EVERY, Writer
 
 OWN = 'VERSION = {version}\n\n\ndef mark(event):\n    event["version"] = VERSION\n    return event\n'
@@ -203,3 +205,124 @@ def test_stopped_while_it_changes(make_daemon: MakeDaemon) -> None:
     assert daemon.run_to_end() == 0
     until(daemon.has("all.ndjson", 20_000), "all of it")
     assert daemon.numbers("all.ndjson") == list(range(20_000))
+
+
+def test_case_072_a_second_signal_during_a_change_leaves_at_once(make_daemon: MakeDaemon) -> None:
+    """The sink is stuck, so the change takes its time."""
+    daemon = make_daemon(configured(to_file("out/blocked/all.ndjson"), shutdown_timeout="1h"))
+    daemon.out.mkdir()
+    (daemon.out / "blocked").write_text("a file where a directory should be")
+    (daemon.logs / "app.log").write_bytes(numbered(0, 100))
+    daemon.start()
+    daemon.until(lambda: daemon.said("sink.retry"), "it is stuck")
+    daemon.send(signal.SIGHUP)
+    daemon.until(lambda: daemon.said("pipeline.changing"), "it is about to change")
+    daemon.send(signal.SIGTERM)
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 1
+    assert daemon.committed() == 0
+    (daemon.out / "blocked").unlink()
+    assert daemon.run_to_end() == 0, daemon.stderr()
+    assert daemon.numbers("blocked/all.ndjson") == list(range(100))
+
+
+def test_case_098_a_sink_that_stays_and_is_stuck_goes_on_with_its_new_options(make_daemon: MakeDaemon) -> None:
+    """With another password, from a file that was read again; the other sink has each line once all the same."""
+    daemon = make_daemon("")
+    with Server() as server:
+        server.rules.append(wants("Bearer right-one"))
+        http: Table = {
+            "use": "write.http", "id": "web", "endpoint": server.url, "auth": {"token": "SECRET[file.token]"},
+            "retry": {"initial_backoff": "50ms", "max_backoff": "50ms"},
+        }  # fmt: skip
+        daemon.config.write_text(
+            configured(to_file(), http, shutdown_timeout="500ms", tables={"secrets": {"file": "secrets.toml"}})
+        )
+        secrets = daemon.home / "secrets.toml"
+        secrets.write_text('token = "wrong-one"\n')
+        (daemon.logs / "app.log").write_bytes(numbered(0, 3000))
+        daemon.start()
+        daemon.until(lambda: daemon.said("sink.stuck"), "the server does not take it")
+        secrets.write_text('token = "right-one"\n')
+        reload(daemon, daemon.config.read_text())
+        daemon.until(lambda: daemon.committed() == len(numbered(0, 3000)), "all of it")
+        assert daemon.stop() == 0, daemon.stderr()
+        assert server.stored.keys() == set(range(3000))
+    assert daemon.numbers("all.ndjson") == list(range(3000))
+    assert "one" not in daemon.stderr().replace("none", "")
+
+
+def test_case_098_standard_input_goes_on(make_daemon: MakeDaemon) -> None:
+    """Nobody else can read it again: what was read stays with the source, half a line and all."""
+
+    def text(version: int, source: Table) -> str:
+        values: Table = {"use": "enrich.set", "values": {"configured": version}}
+        text = configuration("parse.json", values, to_file(), commit_interval="10ms", source=source)
+        return text.replace('paths = ["logs/*.log"]\n', "")
+
+    daemon = make_daemon(text(1, {"use": "stdin"}))
+    command = [*COMMAND, "run", str(daemon.config)]
+    errors = daemon.home / "stderr.1"
+    daemon.starts = 1
+    with errors.open("wb") as stderr, subprocess.Popen(command, stdin=subprocess.PIPE, stderr=stderr) as process:
+        assert process.stdin is not None
+        daemon.process = process
+        os.write(process.stdin.fileno(), numbered(0, 500) + b'{"n":')
+        daemon.until(daemon.has("all.ndjson", 500), "the first lines")
+        daemon.config.write_text(text(2, {"use": "stdin", "encoding": "latin-1"}))
+        daemon.send(signal.SIGHUP)
+        daemon.until(lambda: daemon.said("config.rejected"), "another one cannot take its place")
+        reload(daemon, text(3, {"use": "stdin"}))
+        os.write(process.stdin.fileno(), b"500}\n" + numbered(501, 1000))
+        daemon.until(daemon.has("all.ndjson", 1000), "the others")
+        process.stdin.close()
+        assert daemon.wait() == 0, daemon.stderr()
+    assert daemon.numbers("all.ndjson") == list(range(1000))
+    assert [event["configured"] for event in daemon.events("all.ndjson")] == [1] * 500 + [3] * 500
+
+
+def test_a_run_that_is_to_end_keeps_its_configuration(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(configured(to_file("out/blocked/all.ndjson")))
+    daemon.out.mkdir()
+    (daemon.out / "blocked").write_text("a file where a directory should be")
+    (daemon.logs / "app.log").write_bytes(numbered(0, 100))
+    daemon.start("--until-eof")
+    daemon.until(lambda: daemon.said("sink.retry"), "it is stuck")
+    daemon.config.write_text("not even TOML [")
+    daemon.send(signal.SIGHUP)
+    daemon.until(lambda: daemon.said("signal.ignored"), "it says so")
+    assert "uses the configuration that it began with" in " ".join(daemon.stderr().split())
+    (daemon.out / "blocked").unlink()
+    assert daemon.wait() == 0, daemon.stderr()
+    assert daemon.numbers("blocked/all.ndjson") == list(range(100))
+
+
+def test_case_098_workers_that_die_as_they_begin_leave_the_old_configuration(make_daemon: MakeDaemon) -> None:
+    """The module can be imported, but not in a worker."""
+    daemon = make_daemon(configured("own:mark", to_file(), workers=2))
+    own = daemon.home / "own.py"
+    own.write_text(OWN.format(version=1))
+    writer = Writer(daemon.logs / "app.log")
+    writer.start()
+    try:
+        daemon.start()
+        daemon.until(daemon.has("all.ndjson", 2000), "it runs")
+        own.write_text(
+            "import sys\nif sys.argv[0].endswith('worker.py'):\n    raise OSError('not here')\n" + own.read_text()
+        )
+        daemon.send(signal.SIGHUP)
+        daemon.until(lambda: daemon.said("config.rejected"), "it is refused")
+        before = len(daemon.text("all.ndjson").splitlines())
+        daemon.until(daemon.has("all.ndjson", before + 2000), "the old one goes on")
+    finally:
+        writer.stop()
+    daemon.until(
+        lambda: daemon.committed() == sum(one.stat().st_size for one in daemon.logs.iterdir()), "everything is read"
+    )
+    assert daemon.stop() == 0, daemon.stderr()
+    assert len(daemon.said("config.rejected")) == 2
+    events = daemon.events("all.ndjson")
+    assert sorted(event["n"] for event in events) == [
+        n for n in range(writer.written) if n % BAD_EVERY != BAD_EVERY - 1
+    ]
+    assert {event["version"] for event in events} == {1}

@@ -443,12 +443,17 @@ class StatusServer:
         if path == "/api/dead_letters":
             first = int(query.get("before", "1000"))
             numbers = range(first - 1, first - 1 - int(query["limit"]), -1)
-            return 200, {"count": 1_237, "letters": [letter(n, query["stage"], query["error"]) for n in numbers]}
+            groups = self._groups({"stage": query["stage"], "error": query["error"]})
+            letters = [letter(n, query["stage"], query["error"]) for n in numbers if groups]
+            return 200, {"count": sum(group["count"] for group in groups), "letters": letters}
         return 404, {"error": "there is no such path"}
+
+    def _groups(self, wanted: Json) -> list[Json]:
+        return [group for group in self.status["dead_letters"]["groups"] if wanted.items() <= group.items()]
 
     def act(self, post: Post) -> tuple[int, Json]:
         """A re-drive begins and is half done; dropping ends the group."""
-        groups = [g for g in self.status["dead_letters"]["groups"] if post.body.items() <= g.items()]
+        groups = self._groups({name: value for name, value in post.body.items() if name != "until"})
         total = sum(g["count"] for g in groups)
         if post.path.endswith("/redrive"):
             progress = {

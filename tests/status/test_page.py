@@ -199,7 +199,7 @@ def test_dropping_asks_first(open_page: Open, server: StatusServer) -> None:
     button = page.get_by_role("button", name="Drop… 34 letters of parse.json, too_deep")
     dialog = page.get_by_role("dialog", name="Drop 34 dead letters?")
     button.press("Enter")
-    expect(dialog).to_contain_text("cannot be undone")
+    expect(dialog).to_contain_text("those that come meanwhile stay. This cannot be undone")
     expect(dialog.get_by_role("button", name="Keep them")).to_be_focused()
     assert violations(page) == []
     page.keyboard.press("Escape")
@@ -211,10 +211,20 @@ def test_dropping_asks_first(open_page: Open, server: StatusServer) -> None:
     dialog.get_by_role("button", name="Drop 34 dead letters").press("Enter")
     expect(page.locator("#result")).to_have_text("Dropped 34 dead letters of parse.json, too_deep.")
     assert [(post.path, post.body) for post in server.posts] == [
-        ("/api/dead_letters/drop", {"stage": "parse.json", "error": "too_deep"})
+        ("/api/dead_letters/drop", {"stage": "parse.json", "error": "too_deep", "until": 999})  # the newest then
     ]
     expect(button).to_have_count(0)
     expect(page.get_by_role("heading", name="Dead letters")).to_be_focused()  # the button that had it is gone
+
+
+def test_letters_that_are_gone_already_are_not_asked_about(open_page: Open, server: StatusServer) -> None:
+    page = open_page(many_letters())
+    button = page.get_by_role("button", name="Drop… 34 letters of parse.json, too_deep")
+    groups = server.status["dead_letters"]["groups"]
+    server.status["dead_letters"]["groups"] = [one for one in groups if one["error"] != "too_deep"]
+    button.dispatch_event("click")  # before the page looks again
+    expect(page.locator("#result")).to_have_text("There are no dead letters of parse.json, too_deep any more.")
+    assert server.posts == []
 
 
 def test_text_from_logs_stays_text(open_page: Open, complaints: list[str]) -> None:

@@ -52,7 +52,7 @@ def counted() -> Counters:
     counters.add("events_made", 7, stage="enrich.split")
     counters.add("events_filtered", 40, stage="enrich.filter", reason="dropped")
     counters.add("dead_letters", 1, stage="enrich.filter", error="raised")
-    counters.add("dead_letters", 1, stage="write.late", error="rejected")
+    counters.add("dead_letters", 1, stage="write.late", error="rejected", sink="write.late out.ndjson")
     counters.add("events_written", 58, sink="write.late out.ndjson")
     counters.add("events_written", 10, sink="write.some out.ndjson")
     counters.add("stage_seconds", 1.5, stage="parse.json")

@@ -77,9 +77,7 @@ class Discovery:
         files = [File.resumed(row, now) for row in sorted(rows, key=lambda row: row.file_id) if row.path]  # (see below)
         missing = Missing(files)
         self._resume(files, now)
-        for descriptor in self._kept.values():
-            os.close(descriptor)
-        self._kept.clear()
+        self._close_kept()
         whole = self.scan(now)
         if any(file.ended_scan == self._registry.scan for file in self._registry.ended.files.values()):
             whole = self.scan(now)  # there may be copies, made after the first one had looked where they are
@@ -103,7 +101,12 @@ class Discovery:
         for file in files:
             file.ended_at = now
             if not file.ended and not self._asked_for(file):
-                registry.unwanted[file.key] = file
+                if not self._nameless(file):
+                    registry.unwanted[file.key] = file
+                    continue
+                registry.by_id[file.file_id] = file  # nobody can ask for it later
+                registry.end(file, now, truncated=False)
+                registry.ended.close_account(file, "closed")
                 continue
             registry.by_id[file.file_id] = file
             if (descriptor := self._kept.pop(file.file_id, None)) is not None:
@@ -123,6 +126,20 @@ class Discovery:
                 registry.counters.add("files_resumed")
             if file.ledger.original:
                 registry.ended.copies[file.ledger.original] = file
+
+    def _nameless(self, file: File) -> bool:
+        """Only the descriptor that was kept leads to it."""
+        descriptor = self._kept.get(file.file_id)
+        return descriptor is not None and os.fstat(descriptor).st_nlink == 0
+
+    def take_kept(self) -> dict[int, int]:
+        """Descriptors that were given and are of no use yet: it was not opened."""
+        kept, self._kept = self._kept, {}
+        return kept
+
+    def _close_kept(self) -> None:
+        for descriptor in self.take_kept().values():
+            os.close(descriptor)
 
     def _asked_for(self, file: File) -> bool:
         """Whether the configuration asks for it by its name, or by the one that it had before it was renamed."""
@@ -303,4 +320,5 @@ class Discovery:
 
     def close(self) -> None:
         self.leave()
+        self._close_kept()
         self._registry.descriptors.close_all()

@@ -18,6 +18,7 @@ from tailrace.pipeline.source.tail.packed import PackedError, Unpacked
 from tailrace.pipeline.source.tail.position import Position
 
 MOST_GROWTH = 32  # sizes of a file that are kept
+FINE = 16  # part of the time since the oldest of them, within which two sizes are one
 
 
 @dataclass(slots=True, eq=False)
@@ -196,7 +197,10 @@ class File:
         if st.st_size > self.cursor.committed.offset:
             # A file that was never seen before may be old: it counts from now on.
             new = self.watched_from < 0 and not self.file_id
-            self.growth.append((st.st_size, time() if new else st.st_mtime))
+            when = time() if new else st.st_mtime
+            if self.growth and when - self.growth[-1][1] < (when - self.growth[0][1]) / FINE:
+                when = self.growth.pop()[1]  # that of the size before, a little earlier, stands for both
+            self.growth.append((st.st_size, when))
         if len(self.growth) > MOST_GROWTH:  # the time of the older one stands for both
             self.growth = [
                 (size, when) for (size, _), (_, when) in zip(self.growth[1::2], self.growth[::2], strict=False)

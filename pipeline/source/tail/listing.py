@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import os
+from itertools import islice
 
+from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source.tail.file import File
+from tailrace.pipeline.source.tail.position import base_name
 from tailrace.pipeline.source.tail.registry import Registry
 from tailrace.pipeline.telemetry.snapshot import FileState, Listing
 
@@ -15,8 +19,16 @@ def listing(registry: Registry, open_files: int, limit: int, wall: float) -> Lis
     lags = [(max(0, file.extent - file.cursor.committed.offset), index) for index, file in enumerate(files)]
     behind = [pair for pair in lags if pair[0]]
     seconds = max((_age(files[index], wall) for _, index in behind), default=0.0)
-    rows = tuple(_row(files[index], lag, registry, wall) for lag, index in heapq.nlargest(limit, lags))
+    closed = [_closed(path, why) for path, why in islice(registry.troubles.beside(registry.by_path), limit)]
+    most = heapq.nlargest(limit - len(closed), lags)
+    rows = (*closed, *(_row(files[index], lag, registry, wall) for lag, index in most))
     return Listing(len(registry.living), open_files, sum(lag for lag, _ in behind), seconds, rows)
+
+
+def _closed(path: bytes, why: str) -> FileState:
+    """One that was never opened, so that nothing else is known of it; or a directory."""
+    nothing = {"seen": 0, "acknowledged": 0, "dead_lettered": 0, "skipped": {}, "lost": {}, "pending": 0}
+    return FileState(escape(os.fsdecode(path)), base_name(path), 0, 0, 0, 0, 0.0, "unreadable", why, nothing)
 
 
 def _counts(file: File) -> bool:

@@ -15,16 +15,18 @@ from tailrace.pipeline.source.tail.identity import HEAD, Head, Marker, continues
 from tailrace.pipeline.source.tail.position import Position
 
 
-def streams_of(cursors: Mapping[int, Any], file: str) -> list[Position]:
-    """Those of the file that are still read. TailraceError: there are none."""
+def streams_of(cursors: Mapping[int, Any], file: str, *, ended: bool = False) -> list[Position]:
+    """Those of the file that are still read; with ``ended``, the others too. TailraceError: there are none."""
     rows = [Position.from_json(*one) for one in cursors.items()]
-    living = [row for row in rows if row.path and not row.ended]
+    living = [row for row in rows if row.path and (ended or not row.ended)]
     wanted = os.fsencode(file)
-    found = [row for row in living if row.path == wanted or os.path.realpath(row.path) == os.path.realpath(wanted)]
+    real = os.path.realpath(wanted)
+    found = [row for row in living if row.path == wanted]
+    found = found or [row for row in living if os.path.realpath(row.path) == real]
     if not found:
         near = difflib.get_close_matches(file, [os.fsdecode(row.path) for row in living], n=1, cutoff=0.5)
-        hint = f"; did you mean {escape(near[0])}?" if near else ""
-        raise TailraceError(f"{escape(file)}: the state knows no such file{hint} `tailrace state show` lists them all")
+        hint = f"did you mean {escape(near[0])}? " if near else ""
+        raise TailraceError(f"{escape(file)}: the state knows no such file; {hint}`tailrace state show` lists them all")
     return found
 
 
@@ -48,4 +50,9 @@ def moved(row: Position, to: str) -> dict[str, Any]:
             )
     finally:
         os.close(descriptor)
-    return replace(row, path=path, device=st.st_dev, inode=st.st_ino, size=max(row.offset, st.st_size)).to_json()
+    size = max(row.offset, st.st_size)
+    ledger = row.ledger
+    if "pending" in ledger:
+        grown = size - row.offset - ledger["pending"]
+        ledger = {**ledger, "seen": ledger["seen"] + grown, "pending": ledger["pending"] + grown}
+    return replace(row, path=path, device=st.st_dev, inode=st.st_ino, size=size, ledger=ledger).to_json()

@@ -255,7 +255,7 @@ class Ended:
         """There is a packed copy of it: what was counted as lost is read from there."""
         reason, found = file.ledger.find_again(file.cursor.read.offset)
         if found:
-            self._counters.add("bytes_unread", -found, reason=reason)
+            self._counters.add("bytes_found", found, reason=reason)
             file.ledger.skip(TAKEN_OVER, found)
             self._changed(file)
 
@@ -267,7 +267,7 @@ class Ended:
     def _reopen_account(self, file: File) -> None:
         reason, found = file.ledger.find_again(file.cursor.read.offset)
         if found:
-            self._counters.add("bytes_unread", -found, reason=reason)
+            self._counters.add("bytes_found", found, reason=reason)
         file.size += found
         file.accounted = False
         self._changed(file)

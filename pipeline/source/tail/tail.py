@@ -359,7 +359,10 @@ class Tail:
     def hand_over(self) -> dict[int, int]:
         """See ``HandsOver``."""
         self._stop()
-        return self._descriptors.take_all()
+        for file in self._registry.living.values():
+            if not file.file_id and file.fd >= 0 and not os.fstat(file.fd).st_nlink:
+                self._registry.ended.lose(file, "closed", 0, file.size)
+        return self._discovery.take_kept() | self._descriptors.take_all()
 
     def _stop(self) -> None:
         if self._hints is not None:

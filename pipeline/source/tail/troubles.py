@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container, Iterator
 
 from tailrace.pipeline.escape import escape
 from tailrace.pipeline.source.tail.descriptors import NoRoomError
@@ -46,6 +47,13 @@ class Troubles:
     def of(self, file: File) -> str:
         """Why it cannot be read; empty: nothing is known."""
         return self._unread.get(file.path, "")
+
+    def beside(self, known: Container[bytes]) -> Iterator[tuple[bytes, str]]:
+        """Directories, and files that are not among these, that cannot be read and are still there."""
+        yield from self._directories.items()
+        for path, why in self._unread.items():
+            if path not in known and os.path.lexists(path):
+                yield path, why
 
     def readable(self, file: File) -> None:
         if self._unread:

@@ -146,17 +146,24 @@ function redrive(parts) {
 
 function drop(parts) {
   return attempt(parts.drop, async () => {
-    const letters = many(parts.group.count, "dead letter");
+    // What comes while the question stands there is not meant.
+    const newest = new URLSearchParams({ ...filterOf(parts), limit: 1 });
+    const { count: there, letters: [last] } = await ask(`api/dead_letters?${newest}`);
+    if (!last) {
+      setResult(`There are no dead letters of ${nameOf(parts.group)} any more.`);
+      return;
+    }
+    const letters = many(there, "dead letter");
     const what = `${letters} of ${nameOf(parts.group)}`;
     const dialog = byId("ask");
     setText(byId("ask-title"), `Drop ${letters}?`);
-    setText(byId("ask-text"), `${what} are deleted with their lines, and those that come meanwhile. This cannot be undone.`);
+    setText(byId("ask-text"), `${what} are deleted with their lines; those that come meanwhile stay. This cannot be undone.`);
     setText(byId("ask-yes"), `Drop ${letters}`);
     dialog.returnValue = "no"; // what Escape means
     dialog.showModal();
     await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
     if (dialog.returnValue !== "yes") return;
-    const { dropped } = await ask("api/dead_letters/drop", filterOf(parts));
+    const { dropped } = await ask("api/dead_letters/drop", { ...filterOf(parts), until: last.id });
     setResult(`Dropped ${many(dropped, "dead letter")} of ${nameOf(parts.group)}.`);
   });
 }

@@ -15,7 +15,7 @@ from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source import JSON
 from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.source.tail.tail import Tail
-from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.telemetry.counters import Counters, bytes_unread
 
 Place = tuple[int, int]
 """(file id, offset): the name of a line."""
@@ -220,7 +220,7 @@ class Stand:
         return [line.decode() for known, line in self.delivered.values() if name in (None, known)]
 
     def unread(self, reason: str) -> float:
-        return self.counters.total("bytes_unread", reason=reason)
+        return bytes_unread(self.counters).get(reason, 0)
 
     # The world.
 

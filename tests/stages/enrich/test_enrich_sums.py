@@ -195,6 +195,75 @@ def test_series_beyond_the_most_are_one_and_counters_never_go_back() -> None:
     assert last == {None: 5, "a": 2}
 
 
+def shown(one: Sum) -> dict[str, Any]:
+    """What /metrics would show, by labels."""
+    events = list(one.stage.exposed(one.totals))
+    found = {orjson.dumps(event["labels"]).decode(): event for event in events}
+    assert len(found) == len(events)
+    return found
+
+
+def test_what_is_shown_has_the_windows_that_are_open() -> None:
+    one = Sum(lambda: Metric("h", "histogram", "v", labels=["m"], buckets=[1, 5]))
+    assert shown(one) == {}
+    one.add(at(0, m="GET", v=0.5), at(61, m="GET", v=3))
+    one.close(75)
+    one.add(at(125, m="GET", v=9), at(125, m="PUT", v=1))
+    assert shown(one)['{"m":"GET"}'] == {
+        "metric": "h", "kind": "histogram", "labels": {"m": "GET"}, "count": 3, "sum": 12.5,
+        "buckets": {"1": 1, "5": 2, "+Inf": 3},
+    }  # fmt: skip
+    one.restart()
+    assert shown(one)['{"m":"PUT"}']["count"] == 1
+
+
+def test_of_a_gauge_the_latest_is_shown() -> None:
+    one = Sum(lambda: Metric("g", "gauge", "v"))
+    one.add(at(5, v=2), at(70, v=3), at(1, v=9))
+    assert [event["value"] for event in shown(one).values()] == [3]
+
+
+@given(
+    batches=st.lists(
+        st.lists(st.tuples(st.integers(0, 300), st.sampled_from("abcdef"), st.integers(0, 9)), max_size=6), max_size=8
+    ),
+    closes=st.lists(st.one_of(st.none(), st.integers(0, 400)), min_size=8, max_size=8),
+    kind=st.sampled_from(["counter", "gauge", "histogram"]),
+)
+@settings(max_examples=60)
+def test_what_is_shown_is_what_closing_everything_comes_to_and_counters_never_go_back(
+    batches: list[list[tuple[int, str, int]]], closes: list[int | None], kind: Any
+) -> None:
+    one = Sum(lambda: Metric("m", kind, "v", labels=["user"], max_series=3))
+    before: dict[str, Any] = {}
+    for batch, until in zip(batches, closes, strict=False):
+        one.add(*(at(second, user=user, v=value) for second, user, value in batch))
+        if until is not None:
+            one.close(until)
+        told = shown(one)
+        later = copy.deepcopy(one)
+        later.close()
+        assert shown(later) == told
+        if until is not None and kind == "counter":
+            kept = {labels: event for labels, event in before.items() if labels in told}
+            assert all(told[labels]["value"] >= event["value"] for labels, event in kept.items())
+            before = {labels: event for labels, event in told.items() if len(told) <= 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"metric": "tailrace_lines_read_total"}, "metric"), ({"labels": ["__name__"]}, "labels[0]"),
+        ({"labels": ["m", "le"], "kind": "histogram", "value": "v"}, "labels[1]"),
+    ],
+)  # fmt: skip
+def test_a_name_that_would_make_metrics_unreadable_is_refused(options: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValueError, match="found") as told:
+        Metric(**{"metric": "m", **options})
+    assert str(told.value).startswith(key)
+    Metric("m", labels=["le"])  # of a counter it is as good as any
+
+
 def test_mistakes_in_metric_are_all_told() -> None:
     with pytest.raises(ValueError, match="metric") as told:
         Metric("9 lives", "gauge", labels=["a.b", "c", "c"], buckets=[2, 1])

@@ -1,0 +1,361 @@
+"""A daemon whose configuration changes: what is in the way of the next run, and how it goes back to the one before."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.status.requests import Requests
+from tailrace.pipeline.work.ring import Geometry, Ring
+
+from ..configuration import Table, configuration, to_file
+from ..inside import adjust
+from .daemon_kit import Story, Told, imports_of
+from .hanging import Gate, Hanging
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+SOURCE: Table = {"paths": ["logs/*.log"], "close_after": "50ms"}
+configured = partial(configuration, "parse.json", commit_interval="10ms", chunk_bytes="64KiB", source=SOURCE)
+MARK = 'VERSION = {}\n\n\ndef mark(event):\n    event["version"] = VERSION\n    return event\n'
+ONLY_HERE = "import sys\nassert not sys.argv[0].endswith('worker.py'), 'not in a worker'\n"
+
+
+@pytest.fixture(autouse=True)
+def _lively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    adjust(monkeypatch.setattr, longest_wait=0.02, hangs_after=0.1)
+    with imports_of(tmp_path):
+        yield
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate()
+    monkeypatch.setattr(Hanging, "gate", gate)
+    yield gate
+    gate.open()
+
+
+def hanging(path: str = "out/slow.ndjson") -> Table:
+    return {"use": "tests.engine.hanging:Hanging", "path": path}
+
+
+# What only shows when the new run is put together, or begins.
+
+
+def refused_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring of more than ten slots cannot be had."""
+    create = Ring.create
+
+    def made(shape: Geometry) -> Ring:
+        if shape.slots > 10:
+            raise TailraceError("the ring needs more memory than there is")
+        return create(shape)
+
+    monkeypatch.setattr(Ring, "create", made)
+
+
+def test_without_memory_for_the_ring_everything_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source was exchanged for another one by then, which has the descriptor of a file without a name."""
+    refused_memory(monkeypatch)
+    text = configured(to_file(), shutdown_timeout="100ms", tables={"status": {"listen": "127.0.0.1:1"}})
+    told = Told(tmp_path, text)
+    told.add("gone.log", 0, 500)
+
+    def story() -> Story:
+        (told.out).mkdir()
+        (told.out / "all.ndjson").mkdir()  # so that nothing is written yet
+        yield told.said("sink.retry")
+        (told.logs / "gone.log").unlink()
+        yield told.said("file.gone")
+        other = {**SOURCE, "paths": ["logs/*.log", "logs/*.txt"]}
+        tables = {"status": {"listen": "127.0.0.1:2"}}
+        yield told.try_to_change(configured(to_file(), source=other, workers=64, tables=tables))
+        assert told.refusals() == ["the ring needs more memory than there is"]
+        assert told.server.address == "127.0.0.1:1"
+        (told.out / "all.ndjson").rmdir()
+        told.add("new.log", 500, 600)
+        yield told.has(600)
+        yield told.committed
+
+    assert told.tell(story()).complete
+    assert sorted(told.numbers()) == list(range(600))
+    assert told.counters.total("lines_read") == 600
+    assert told.counters.values["config_reloads", (("result", "failed"),)] == 1
+
+
+def test_an_address_that_is_taken_again_is_told_and_the_pipeline_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused_memory(monkeypatch)
+    told = Told(tmp_path, configured(to_file(), tables={"status": {"listen": "127.0.0.1:1"}}))
+    told.add("a.log", 0, 10)
+
+    def story() -> Story:
+        yield told.has(10)
+        refused = told.try_to_change(configured(to_file(), workers=64))
+        yield lambda: told.server.address is None  # it is about to change
+        told.server.taken = {"127.0.0.1:1"}
+        yield refused
+        told.add("a.log", 10, 20)
+        yield told.has(20)
+
+    assert told.tell(story()).complete
+    assert [fields["why"] for fields in told.log.fields("status.failed")] == ["127.0.0.1:1 is taken"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_that_cannot_build_the_new_chain_leave_the_old_one(tmp_path: Path, workers: int) -> None:
+    """And with it the sink and the source that the new one has others of."""
+    both = configured("own:mark", to_file(), to_file("out/more.ndjson"), workers=workers)
+    told = Told(tmp_path, both, MARK.format(1))
+    told.add("a.log", 0, 300)
+
+    def story() -> Story:
+        yield told.has(300, "more.ndjson")
+        told.module(ONLY_HERE + MARK.format(2))
+        other = {**SOURCE, "close_after": "60ms"}
+        yield told.try_to_change(configured("own:mark", to_file(), workers=workers, source=other))
+        assert "workers die as soon as they start" in told.refusals()[0]
+        told.add("a.log", 300, 600)
+        yield told.has(600, "more.ndjson")
+        told.module(MARK.format(3))
+        yield told.change(both)
+        told.add("a.log", 600, 700)
+        yield told.has(700, "more.ndjson")
+
+    assert told.tell(story()).complete
+    assert told.numbers() == told.numbers("more.ndjson") == list(range(700))
+    assert [event["version"] for event in told.events()] == [1] * 600 + [3] * 100
+
+
+NOT_AS_IT_BEGINS = """
+from dataclasses import dataclass
+from tailrace.pipeline.errors import TailraceError
+from tailrace.stages.write.file import File
+
+BUILT = []
+
+
+@dataclass
+class Connecting(File):
+    def connect(self, about):
+        raise TailraceError("not here")
+
+
+@dataclass
+class Built(File):
+    def __post_init__(self):
+        super().__post_init__()
+        BUILT.append(1)
+        if len(BUILT) > 2:
+            raise KeyError("not again")
+"""
+
+
+@pytest.mark.parametrize(("name", "why"), [("Connecting", "not here"), ("Built", "KeyError: 'not again'")])
+def test_what_raises_as_the_new_run_begins_leaves_the_old_configuration(tmp_path: Path, name: str, why: str) -> None:
+    told = Told(tmp_path, configured(to_file()), NOT_AS_IT_BEGINS)
+    told.add("a.log", 0, 100)
+
+    def story() -> Story:
+        yield told.has(100)
+        yield told.try_to_change(configured(to_file(), {"use": f"own:{name}", "path": "out/own.ndjson"}))
+        assert told.refusals() == [why]
+        told.add("a.log", 100, 200)
+        yield told.has(200)
+
+    assert told.tell(story()).complete
+    assert told.numbers() == list(range(200))
+
+
+def test_what_ends_a_run_that_has_begun_is_not_taken_for_a_wrong_configuration(tmp_path: Path) -> None:
+    told = Told(tmp_path, configured(to_file()))
+
+    def story() -> Story:
+        yield told.change(configured(to_file()))
+        raise TailraceError("the end")
+
+    with pytest.raises(TailraceError, match="the end"):
+        told.tell(story())
+    assert not told.refusals()
+
+
+# Sinks that hang in a call.
+
+
+@pytest.mark.parametrize("call", ["deliver", "sync"])
+@pytest.mark.parametrize("ask", ["change", "request", "another id"])
+def test_case_098_a_sink_that_stays_and_hangs_is_waited_for_and_nobody_else_writes_there(
+    tmp_path: Path, gate: Gate, call: str, ask: str
+) -> None:
+    text = configured(hanging(), shutdown_timeout="100ms")
+    told = Told(tmp_path, text)
+    told.add("a.log", 0, 100)
+    answers: list[Any] = []
+
+    def request() -> None:
+        try:
+            answers.append(requests.call(lambda: None, between=True))
+        except TailraceError as error:
+            answers.append(str(error))
+
+    requests: Requests = told.daemon._requests
+
+    def story() -> Story:
+        yield told.has(100, "slow.ndjson")
+        gate.shut = call
+        told.add("a.log", 100, 200)
+        yield gate.hangs.is_set
+        if ask == "request":
+            thread = threading.Thread(target=request)
+            thread.start()
+            yield lambda: answers
+            thread.join()
+            assert "hangs in" in answers[0]
+        else:
+            other = hanging() if ask == "change" else {**hanging(), "id": "another"}
+            yield told.try_to_change(configured(other, shutdown_timeout="200ms"))
+            (problem,) = told.refusals()
+            assert f"hangs in {call} since" in problem
+        told.add("a.log", 200, 300)
+        gate.open()
+        yield told.has(300, "slow.ndjson")
+        yield told.change(configured(hanging(), shutdown_timeout="10s"))
+        told.add("a.log", 300, 400)
+        yield told.has(400, "slow.ndjson")
+
+    assert told.tell(story()).complete
+    assert told.numbers("slow.ndjson") == list(range(400))
+    assert gate.left == 1
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_case_098_a_sink_that_hangs_is_removed_and_its_file_is_left_alone_until_it_is_back(
+    tmp_path: Path, gate: Gate, *, comes_back: bool
+) -> None:
+    both = configured(to_file(), hanging(), shutdown_timeout="100ms")
+    told = Told(tmp_path, both)
+    told.add("a.log", 0, 100)
+    slow = tmp_path / "out" / "slow.ndjson"
+
+    def story() -> Story:
+        yield told.has(100, "slow.ndjson")
+        yield told.committed
+        gate.shut = "deliver"
+        told.add("a.log", 100, 200)
+        yield gate.hangs.is_set
+        with slow.open("a") as file:
+            file.write("half a li")  # as by the call that is under way
+        yield told.change(configured(to_file()))
+        assert slow.read_text().endswith("half a li"), "nobody has touched it"
+        told.add("a.log", 200, 300)
+        yield told.has(300)
+        if comes_back:
+            gate.open()
+            yield lambda: not told.daemon._lingering.names
+        yield told.change()
+
+    assert told.tell(story()).complete
+    assert told.numbers() == list(range(300))
+    (removed,) = told.log.fields("sink.removed")
+    assert removed["bytes"] > 0
+    assert removed["lines"] == 100
+    if comes_back:
+        assert told.numbers("slow.ndjson") == list(range(100)), "taken back to its last commit"
+    else:
+        assert slow.read_text().endswith("half a li")
+        gate.open()
+
+
+def test_a_sink_that_begins_to_hang_as_the_run_ends_ends_the_daemon_with_words(tmp_path: Path, gate: Gate) -> None:
+    """Only a new process is sure that nobody else writes to its files."""
+    told = Told(tmp_path, configured(hanging()))
+    told.add("a.log", 0, 100)
+
+    def story() -> Story:
+        yield told.has(100, "slow.ndjson")
+        gate.shut = "close"
+        yield told.change()
+
+    with pytest.raises(TailraceError, match=r"hangs in close since .* the next start goes on from the last commit"):
+        told.tell(story())
+
+
+def test_a_stop_while_a_sink_hangs_and_the_configuration_is_to_change(tmp_path: Path, gate: Gate) -> None:
+    told = Told(tmp_path, configured(hanging(), shutdown_timeout="200ms"))
+    told.add("a.log", 0, 100)
+
+    def story() -> Story:
+        gate.shut = "deliver"
+        yield gate.hangs.is_set
+        told.change()
+        yield told.said("pipeline.changing")
+
+    outcome = told.tell(story())
+    assert "hangs" not in outcome.message or outcome.message
+    assert not outcome.complete
+    assert not told.refusals(), "it is to end, and not to go on"
+    assert not told.log.fields("config.reloaded")
+
+
+# Full dead letters, requests.
+
+
+def test_more_room_for_dead_letters_lets_a_blocked_pipeline_go_on(tmp_path: Path) -> None:
+    def text(size: str) -> str:
+        tables = {"dead_letters": {"max_bytes": size, "when_full": "block"}}
+        return configured(to_file(), tables=tables, source={**SOURCE, "max_line_bytes": "4KiB"})
+
+    told = Told(tmp_path, text("64KiB"))
+    bad, good = 600, 100
+
+    def story() -> Story:
+        for part in range(3):  # several commits
+            (tmp_path / "logs" / f"{part}.log").write_text("no json\n" * (bad // 3) + '{"n":1}\n' * good)
+            if part == 0:
+                yield told.has(good)
+        yield told.said("dead_letters.full")
+        yield told.change(text("10MiB"))
+        yield told.has(3 * good)
+        yield told.committed
+
+    outcome = told.tell(story())
+    assert outcome.complete
+    assert outcome.counters.total("dead_letters") == bad, "each once"
+    assert outcome.counters.total("lines_read") == bad + 3 * good
+    assert len(told.numbers()) == 3 * good
+    assert not outcome.counters.total("lines_pending")
+
+
+def test_a_request_that_waits_for_the_end_of_a_run_is_refused_where_no_other_could_begin(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("n,name\n1,one\n")
+    told = Told(tmp_path, configured({"use": "enrich.lookup", "path": "table.csv", "field": "n"}, to_file()))
+    answers: list[str] = []
+
+    def request() -> None:
+        try:
+            told.daemon._requests.call(lambda: None, between=True)
+        except TailraceError as error:
+            answers.append(str(error))
+
+    told.add("a.log", 0, 5)
+
+    def story() -> Story:
+        yield told.has(5)
+        table.unlink()
+        thread = threading.Thread(target=request)
+        thread.start()
+        yield lambda: answers
+        thread.join()
+        assert "table.csv" in answers[0]
+        told.add("a.log", 5, 10)
+        yield told.has(10)
+
+    assert told.tell(story()).complete
