@@ -26,7 +26,7 @@ PLACES = {
     "packed_portion": "pipeline.source.recorded.streams:_INPUT_BYTES",
     "passed_at_a_time": "pipeline.source.tail.unpacking:PORTION",
     "unpacked_at_most": "pipeline.source.tail.unpacking:MOST",
-    "letters_at_once": "pipeline.state.dead_letters:_AT_ONCE",
+    "letters_at_once": "pipeline.state.letters:_AT_ONCE",
     "paths_remembered": "stages.outputs.template:REMEMBERED",
     "standard_output": "stages.write.stdout:STANDARD_OUTPUT",
     "still": "stages.write.stdout:STILL",
@@ -34,7 +34,7 @@ PLACES = {
     "log_configured": "pipeline.telemetry.log:_current",
     # For the model of the engine.
     "engine_clock": "pipeline.run.engine:monotonic",
-    "engine_select": "pipeline.run.engine:select",
+    "engine_select": "pipeline.run.sleeping:select",
     "sink_thread": "pipeline.sinks.crew:SinkThread",
     "source_time": "pipeline.run.supply:time",
     "settle_memory": "pipeline.run.assembly:settle_memory",

@@ -12,6 +12,7 @@ from tailrace.pipeline.run.engine import Engine
 from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source.tail import hints, tail  # noqa: F401  (the daemon imports these late: here once, before the forks)
+from tailrace.pipeline.state.letters import Filter
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.stages.write import file  # noqa: F401  (likewise)
 
@@ -50,6 +51,15 @@ def fork(live: Callable[[Say], object]) -> Life:
     return Life(child, os.waitstatus_to_exitcode(status), said)
 
 
-def run_to_end(config: Config, log: Log, configure: Callable[[Engine], None]) -> Outcome:
-    """Everything that is there, then the end; in this process."""
-    return run_daemon(config, log=log, counters=Counters(), until_eof=True, configure=configure, on_turn=lambda _: None)
+def run_to_end(config: Config, log: Log, configure: Callable[[Engine], None], *, redrive: bool = False) -> Outcome:
+    """Everything that is there, then the end; in this process. ``redrive``: the dead letters, and nothing else."""
+    wanted = Filter() if redrive else None
+    return run_daemon(
+        config,
+        log=log,
+        counters=Counters(),
+        until_eof=True,
+        configure=configure,
+        on_turn=lambda _: None,
+        redrive=wanted,
+    )

@@ -7,21 +7,21 @@ from functools import partial
 from itertools import compress, groupby
 from operator import is_
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import orjson
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.chain.function import Lifted
 from tailrace.pipeline.chain.lineage import Lineage, LostTrackError
-from tailrace.pipeline.chain.outcome import DeadLine, Encoded, Made, clean, columns, fields_text
+from tailrace.pipeline.chain.outcome import Encoded, Made, clean
+from tailrace.pipeline.chain.payloads import joined, told_apart
 from tailrace.pipeline.chain.records import records_of
 from tailrace.pipeline.chain.stateful import StageMemory
-from tailrace.pipeline.chain.step import TRACE_LIMIT, WHY_LIMIT, Entries, Step, guarded
+from tailrace.pipeline.chain.step import WHY_LIMIT, Entries, Step, check_entries, dead_line, guarded
 from tailrace.pipeline.encoding import UTF8, Encoding
 from tailrace.pipeline.errors import TimeBudget
 from tailrace.pipeline.outgoing import Payload
 
-FIELDS_LIMIT = 65_536  # characters kept in a dead letter
 CODE_LIMIT = 64
 DONE = "done before"  # why an event is left out of a dead letter that is sent again: it did not fail
 FEW = 8  # lines given to a parser that raised in the whole piece: with one bad line in a hundred most groups are good
@@ -76,14 +76,14 @@ class Attempt:
         summing = [step for step in self.steps if step.sums is not None]
         for step in summing:
             step.added, step.newest = {}, None
-        for step in self.steps:
-            if step.costs is not None:
-                self._count_costs(step, again=True)
         tally = self.made.tally
+        for step in self.steps:
+            if step.costs is not None:  # of an attempt that was given up: what matched then matches again
+                tally.count_costs(step.label, step.costs(), again=True)
         records = self.records
         self.steps[0].count(tally, records.total)
         if records.empty:
-            self._filtered("source", "empty line", records.empty)
+            self.made.tally.count_filtered("source", "empty line", records.empty)
         if not records.filled:
             return self.made
         origin = origin_of(self.places)
@@ -105,13 +105,12 @@ class Attempt:
             else:
                 events = self._write(step, events, origin, alone)
             if step.role != "write":
-                tally.received[label] = tally.received.get(label, 0) + given
-                tally.sent[label] = tally.sent.get(label, 0) + len(events)
+                tally.count_passed(label, given, len(events))
             now = perf_counter()
             tally.seconds[label] = tally.seconds.get(label, 0.0) + now - clock
             clock = now
             if step.costs is not None:
-                self._count_costs(step)
+                tally.count_costs(label, step.costs())
             if self.tap is not None:
                 self.tap.after(index, step, events, self)
                 clock = perf_counter()
@@ -119,7 +118,7 @@ class Attempt:
         if self.routed is not None:
             lost = sum(id(event) not in self.routed for event in events)
         if lost:
-            self._filtered("end of the chain", "no route", lost)
+            self.made.tally.count_filtered("end of the chain", "no route", lost)
         if remembering:
             changes = {step.label: cast(StageMemory, step.memory).changes() for step in remembering}
             self.made.changes = {label: change for label, change in changes.items() if any(change)}
@@ -133,15 +132,6 @@ class Attempt:
     def last(self) -> int:
         """The last step that is no write stage."""
         return max((index for index, step in enumerate(self.steps) if step.role != "write"), default=0)
-
-    def _count_costs(self, step: Step, *, again: bool = False) -> None:
-        """``again``: of an attempt that was given up: what it took is spent, what it matched is matched again."""
-        assert step.costs is not None
-        tally = self.made.tally
-        for pattern, (seconds, matches) in step.costs().items():
-            key = f"{step.label}\0{pattern}"
-            tally.patterns[key] = tally.patterns.get(key, 0) + (0 if again else matches)
-            tally.pattern_seconds[key] = tally.pattern_seconds.get(key, 0.0) + seconds
 
     # Parse.
 
@@ -162,7 +152,7 @@ class Attempt:
         if kinds == {dict}:
             return cast(list[Event], entries.copy())  # a stage may change the list it is given
         if not kinds <= {dict, Fail, Skip}:
-            _check_entries(step, entries)
+            check_entries(step, entries)
         kept: list[Event] = []
         places: list[int] = []
         for index, entry in enumerate(entries):
@@ -224,11 +214,11 @@ class Attempt:
                 at += len(some)
         difference = len(entries) - len(before)
         if difference < 0:
-            self._filtered(step.label, "dropped" if step.sums is None else "summed up", -difference)
+            self.made.tally.count_filtered(step.label, "dropped" if step.sums is None else "summed up", -difference)
         elif difference > 0:
             self.made.tally.made[step.label] = self.made.tally.made.get(step.label, 0) + difference
         if step.own and not (difference == 0 and all(map(is_, before, entries))):
-            _check_entries(step, entries)
+            check_entries(step, entries)
             self.lineage.follow(before, entries, sources, self.marker[0])
         return self._settle(step, entries, before, sources)
 
@@ -274,8 +264,7 @@ class Attempt:
         for some, made in payloads:
             self.made.payloads += self._encoded(step, some, made)
         tally = self.made.tally
-        tally.received[step.label] = tally.received.get(step.label, 0) + len(wanted)
-        tally.sent[step.label] = tally.sent.get(step.label, 0) + len(wanted) - len(failed)
+        tally.count_passed(step.label, len(wanted), len(wanted) - len(failed))
         tally.written[step.sink_id] = tally.written.get(step.sink_id, 0) + len(wanted) - len(failed)
         if self.routed is not None:
             self.routed.update((id(event), event) for event in wanted)
@@ -285,29 +274,11 @@ class Attempt:
 
     def _encoded(self, step: Step, events: Sequence[Event], payloads: list[Payload]) -> list[Encoded]:
         if not step.told_apart:
-            return _joined(step.sink, payloads)
-        lines = self.lineage.lines(events, self.marker[0])
-        numbers = self.lineage.numbers(events)
-        places, start, base = list(self.places), self.start, self.base  # a list and names: this is done for each record
-        encoded = []
-        missing = len(events)
-        for payload in payloads:
-            ends = payload.ends
-            which = payload.events if payload.events is not None else range(len(events))
-            if ends is None or len(ends) != len(which) or (ends[-1] if ends else 0) != len(payload.data):
-                raise TypeError(f"{step.label} must tell where each record of a payload ends (Payload.ends)")
-            if not ends:
-                continue
-            missing -= len(which)
-            of = lines if payload.events is None else [lines[index] for index in which]
-            begins = [places[line] - start for line in of]
-            lengths = self.records.lengths(begins)
-            offsets = [base + at for at in begins]
-            table = columns(ends, offsets, lengths, numbers if of is lines else [numbers[index] for index in which])
-            encoded.append(Encoded(step.sink, payload.destination, payload.data, table))
-        if missing > 0:  # they would count as written
-            raise TypeError(f"{step.label} left out {missing} of {len(events)} events; raise Reject for those")
-        return encoded
+            return joined(step.sink, payloads)
+        lines, numbers = self.lineage.lines(events, self.marker[0]), self.lineage.numbers(events)
+        places, start = list(self.places), self.start  # a list and a name: this is done for each record
+        begins = [places[line] - start for line in lines]
+        return told_apart(step, payloads, begins, numbers, self.records.lengths, self.base)
 
     # Entries that are no events.
 
@@ -347,10 +318,10 @@ class Attempt:
         event's, of a line that had become several."""
         code = clean(str(fail.code)[:CODE_LIMIT])
         if self.event not in (None, number) and number is not None and self.marker[0] < self.gate:
-            self._filtered(step.label, DONE, 1)
+            self.made.tally.count_filtered(step.label, DONE, 1)
             return None
         if step.on_error == "drop":
-            self._filtered(step.label, code, 1)
+            self.made.tally.count_filtered(step.label, code, 1)
             return None
         if step.on_error == "keep":
             event = fail.event if fail.event is not None else {}
@@ -361,53 +332,19 @@ class Attempt:
 
     def _dead(self, step: Step, fail: Fail, index: int, number: int | None) -> None:
         start = self.places[index] - self.start
-        fields = fields_text(fail.event) if fail.event is not None else None
-        if fields is not None and len(fields) > FIELDS_LIMIT:
-            fields = None
-        trace = clean(fail.trace[-TRACE_LIMIT:]) if fail.trace else None
-        why = clean(str(fail.why)[:WHY_LIMIT])
-        length = self._length(start)
-        raw = self.records.scattered(start)
-        dead = DeadLine(self.base + start, length, step.label, fail.code, why, trace, fields, raw, number)
-        self.made.dead.append(dead)
+        (length,), raw = self.records.lengths([start]), self.records.scattered(start)
+        self.made.dead.append(dead_line(step, fail, self.base + start, length, raw, number))
 
     def _not_done(self, step: Step, events: list[Event]) -> list[Event]:
         """Of lines that had become several events, the one that failed here: the others went on."""
         lines, numbers = self.lineage.lines(events, self.marker[0]), self.lineage.numbers(events)
         wanted = [number == self.event for number in numbers]
         missing = sorted(set(lines) - set(compress(lines, wanted)))  # made by a stage that is left out now, perhaps
-        self._filtered(step.label, DONE, wanted.count(False) - len(missing))
+        self.made.tally.count_filtered(step.label, DONE, wanted.count(False) - len(missing))
         for line in missing:
             why = f"of this line, no event with the number {self.event} came here again"
             self._dead(step, Fail("not_made", why), line, None)
         return list(compress(events, wanted))
 
     def _skipped(self, step: Step, skip: Skip) -> None:
-        self._filtered(step.label, clean(str(skip.reason)[:CODE_LIMIT]), 1)
-
-    def _length(self, start: int) -> int:
-        """Of the record that begins there in the piece, without its newline."""
-        return self.records.lengths([start])[0]
-
-    def _filtered(self, label: str, reason: str, count: int) -> None:
-        if not count:
-            return
-        key = f"{label}\0{reason}"
-        self.made.tally.filtered[key] = self.made.tally.filtered.get(key, 0) + count
-
-
-def _joined(sink: int, payloads: list[Payload]) -> list[Encoded]:
-    """With the neighbours of one destination put together."""
-    joined = []
-    for destination, run in groupby(payloads, lambda payload: payload.destination):
-        datas = [payload.data for payload in run]
-        joined.append(Encoded(sink, destination, datas[0] if len(datas) == 1 else b"".join(datas)))
-    return joined
-
-
-def _check_entries(step: Step, entries: list[Any]) -> None:
-    """What is no event, Fail or Skip becomes a Fail."""
-    for at, entry in enumerate(entries):
-        if not isinstance(entry, (dict, Fail, Skip)):
-            what = "None" if entry is None else f"a value of type {type(entry).__name__}"
-            entries[at] = Fail("bad_result", f"{step.label} gave {what}; expected an event (a dict), a Fail or a Skip")
+        self.made.tally.count_filtered(step.label, clean(str(skip.reason)[:CODE_LIMIT]), 1)

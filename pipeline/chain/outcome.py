@@ -57,6 +57,22 @@ class Tally:
     patterns: dict[str, int] = field(default_factory=dict)  # "stage\0pattern": what matched
     pattern_seconds: dict[str, float] = field(default_factory=dict)  # likewise: what it took to look
 
+    def count_filtered(self, stage: str, reason: str, count: int) -> None:
+        if count:
+            key = f"{stage}\0{reason}"
+            self.filtered[key] = self.filtered.get(key, 0) + count
+
+    def count_passed(self, stage: str, received: int, sent: int) -> None:
+        self.received[stage] = self.received.get(stage, 0) + received
+        self.sent[stage] = self.sent.get(stage, 0) + sent
+
+    def count_costs(self, stage: str, costs: Mapping[str, tuple[float, int]], *, again: bool = False) -> None:
+        """``again``: what matched is tried once more, and counts then; the time is spent."""
+        for pattern, (seconds, matches) in costs.items():
+            key = f"{stage}\0{pattern}"
+            self.patterns[key] = self.patterns.get(key, 0) + (0 if again else matches)
+            self.pattern_seconds[key] = self.pattern_seconds.get(key, 0.0) + seconds
+
     def __add__(self, other: Tally) -> Tally:
         return Tally(*map(_plus, self._values(), other._values()))
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from tailrace.pipeline.batch import Event, Fail, Lines, Origin, Skip
 from tailrace.pipeline.chain.lineage import unshared
-from tailrace.pipeline.chain.outcome import Tally, clean
+from tailrace.pipeline.chain.outcome import DeadLine, Tally, clean, fields_text
 from tailrace.pipeline.chain.stateful import StageMemory
 from tailrace.pipeline.errors import MemoryFull, Reject, TimeBudget
 from tailrace.pipeline.framing import Framer
@@ -23,7 +23,7 @@ Entries = list[Event | Fail | Skip]
 Condition = Callable[[list[Event]], list[Any]]
 """An expression over each event of a list; raises when it fails for one of them."""
 
-WHY_LIMIT, TRACE_LIMIT = 2_000, 8_000  # characters kept in a dead letter
+WHY_LIMIT, TRACE_LIMIT, FIELDS_LIMIT = 2_000, 8_000, 65_536  # characters kept in a dead letter
 
 
 @dataclass(slots=True)
@@ -111,6 +111,24 @@ class Step:
         """Take back what the stage has changed in its memory since."""
         if self.memory is not None:
             self.memory.roll_back(savepoint)
+
+
+def check_entries(step: Step, entries: list[Any]) -> None:
+    """What is no event, Fail or Skip becomes a Fail."""
+    for at, entry in enumerate(entries):
+        if not isinstance(entry, (dict, Fail, Skip)):
+            what = "None" if entry is None else f"a value of type {type(entry).__name__}"
+            entries[at] = Fail("bad_result", f"{step.label} gave {what}; expected an event (a dict), a Fail or a Skip")
+
+
+def dead_line(step: Step, fail: Fail, at: int, length: int, raw: bytes | None, number: int | None) -> DeadLine:
+    """A record that failed at this step, as the slot keeps it; see ``DeadLine``."""
+    fields = fields_text(fail.event) if fail.event is not None else None
+    if fields is not None and len(fields) > FIELDS_LIMIT:
+        fields = None
+    trace = clean(fail.trace[-TRACE_LIMIT:]) if fail.trace else None
+    why = clean(str(fail.why)[:WHY_LIMIT])
+    return DeadLine(at, length, step.label, fail.code, why, trace, fields, raw, number)
 
 
 def guarded(step: Step, call: Callable[[], T], event: Event) -> T | Fail:

@@ -19,7 +19,7 @@ from tailrace.pipeline.telemetry.wrap import terminal_width
 
 if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config, DeadLetterSettings
-    from tailrace.pipeline.state.dead_letters import Filter, Letter, Letters
+    from tailrace.pipeline.state.letters import Filter, Letter, Letters
 
 _LISTED = 50  # letters `list` shows unless told otherwise
 _SHOWN = 150  # characters of a reason, and of a line, that `list` shows: two lines of a terminal
@@ -71,7 +71,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.state.dead_letters import rfc3339
+    from tailrace.pipeline.state.letters import rfc3339
 
     letters, wanted = _letters(load_config(arguments)), _filter(arguments)
     count = letters.count(wanted)
@@ -110,7 +110,7 @@ def _stats(arguments: argparse.Namespace) -> int:
 
 
 def _show_stats(letters: Letters, wanted: Filter) -> None:
-    from tailrace.pipeline.state.dead_letters import rfc3339
+    from tailrace.pipeline.state.letters import rfc3339
 
     rows = letters.stats(wanted)
     cells: list[Sequence[str]] = [
@@ -183,7 +183,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
 
 
 def _drop(arguments: argparse.Namespace) -> int:
-    from tailrace.pipeline.state.dead_letters import Filter
+    from tailrace.pipeline.state.letters import Filter
 
     config, wanted = load_config(arguments), _filter(arguments)
     if arguments.all == (wanted != Filter()):
@@ -234,13 +234,13 @@ def _remove(letters: Letters, wanted: Filter, config: Config) -> int:
 
 
 def _letters(config: Config) -> Letters:
-    from tailrace.pipeline.state.dead_letters import Letters
+    from tailrace.pipeline.state.letters import Letters
 
     return Letters(config.pipeline.state_dir)
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:
-    from tailrace.pipeline.state.dead_letters import Filter
+    from tailrace.pipeline.state.letters import Filter
 
     since = None if arguments.since is None else parse_since(arguments.since, time.time())
     return Filter(arguments.stage, arguments.error, since, None if arguments.id is None else tuple(arguments.id))
@@ -266,7 +266,7 @@ def _number(text: str) -> int:
 
 def _tell_none(letters: Letters) -> None:
     """That there are none, or none that are wanted."""
-    from tailrace.pipeline.state.dead_letters import Filter
+    from tailrace.pipeline.state.letters import Filter
 
     count = letters.count(Filter())
     others = f"none of the {count:,} dead letters fits; `tailrace dlq stats` shows what there is"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from tailrace.pipeline.run.engine import Engine
     from tailrace.pipeline.settings import Config
-    from tailrace.pipeline.state.dead_letters import Filter, Letters
+    from tailrace.pipeline.state.letters import Filter, Letters
 
 _ASK_EVERY = 0.2  # seconds
 

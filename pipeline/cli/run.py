@@ -73,7 +73,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     from tailrace.pipeline.settings import TailSettings
     from tailrace.pipeline.source.tail.finder import Finder
     from tailrace.pipeline.source.tail.ledger import condensed
-    from tailrace.pipeline.state.dead_letters import Letters
+    from tailrace.pipeline.state.letters import Letters
     from tailrace.pipeline.status.api import Api
     from tailrace.pipeline.status.notify import Notify
     from tailrace.pipeline.status.server import Server
@@ -133,7 +133,7 @@ def _execute(arguments: argparse.Namespace) -> int:
 
     def connect(engine: Engine) -> None:
         nonlocal progress, started, summary
-        signals.connect(stop, reload.ask if reload else None, lambda: tell_state(logger, engine.snapshot))
+        signals.connect(stop, reload.ask if reload else None, lambda: tell_state(logger, engine.snapshot), daemon.wake)
         summary = Summary(lambda: engine.snapshot)
         if started:
             return

@@ -37,6 +37,7 @@ class Signals:
         self._stop: Callable[[], None] | None = None
         self._reload: Callable[[], None] | None = None
         self._tell: Callable[[], None] | None = None
+        self._wake: Callable[[], None] = lambda: None
         self._asked = False
         for number in PASSED_OVER:
             if signal.getsignal(number) != signal.SIG_IGN:  # else it stays ignored: nohup
@@ -47,11 +48,12 @@ class Signals:
         stop: Callable[[], None],
         reload: Callable[[], None] | None = None,
         tell: Callable[[], None] | None = None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         """From now on TERM or INT calls ``stop``; a second one leaves the process at once with code 1, nothing
         committed (workers end with their parent). A terminal that has closed since the start calls it now. HUP calls
-        ``reload``, CONT ``tell``."""
-        self._stop, self._reload, self._tell = stop, reload, tell
+        ``reload``, CONT ``tell``; ``wake``: there is something for ``tick``."""
+        self._stop, self._reload, self._tell, self._wake = stop, reload, tell, wake
         if tell is not None:
             signal.signal(ASKING, self._pass_over)
         for number in ENDING:
@@ -82,6 +84,7 @@ class Signals:
 
     def _pass_over(self, number: int, _frame: FrameType | None) -> None:
         self._arrived.append(number)
+        self._wake()
         if number == signal.SIGHUP and not self._terminals <= _terminals():
             self.terminal_closed = True
             if not self._asked:

@@ -14,8 +14,8 @@ from tailrace.pipeline.state.dead_letters import DeadLetter
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.slowest import Slowest
 from tailrace.pipeline.telemetry.snapshot import BatchState
-from tailrace.pipeline.work.dispatch import Task
 from tailrace.pipeline.work.layout import Result
+from tailrace.pipeline.work.task import Task
 
 Original = Callable[[int, int, int], bytes | None]
 """The original bytes of a record by stream, offset and length, if the source can still read them."""

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import exposed, memories, to_json
 from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.run.accounting import Omitting
-from tailrace.pipeline.run.commit import Store, most_uncommitted
-from tailrace.pipeline.run.engine import Engine, Settings
+from tailrace.pipeline.run.commit import most_uncommitted
+from tailrace.pipeline.run.engine import Engine
+from tailrace.pipeline.run.lent import Lent, Settings
 from tailrace.pipeline.run.memory import shape_of
 from tailrace.pipeline.run.outcome import Outcome
-from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.sinks.crew import Crew, Sink
-from tailrace.pipeline.source import Encoded, Source
-from tailrace.pipeline.source.redrive import Fetch, Job, Redrive
+from tailrace.pipeline.source import Encoded
+from tailrace.pipeline.source.redrive import Redrive
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.sums.sums import sums_of
-from tailrace.pipeline.telemetry.counters import Counters, Key
-from tailrace.pipeline.telemetry.snapshot import Snapshot
 from tailrace.pipeline.work.dispatch import Dispatch
 from tailrace.pipeline.work.limits import settle_memory
 from tailrace.pipeline.work.process import Inline, Process, Worker
@@ -33,24 +30,6 @@ from tailrace.pipeline.work.worker import Work
 
 Configure = Callable[[Engine], None]
 """Told the engine before it runs: the command line connects signals to it."""
-
-
-@dataclass(slots=True, frozen=True)
-class Lent:
-    """What a run is given, and others have before and after it."""
-
-    source: Source
-    store: Store
-    counters: Counters
-    durable: dict[Key, float]  # what earlier processes counted
-    log: Any
-    waker: Waker
-    outputs: set[str]  # paths of outputs, which are no source; a sink that begins another file adds to them
-    fetch: Fetch = lambda *_: ()  # dead letters, to be sent through the chain again
-    jobs: deque[Job] = field(default_factory=deque)  # which of them
-    publish: Callable[[Snapshot], None] = lambda _: None  # told each snapshot
-    tapped: Callable[[Sequence[Any]], None] = lambda _: None  # told what was sampled for those who look at events
-    state: str = "replay"  # what the ids of what stages sum up begin with
 
 
 @dataclass(slots=True, frozen=True)
@@ -121,21 +100,13 @@ def assemble(
             omitting,
             redrive_only,
         ),
-        lent.source,
-        lent.store,
+        lent,
         crew,
         dispatch,
         remembered,
         sums_of(config, steps, lent.state, shape.input_bytes, lent.log),
         _redrive(config, steps, lent),
-        lent.counters,
-        lent.durable,
-        lent.log,
-        lent.waker,
         on_turn,
-        lent.outputs,
-        lent.publish,
-        lent.tapped,
     )
     return Run(engine, ring, [step.label for step in steps])
 

@@ -233,6 +233,7 @@ class Committer:
 
     def _write(self, cut: Cut, now: float) -> None:
         began = perf_counter()
+        cut.counters.update(self._happened)
         totals = {key: self._durable.get(key, 0) + value for key, value in cut.counters.items()}
         try:
             self._overfull = self._store.commit(
@@ -276,13 +277,18 @@ class Committer:
 
     def forget(self) -> None:
         """A rewind: what was not committed never happened. But bytes that are lost stay lost."""
-        happened = {key: value for key, value in self._counters.values.items() if key[0] in HAPPENED}
+        happened = self._happened
         self.cut, self.full = None, None
         self._begin()
         self._durable_given = self._given
         self._counters.values.clear()
         self._counters.values.update(self.committed)
         self._counters.values.update(happened)
+
+    @property
+    def _happened(self) -> dict[Key, float]:
+        """As it is now, whatever a cut covers."""
+        return {key: value for key, value in self._counters.values.items() if key[0] in HAPPENED}
 
     def held(self) -> dict[str, int]:
         """Bytes that each sink was given and no commit covers; those that hold any."""

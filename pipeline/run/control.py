@@ -12,7 +12,7 @@ from tailrace.pipeline.run import streams
 from tailrace.pipeline.run.reload import Reload
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source.redrive import Job
-from tailrace.pipeline.state.dead_letters import Filter, Letter
+from tailrace.pipeline.state.letters import Filter, Letter
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.status.requests import Requests
 from tailrace.pipeline.status.tapping import Tapped, Taps
@@ -45,12 +45,16 @@ class Control:
         self._numbers = 0
         self._expire_at = float("-inf")
         self._said: set[int] = set()
+        self._made_room = 0  # so many dead letters, to newer ones, are counted
 
     # In the engine's thread.
 
     def serve(self, now: float, max_age: float | None) -> None:
         self._requests.serve()
         self._taps.tick(now)
+        if self._state.dropped > self._made_room:
+            self._counters.add("dead_letters_dropped", self._state.dropped - self._made_room)
+            self._made_room = self._state.dropped
         for job in self._all_jobs:
             if not job.running and job.number not in self._said:
                 self._said.add(job.number)

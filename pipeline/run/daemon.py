@@ -11,21 +11,21 @@ from typing import Any, Protocol
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.run.assembly import Configure, Lent, Run, assemble
+from tailrace.pipeline.run.assembly import Configure, Run, assemble
 from tailrace.pipeline.run.control import Control
 from tailrace.pipeline.run.describing import description
 from tailrace.pipeline.run.engine import Engine
 from tailrace.pipeline.run.gone import GoneSinks, paths_of, say_removed
+from tailrace.pipeline.run.lent import Lent
 from tailrace.pipeline.run.lingering import Lingering, in_the_way
 from tailrace.pipeline.run.outcome import Outcome
-from tailrace.pipeline.run.reload import Reload
+from tailrace.pipeline.run.reload import Reload, problems_of
 from tailrace.pipeline.run.supply import Supply
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config
-from tailrace.pipeline.sinks.crew import describe
 from tailrace.pipeline.source import Balances, Unreadable
-from tailrace.pipeline.state.dead_letters import Filter
 from tailrace.pipeline.state.file import SinkRecord
+from tailrace.pipeline.state.letters import Filter
 from tailrace.pipeline.state.schema import SCHEMA_VERSION
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.status.api import Actions
@@ -97,6 +97,10 @@ class Daemon:
         self._stop_asked = True
         if self._engine is not None:
             self._engine.stop()
+
+    def wake(self) -> None:
+        """The next turn begins now. From any thread or signal handler."""
+        self._waker()
 
     def redriven(self) -> Mapping[str, Any] | None:
         """What has come of the dead letters that were last asked for."""
@@ -297,12 +301,6 @@ class Daemon:
         letters = prepared.config.dead_letters
         self._state.limit_letters(letters.max_bytes, letters.when_full, prepared.config.digest)
         return self._run(run, prepared, gone, behind=True)
-
-
-def problems_of(error: Exception) -> list[str]:
-    """In words."""
-    problems: list[str] = getattr(error, "problems", [])
-    return problems or [str(error) if isinstance(error, TailraceError) else describe(error)]
 
 
 def run_daemon(config: Config, **options: Any) -> Outcome:

@@ -13,17 +13,19 @@ from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps
 from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.outgoing import Outgoing, Payload
-from tailrace.pipeline.run.assembly import Configure, Lent, assemble
+from tailrace.pipeline.run.assembly import Configure, assemble
+from tailrace.pipeline.run.lent import Lent
 from tailrace.pipeline.run.replay import NoState
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec, TailSettings
+from tailrace.pipeline.source import CursorError
 from tailrace.pipeline.source.building import cursors_of
 from tailrace.pipeline.source.redrive import Job
 from tailrace.pipeline.source.tail.cursor import written_as
 from tailrace.pipeline.source.tail.position import Position
 from tailrace.pipeline.stage import Guarantee, Write
-from tailrace.pipeline.state.dead_letters import Filter, Letters
 from tailrace.pipeline.state.file import known_memory, known_streams
+from tailrace.pipeline.state.letters import Filter, Letters
 from tailrace.pipeline.state.store import Commit
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.stages.defaults import STANDARD_OUTPUT
@@ -56,18 +58,17 @@ class Nothing:
 
     def __init__(self, config: Config) -> None:
         self._configured = encoding(config.source.encoding)
-        self._files: dict[int, Position] = {}
+        self._cursors: Mapping[int, Any] = {}
         if isinstance(config.source, TailSettings):
-            cursors = cursors_of(config.source.use, known_streams(config.pipeline.state_dir)[1])
-            self._files = {stream: Position.from_json(stream, cursor) for stream, cursor in cursors.items()}
+            self._cursors = cursors_of(config.source.use, known_streams(config.pipeline.state_dir)[1])
 
     def written_in(self, stream: int) -> str | None:
-        file = self._files.get(stream)
-        if file is None or file.ended or not file.path:
-            return None
         try:
+            file = Position.from_json(stream, self._cursors[stream])
+            if file.ended or not file.path:
+                return None
             descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
+        except (KeyError, CursorError, OSError):
             return None
         try:
             same = os.fstat(descriptor).st_ino == file.inode
@@ -139,11 +140,12 @@ class _Told(NoState):
 
 def run_dry(config: Config, letters: Letters, wanted: Filter, *, log: Any, configure: Configure) -> Dry:
     """Events go to standard output, once each."""
-    end = StageSpec(STANDARD_OUTPUT, STANDARD_OUTPUT, "write", {}, id="standard output")
+    end = StageSpec(STANDARD_OUTPUT, "standard output", "write", {}, id="standard output")
     config = replace(config, stages=(*config.stages, end))
     *steps, last = build_steps(config)
     steps = [_tried(step) if step.role == "write" else step for step in steps]
-    job = Job(1, wanted, 1 << 62, letters.count(wanted))
+    newest = letters.newest(wanted, 1)  # a daemon may add others meanwhile
+    job = Job(1, wanted, newest[0].id if newest else 0, letters.count(wanted))
     told = _Told(known_memory(config.pipeline.state_dir))
     lent = Lent(
         Nothing(config), told, Counters(), {}, _Quiet(log), Waker(), set(), letters.between, deque([job])

@@ -5,47 +5,33 @@ It sleeps in one place, on the workers' sockets and on a descriptor that hints, 
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.config.units import format_duration
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.run.accounting import Accounting, Omitting, dead_bytes
-from tailrace.pipeline.run.commit import Committer, Store
+from tailrace.pipeline.run.accounting import Accounting, dead_bytes
+from tailrace.pipeline.run.commit import Committer
+from tailrace.pipeline.run.ending import Ending
+from tailrace.pipeline.run.lent import Lent, Settings
 from tailrace.pipeline.run.observer import Observer
-from tailrace.pipeline.run.outcome import Outcome
+from tailrace.pipeline.run.outcome import Outcome, outcome_of, what_hangs
 from tailrace.pipeline.run.rewind import Rewinds
-from tailrace.pipeline.run.waker import Waker
+from tailrace.pipeline.run.sleeping import sleep
+from tailrace.pipeline.sinks.answers import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered
 from tailrace.pipeline.sinks.crew import Crew
-from tailrace.pipeline.sinks.thread import Announced, Closed, Delivered, Fatal, Lost, Met, Recovered, SinkThread
-from tailrace.pipeline.sizes import readable_size
-from tailrace.pipeline.source import Behind, Exhausts, Readable, Rereads, Source, Whole
+from tailrace.pipeline.sinks.thread import SinkThread
+from tailrace.pipeline.source import Behind, Exhausts, Readable, Rereads, Whole
 from tailrace.pipeline.source.redrive import Redrive
 from tailrace.pipeline.sums.sums import Sums
-from tailrace.pipeline.telemetry.counters import Counters, Key
 from tailrace.pipeline.telemetry.snapshot import Snapshot
-from tailrace.pipeline.work.dispatch import Dispatch, Task
+from tailrace.pipeline.work.dispatch import Dispatch
 from tailrace.pipeline.work.layout import Result
 from tailrace.pipeline.work.limits import collect_cycles
+from tailrace.pipeline.work.task import Task
 
 LONGEST_WAIT = 1.0  # seconds in one sleep: the rescan's pace, and that of snapshots
-
-
-@dataclass(slots=True)
-class Settings:
-    """What the loop itself needs of the configuration."""
-
-    commit_interval: float
-    commit_bytes: int
-    shutdown_timeout: float
-    until_eof: bool = False  # a run that is to end: it waits for nobody to make room
-    give_up: float | None = None  # of such a run: seconds that sinks may take nothing
-    omitting: Omitting | None = None
-    redrive_only: bool = False  # nothing is read of the source, and the end is when all letters are done
 
 
 class Engine:
@@ -56,43 +42,33 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        source: Source,
-        store: Store,
+        lent: Lent,
         crew: Crew,
         dispatch: Dispatch,
         remembered: Remembered,
         sums: Sums,
         redrive: Redrive,
-        counters: Counters,
-        durable: dict[Key, float],
-        log: Any,
-        waker: Waker,
         on_turn: Callable[[float], None],
-        outputs: set[str],
-        publish: Callable[[Snapshot], None] = lambda _: None,
-        tapped: Callable[[Sequence[Any]], None] = lambda _: None,
     ) -> None:
-        self._settings, self._source, self._store, self._log, self._waker = settings, source, store, log, waker
+        source, store, counters = lent.source, lent.store, lent.counters
+        self._settings, self._source, self._store, self._counters = settings, source, store, counters
+        self._log, self._waker, self._outputs, self._tapped = lent.log, lent.waker, lent.outputs, lent.tapped
         self._crew, self._dispatch, self._remembered, self._sums = crew, dispatch, remembered, sums
-        self._counters, self._on_turn, self._outputs = counters, on_turn, outputs
-        self._redrive, self._tapped = redrive, tapped
-        self._accounting = Accounting(counters, log, settings.omitting)
+        self._redrive, self._on_turn = redrive, on_turn
+        self._accounting = Accounting(counters, lent.log, settings.omitting)
         self._commit = Committer(
-            store, source, crew, sums, redrive, counters, durable, settings.commit_interval, settings.commit_bytes
+            store, source, crew, sums, redrive, counters, lent.durable, settings.commit_interval, settings.commit_bytes
         )
         dispatch.on_release = self._release
         self._exhausts = source if isinstance(source, Exhausts) else None
         self._recovering: set[int] = set()
         self._recover_at: float | None = None  # when the sinks are asked to go back to their marks
         self._rewinds = Rewinds()
-        self._stopping: float | None = None  # the deadline
-        self._stop_asked = False
-        self._hands_over = False  # it stops for another run to go on
-        self._leaves = True  # nobody goes on with the source when it stops
+        self._ending = Ending()
         self._full = False  # the dead letters, and that was said
         self._gone: str | None = None  # the sink whose reader went away
         self._watched = float("-inf")  # when the sinks were looked at, and the snapshot was made
-        self._observer = Observer(source, dispatch, crew, self._commit, sums, counters, self._accounting, publish)
+        self._observer = Observer(source, dispatch, crew, self._commit, sums, counters, self._accounting, lent.publish)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -101,7 +77,7 @@ class Engine:
 
     def stop(self) -> None:
         """Stop reading, finish what is in the ring, commit. From any thread or signal handler."""
-        self._stop_asked = self._leaves = True
+        self._ending.stop()
         self._waker()
 
     @property
@@ -119,12 +95,11 @@ class Engine:
 
     def hand_over(self, *, leave_source: bool) -> None:
         """The same, and another run goes on from there. ``leave_source``: not with this source."""
-        self._leaves = self._leaves if self._stop_asked else leave_source
-        self._stop_asked = self._hands_over = True
+        self._ending.hand_over(leave_source=leave_source)
 
     def held_up(self, now: float) -> Mapping[str, SinkThread]:
         """The sinks that hang, by id, when there is no more time for handing over."""
-        overdue = self._hands_over and self._stopping is not None and now > self._stopping
+        overdue = self._ending.hands_over and self._ending.overdue(now)
         return self._crew.hanging(now) if overdue else {}
 
     @property
@@ -134,8 +109,7 @@ class Engine:
 
     def stay(self) -> None:
         """It is not to hand over after all."""
-        self._stop_asked = self._hands_over = False
-        self._stopping, self._leaves = None, True
+        self._ending.stay()
 
     def run(self, open_source: Callable[[], None], *, behind: bool = False) -> Outcome:
         """``open_source`` is called when the workers are started: watching files may start threads. ``behind``: what
@@ -151,8 +125,9 @@ class Engine:
         finally:
             self._dispatch.close()
             self._crew.close()
-        outcome = self._outcome(message, monotonic() - started)
-        if self._hands_over and message:
+        seconds, held = monotonic() - started, self._commit.held()
+        outcome = outcome_of(message, self._look(), seconds, closed=self._gone is not None, held=held)
+        if self._ending.hands_over and message:
             self.take_back()
         return outcome
 
@@ -176,8 +151,10 @@ class Engine:
         """Turn after turn; the reason why not everything was committed, or "" when it was."""
         while True:
             now = monotonic()
-            if self._stop_asked and self._stopping is None:
-                self._begin_stop(now)
+            if self._ending.asked and not self._ending.begun:
+                timeout = self._settings.shutdown_timeout
+                self._ending.begin(now, timeout)
+                self._ending.say(self._log, self._look(), timeout, self._crew.waited_for())
             try:
                 progress, wait = self._turn(now)
             except TailraceError:
@@ -195,32 +172,17 @@ class Engine:
                 return ""
             if self._gone:
                 return f"the reader of {self._gone} went away"
-            if self._commit.full and (self._settings.until_eof or self._stopping is not None):  # nothing will change
+            if self._commit.full and (self._settings.until_eof or self._ending.begun):  # nothing will change
                 return str(self._commit.full)
             if why := self._rewinds.too_many(self._settings.until_eof):
                 return why
-            if self._stopping is not None and now > self._stopping:
+            if self._ending.overdue(now):
                 return self._what_hangs("not everything was committed within pipeline.shutdown_timeout")
             limit = self._settings.give_up
             if limit is not None and self._crew.owed.standing_still(now) > limit:
                 return self._what_hangs(f"no output took anything for {format_duration(limit)} (--give-up)")
             if not progress:
                 self._sleep(wait)
-
-    def _begin_stop(self, now: float) -> None:
-        """What the stop waits for is said at once: a person at a terminal wants to know."""
-        timeout = self._settings.shutdown_timeout
-        self._stopping = now + timeout
-        look = self._look()
-        say = self._log.warning if look.sinks else self._log.info
-        notice = {}
-        if look.sinks or look.bytes_pending:
-            waited_for = self._crew.waited_for() or "what was read"
-            again = "" if self._hands_over else "; press Ctrl-C (or send the signal) again to leave at once"
-            wait = f"waiting up to {format_duration(timeout)} (pipeline.shutdown_timeout) for {waited_for}"
-            notice["notice"] = wait + again
-        event = "pipeline.changing" if self._hands_over else "pipeline.stopping"
-        say(event, pending=look.lines_pending, pending_bytes=look.bytes_pending, **notice)
 
     def _turn(self, now: float) -> tuple[bool, float]:
         """Give each part its step: (something moved, seconds until something is due)."""
@@ -231,7 +193,7 @@ class Engine:
             return progress, self._recover_at - now if self._recover_at is not None else LONGEST_WAIT
         if self._recovering:
             return progress, LONGEST_WAIT
-        reading = self._stopping is None
+        reading = not self._ending.begun
         redrive_only = self._settings.redrive_only
         wait = 0.05 if not reading else LONGEST_WAIT if redrive_only else min(self._source.poll(now), LONGEST_WAIT)
         progress |= self._dispatch.collect(now)
@@ -247,7 +209,7 @@ class Engine:
         progress |= self._dispatch.assign(now)
         self._dispatch.watch(now)
         final = self._dispatch.idle and (not reading or self._exhausted)
-        if final and self._commit.cut is None and self._leaves and not redrive_only:
+        if final and self._commit.cut is None and self._ending.leaves_source and not redrive_only:
             self._source.leave()
         progress |= self._commit.tick(now, final=final)
         if self._commit.full and not self._full:  # everything stands still
@@ -264,9 +226,10 @@ class Engine:
         return self._exhausts is not None and self._exhausts.exhausted and self._redrive.exhausted
 
     def _finished(self) -> bool:
-        ending = self._stopping is not None or (self._exhausted and self._redrive.idle)
+        ending = self._ending.begun or (self._exhausted and self._redrive.idle)
         quiet = not self._recovering and self._recover_at is None
-        if self._stopping is None and not self._sums.finished and not self._settings.redrive_only:
+        quiet = quiet or (self._ending.hands_over and self._crew.at_rest)  # the next run takes them back to their marks
+        if not self._ending.begun and not self._sums.finished and not self._settings.redrive_only:
             return False
         return ending and quiet and self._dispatch.idle and self._commit.settled
 
@@ -275,19 +238,13 @@ class Engine:
             return  # the work inside this process goes on
         if self._dispatch.full:
             wait = LONGEST_WAIT  # whatever the source has, only an answer makes room for it
-        if self._stopping is not None:
-            wait = min(wait, self._stopping - monotonic())  # a backoff may be longer than what is left
-        poll = select.poll()
-        poll.register(self._waker.fd, select.POLLIN)
-        for worker in self._dispatch.workers:
-            if worker.fileno() >= 0:
-                poll.register(worker.fileno(), select.POLLIN)
-        reading = self._stopping is None and self._recover_at is None and not self._recovering
-        reading = reading and not self._settings.redrive_only
-        if reading and isinstance(self._source, Readable) and self._source.fileno() >= 0:
-            poll.register(self._source.fileno(), select.POLLIN)
-        poll.poll(max(1, round(wait * 1000)))
-        self._waker.clear()
+        if self._ending.deadline is not None:
+            wait = min(wait, self._ending.deadline - monotonic())  # a backoff may be longer than what is left
+        descriptors = [worker.fileno() for worker in self._dispatch.workers]
+        reading = not self._ending.begun and self._recover_at is None and not self._recovering
+        if reading and not self._settings.redrive_only and isinstance(self._source, Readable):
+            descriptors.append(self._source.fileno())
+        sleep(wait, self._waker, descriptors)
 
     # Results go out, and sinks answer.
 
@@ -383,31 +340,11 @@ class Engine:
     # What is so.
 
     def _look(self) -> Snapshot:
-        return self._observer.look(self._phase)
-
-    @property
-    def _phase(self) -> str:
-        if self._stopping is not None:
-            return "reloading" if self._hands_over else "stopping"
-        if self._recover_at is not None or self._recovering:
-            return "recovering" if self._rewinds.count else "starting"
-        return "blocked" if self._commit.full is not None else "running"
+        phase = self._ending.phase
+        if not phase and (self._recover_at is not None or self._recovering):
+            phase = "recovering" if self._rewinds.count else "starting"
+        return self._observer.look(phase or ("running" if self._commit.full is None else "blocked"))
 
     def _what_hangs(self, what: str) -> str:
-        stuck = self._crew.waited_for()
-        about = f"; stuck: {stuck}" if stuck else ""
-        if self._recover_at is not None:
-            about += f"; the last commit failed: {self._rewinds.why}"
-        if self._commit.full:
-            about += f"; {self._commit.full}"
-        look = self._look()
-        pending = f"; pending: {look.lines_pending:,} lines, {readable_size(look.bytes_pending)} of input"
-        return f"{what}{about}{pending}; the next start goes on from the last commit"
-
-    def _outcome(self, message: str, seconds: float) -> Outcome:
-        look = self._look()
-        counters = Counters()
-        counters.values.update(look.counters.values)
-        counters.add("lines_read", look.lines_pending)
-        counters.add("lines_pending", look.lines_pending)
-        return Outcome(not message, message, counters, seconds, self._gone is not None, held=self._commit.held())
+        failed = self._rewinds.why if self._recover_at is not None else ""
+        return what_hangs(what, self._look(), self._crew.waited_for(), failed, str(self._commit.full or ""))

@@ -9,10 +9,11 @@ from time import time
 from typing import Any
 
 from tailrace.pipeline.chain.own import Anew
-from tailrace.pipeline.errors import ConfigError
+from tailrace.pipeline.errors import ConfigError, TailraceError
 from tailrace.pipeline.run.supply import keeps_source
 from tailrace.pipeline.run.watch import Watch, look
 from tailrace.pipeline.settings import Config, StageSpec
+from tailrace.pipeline.sinks.crew import describe
 from tailrace.pipeline.telemetry.counters import Counters
 
 LOOK_EVERY = 1.0  # seconds between two looks at the files, with ``watch``
@@ -61,8 +62,8 @@ class Reload:
         try:
             coming = self._load()
             refuse(config, coming)
-        except ConfigError as error:
-            self.reject(error.problems)
+        except Exception as error:  # also of a user's module
+            self.reject(problems_of(error))
             return None
         return coming
 
@@ -106,6 +107,12 @@ class Reload:
     def _tell(self, result: str) -> None:
         self._counters.add(COUNTER, result=result)
         self.last = time(), result == "ok"
+
+
+def problems_of(error: Exception) -> list[str]:
+    """In words."""
+    problems: list[str] = getattr(error, "problems", [])
+    return problems or [str(error) if isinstance(error, TailraceError) else describe(error)]
 
 
 def refuse(before: Config, coming: Config) -> None:

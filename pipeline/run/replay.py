@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from tailrace.pipeline.chain.steps import build_steps
-from tailrace.pipeline.run.assembly import Configure, Lent, assemble
+from tailrace.pipeline.run.assembly import Configure, assemble
+from tailrace.pipeline.run.lent import Lent
 from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec

@@ -33,17 +33,20 @@ class Supply:
     ) -> None:
         self._state, self._outputs, self._log, self._counters, self._wake = state, outputs, log, counters, wake
         self._until_eof, self._last_line = until_eof, last_line
-        self._build(config, {})
+        self._kept: Mapping[int, int] = {}  # what the source before has left
+        self._build(config)
 
-    def _build(self, config: Config, kept: Mapping[int, int]) -> None:
+    def _build(self, config: Config) -> None:
         self.source: Source = build(
             config.source,
             Surroundings(
                 self._state.register, self._state.id, ours(config, self._outputs), self._log, self._counters,
-                self._wake, config.pipeline.chunk_bytes, self._until_eof, self._last_line, kept,
+                self._wake, config.pipeline.chunk_bytes, self._until_eof, self._last_line,
+                self._kept,
             ),
         )  # fmt: skip
-        self._config, self._opened = config, False
+        self._config, self._kept = config, {}
+        self._open, self._opened = True, False
 
     def open(self) -> None:
         """Once. StateError: the state holds something that is not this source's."""
@@ -69,20 +72,23 @@ class Supply:
 
     def follow(self, config: Config) -> None:
         """As this configuration has it."""
-        if not keeps_source(self._config, config):
+        if not (self._open and keeps_source(self._config, config)):
             self.renew(config)
 
     def renew(self, config: Config) -> None:
         """From what the state holds."""
-        kept: Mapping[int, int] = {}
-        if self._hands_over_to(config) and isinstance(self.source, HandsOver):
-            kept = self.source.hand_over()
-        else:
+        if self._open and self._hands_over_to(config) and isinstance(self.source, HandsOver):
+            self._kept = self.source.hand_over()
+        elif self._open:
             self.source.close()
-        self._build(config, kept)
+        self._open = False
+        self._build(config)
 
     def close(self) -> None:
-        self.source.close()
+        if self._open:
+            self.source.close()
+        for descriptor in self._kept.values():
+            os.close(descriptor)
 
 
 def keeps_source(before: Config, now: Config) -> bool:

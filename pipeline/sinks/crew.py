@@ -11,11 +11,12 @@ from typing import Any
 
 from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.errors import Park, Retry
+from tailrace.pipeline.sinks.answers import Answer, Delivered, Met, Recovered, Retried, Said, Succeeded
 from tailrace.pipeline.sinks.owed import Owed
-from tailrace.pipeline.sinks.thread import Answer, Delivered, Met, Recovered, Retried, Said, SinkThread, Succeeded
+from tailrace.pipeline.sinks.thread import SinkThread
 from tailrace.pipeline.stage import Marks, Write
 from tailrace.pipeline.telemetry.counters import Counters
-from tailrace.pipeline.work.dispatch import Task
+from tailrace.pipeline.work.task import Task
 
 HANGS_AFTER = 1.0  # seconds in one call after which an end does not wait for the sink
 STUCK_AFTER = 60.0  # seconds of retries, or in one call, after which it is said louder that a sink is stuck
@@ -159,8 +160,8 @@ class Crew:
     def _say_stuck(self, thread: SinkThread, why: str, seconds: float) -> None:
         self._log.error(
             "sink.stuck", sink=thread.name, error=why, seconds=round(seconds),
-            notice="Reading is paused; nothing is lost. Fix the error and it resumes; or stop, change the stage in the "
-            "configuration, and start again.",
+            notice="Reading is paused; nothing is lost. Fix the error and it resumes; or change the stage in the "
+            "configuration, and reload that.",
         )  # fmt: skip
 
     def troubles(self) -> dict[str, Trouble]:
@@ -180,6 +181,11 @@ class Crew:
             elif self.owed.by(thread.number):
                 names.append(f"{thread.name} (no answer yet)")
         return ", ".join(sorted(names))
+
+    @property
+    def at_rest(self) -> bool:
+        """None of them is in a call."""
+        return all(thread.breaker.busy() is None for thread in self.threads)
 
     def hanging(self, now: float) -> dict[str, SinkThread]:
         """By sink id: those that have been in one call for so long that nobody waits for its end."""

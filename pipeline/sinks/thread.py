@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -19,97 +18,26 @@ from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.delivery import Batch, Request, RetryPolicy
 from tailrace.pipeline.errors import ReaderGone, TailraceError
 from tailrace.pipeline.outgoing import About, Outgoing
+from tailrace.pipeline.sinks.answers import (
+    Announced,
+    Answer,
+    Closed,
+    Delivered,
+    Fatal,
+    Lost,
+    Met,
+    Recovered,
+    Retried,
+    Said,
+    Succeeded,
+)
 from tailrace.pipeline.sinks.batching import Batching
 from tailrace.pipeline.sinks.breaker import AbandonError, Breaker
 from tailrace.pipeline.sinks.checked import checked_marks, checked_paths
 from tailrace.pipeline.sinks.sender import Refused, Sender, Senders
 from tailrace.pipeline.stage import Announces, Closes, Commits, Connects, Cut, Flushes, Marks, Recovers, Syncs, Write
 from tailrace.pipeline.telemetry.counters import Key
-from tailrace.pipeline.work.dispatch import Task
-
-
-@dataclass(slots=True, frozen=True)
-class Delivered:
-    """The sink has taken all of this task: its slot is not needed any more."""
-
-    sink: int
-    task: Task
-
-
-@dataclass(slots=True, frozen=True)
-class Retried:
-    """A call that failed, for the ``failures``-th time in a row; it will be made again."""
-
-    sink: int
-    error: BaseException
-    failures: int
-
-
-@dataclass(slots=True, frozen=True)
-class Succeeded:
-    """A call got through that had failed before."""
-
-    sink: int
-
-
-@dataclass(slots=True, frozen=True)
-class Announced:
-    """New destinations: their marks must be durable before the sink goes on (``SinkThread.go_on``)."""
-
-    sink: int
-    marks: Marks
-    paths: Sequence[str] = ()  # their files, which are no source
-
-
-@dataclass(slots=True, frozen=True)
-class Met:
-    """A barrier: everything before it is durable; these marks changed, and these records were refused."""
-
-    sink: int
-    barrier: int
-    marks: Marks
-    refused: Sequence[Refused]
-
-
-@dataclass(slots=True, frozen=True)
-class Lost:
-    """What was delivered cannot be made durable: the engine goes back to the last commit. ``recoveries``: how many the
-    sink had begun by then; if the engine has asked for more, it has gone back already."""
-
-    sink: int
-    error: BaseException
-    recoveries: int
-
-
-@dataclass(slots=True, frozen=True)
-class Fatal:
-    """Only the user can put it right: the run ends."""
-
-    sink: int
-    error: TailraceError
-
-
-@dataclass(slots=True, frozen=True)
-class Recovered:
-    sink: int
-
-
-@dataclass(slots=True, frozen=True)
-class Closed:
-    """The reader of the output is gone for good."""
-
-    sink: int
-
-
-@dataclass(slots=True, frozen=True)
-class Said:
-    """A notice of the sink's own for the log."""
-
-    sink: int
-    notice: str
-
-
-Answer = Delivered | Retried | Succeeded | Announced | Met | Lost | Fatal | Recovered | Closed | Said
+from tailrace.pipeline.work.task import Task
 
 
 class SinkThread:
@@ -204,10 +132,7 @@ class SinkThread:
         self._may_go_on.set()
         self._queue.put(None)
         self._thread.join(timeout)
-        if self._thread.is_alive():
-            return False
-        self._queue = SimpleQueue()  # what was given up holds views of slots
-        return True
+        return not self._thread.is_alive()
 
     @property
     def hangs(self) -> bool:

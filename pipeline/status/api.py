@@ -15,7 +15,7 @@ import orjson
 from tailrace.pipeline.config.units import parse_duration
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.state.dead_letters import Filter, Letter, Letters
+from tailrace.pipeline.state.letters import Filter, Letter, Letters
 from tailrace.pipeline.status import report
 from tailrace.pipeline.status.verdict import problems
 from tailrace.pipeline.telemetry import metrics

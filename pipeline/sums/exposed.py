@@ -84,9 +84,7 @@ def _series(events: Iterable[Event]) -> Iterable[Series]:
         labels = {str(name): _text(value) for name, value in event["labels"].items()}
         if event["kind"] == "histogram":
             buckets = {str(bound): int(count) for bound, count in event["buckets"].items()}
-            yield Series(
-                event["metric"], event["kind"], labels, float(event["sum"]), int(event["count"]), buckets
-            )
+            yield Series(event["metric"], event["kind"], labels, float(event["sum"]), int(event["count"]), buckets)
         else:
             yield Series(event["metric"], event["kind"], labels, float(event["value"]))
 

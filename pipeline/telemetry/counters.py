@@ -7,12 +7,16 @@ from collections import defaultdict
 Key = tuple[str, tuple[tuple[str, str], ...]]
 """(name, sorted label pairs)"""
 
-HAPPENED = frozenset(
+PROCESS = frozenset(
     {
-        "bytes_unread", "bytes_found", "output_retries", "worker_restarts", "rewinds", "config_reloads",
-        "dead_letters_dropped", "dead_letters_expired", "http_responses",
+        "output_retries", "worker_restarts", "rewinds", "config_reloads", "dead_letters_dropped",
+        "dead_letters_expired", "http_responses",
     }
 )  # fmt: skip
+"""Counters of what this process meets. What it met after its last commit is in no state: /metrics counts them from its
+start, else they would go back by a little with the next one, which Prometheus takes for a beginning at nought."""
+
+HAPPENED = PROCESS | {"bytes_unread", "bytes_found"}
 """Counters of what is so whether a commit covers it or not, and whatever is taken back: a rewind leaves them alone."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from tailrace.pipeline.telemetry.board import Board, StageView
+from tailrace.pipeline.telemetry.counters import PROCESS
 from tailrace.pipeline.telemetry.histogram import BOUNDS, Histogram
 from tailrace.pipeline.telemetry.snapshot import Series
 
@@ -70,9 +71,10 @@ def _families(board: Board, letters: Mapping[str, Any], reload: tuple[float, boo
         "events_written": sinks, "output_retries": sinks, "bytes_found": totals.by("bytes_unread", "reason"),
     }  # fmt: skip
     for counter, names, name, words in _COUNTERS:
-        found = dict.fromkeys(zeros.get(counter, ()), 0.0) | totals.by(counter, *names)
+        counters = board.snapshot.counters if counter in PROCESS else totals
+        found = dict.fromkeys(zeros.get(counter, ()), 0.0) | counters.by(counter, *names)
         if not names:
-            found = {(): totals.total(counter)}
+            found = {(): counters.total(counter)}
         yield (
             f"{name}_total",
             "counter",

@@ -10,11 +10,9 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.chain.outcome import DeadLine, Tally
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.errors import TailraceError
@@ -24,53 +22,13 @@ from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.telemetry.snapshot import RingState, WorkerState
 from tailrace.pipeline.work.layout import Result, read_result
 from tailrace.pipeline.work.process import Died, Worker
-from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Ring, Slot
+from tailrace.pipeline.work.records import Records
+from tailrace.pipeline.work.ring import AT, PROGRESS, STAGE, Ring
+from tailrace.pipeline.work.task import Task
 from tailrace.pipeline.work.worker import DONE, PIECE
 
 FRESH_KILLS = 2  # so many fresh workers a line must have killed, alone, before it is condemned
 START_FAILURES = 5  # so many workers in a row that die before they are ready stop the pipeline
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """One chunk on its way through the ring."""
-
-    number: int  # the batch id of the logs
-    slot: Slot
-    chunk: Chunk
-    begin: int = 0  # input offset of what is still to do
-    done: int = 0  # input offset up to which the worker got
-    through: bool = False  # the worker is finished with it, wholly or in part
-    released: bool = False  # with the sinks
-    sinks: int = 0  # how many sinks still have to write of it
-    careful_until: int = 0
-    condemned: int = NONE
-    stage: int = 0
-    cause: str = ""
-    fresh: bool = False  # must be given to a fresh worker: it killed the one before
-    kills: Counter[int] = field(default_factory=Counter)  # input offset of a line: fresh workers it killed
-    hung: str = ""  # why we killed the worker that is at it
-    pid: int = 0
-    started: float = 0.0
-    ended: float = 0.0  # when the worker was through with it
-    word: tuple[int, int] = (0, 0)  # the header's words when last looked at, and since when
-    since: float = 0.0
-    read: float = 0.0  # when it was filled
-    memory: list[dict[str, dict[str, bytes | None]]] = field(default_factory=list)  # what stages changed in theirs
-
-    def take_memory(self) -> list[dict[str, dict[str, bytes | None]]]:
-        """What stages have changed in their memories, for the commit."""
-        memory, self.memory = self.memory, []
-        return memory
-
-
-@dataclass(slots=True)
-class _Record:
-    """What a worker has done since it was started."""
-
-    batches: int = 0
-    lines: int = 0
-    seconds: float = 0.0
 
 
 class Dispatch:
@@ -103,7 +61,7 @@ class Dispatch:
         self._order: dict[int, deque[Task]] = {}  # file id: its tasks not wholly released, in the order of the file
         self._held: Counter[int] = Counter()  # file id: slots it occupies
         self._working: dict[Worker, Task] = {}
-        self._records: dict[int, _Record] = {}  # by process
+        self._records = Records()
         self._parts = 0  # tasks that are through in part: their rest comes next
         self._numbers = 0
         self._start_failures = 0
@@ -190,9 +148,7 @@ class Dispatch:
                 task.done = task.chunk.length if answer == DONE else task.slot.progress[0]
                 task.fresh = False
                 task.ended = now
-                record = self._records[worker.pid]
-                record.batches += 1
-                record.seconds += now - task.started
+                self._records.through(worker.pid, now - task.started)
                 self._is_through(task)
                 progress = True
         return progress
@@ -207,7 +163,7 @@ class Dispatch:
             if self._start_failures >= START_FAILURES:
                 raise TailraceError(f"workers die as soon as they start ({cause}); see what they printed above")
         worker.close()
-        self._records.pop(worker.pid, None)
+        self._records.gone(worker.pid)
         if task is None or not worker.ready:
             self.workers[index] = self._hired()
             if task is not None:  # it never looked at the slot
@@ -270,8 +226,7 @@ class Dispatch:
     def _release(self, task: Task) -> None:
         """The first of its stream."""
         result = self._result(task)
-        if task.pid in self._records:
-            self._records[task.pid].lines += result.tally.lines
+        self._records.released(task.pid, result.tally.lines)
         task.released = True
         tasks = self._order[task.chunk.stream]
         if task.done == task.chunk.length:
@@ -341,17 +296,15 @@ class Dispatch:
         return RingState(slots, free, waiting, working, slots - free - waiting - working, self._ring.shape.total)
 
     def worker_states(self, now: float) -> tuple[WorkerState, ...]:
-        states = []
-        for worker in self.workers:
-            task, record = self._working.get(worker), self._records.get(worker.pid, _Record())
-            state = "starting" if not worker.ready else "idle" if task is None else "working"
-            number, file, seconds = (task.number, task.chunk.path, now - task.started) if task else (None, None, 0.0)
-            states.append(
-                WorkerState(
-                    worker.pid, state, number, file, seconds, record.batches, record.lines, record.seconds + seconds
-                )
-            )
-        return tuple(states)
+        """What each worker does, and has done since it was started."""
+        return tuple(self._worker_state(worker, now) for worker in self.workers)
+
+    def _worker_state(self, worker: Worker, now: float) -> WorkerState:
+        task = self._working.get(worker)
+        state = "starting" if not worker.ready else "idle" if task is None else "working"
+        number, file, seconds = (task.number, task.chunk.path, now - task.started) if task else (None, None, 0.0)
+        batches, lines, busy = self._records.of(worker.pid)
+        return WorkerState(worker.pid, state, number, file, seconds, batches, lines, busy + seconds)
 
     def drop(self) -> None:
         """Forget every slot, for a rewind; workers at work are let finish or are replaced by fresh ones."""
@@ -375,10 +328,10 @@ class Dispatch:
     def _hired(self) -> Worker:
         worker = self._hire()
         self._log.debug("worker.started", pid=worker.pid)
-        self._records[worker.pid] = _Record()
+        self._records.hired(worker.pid)
         return worker
 
     def _dismiss(self, worker: Worker) -> None:
         worker.close()
-        self._records.pop(worker.pid, None)
+        self._records.gone(worker.pid)
         self._log.debug("worker.ended", pid=worker.pid)

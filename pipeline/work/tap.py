@@ -19,9 +19,10 @@ from tailrace.pipeline.chain.step import Condition, Step
 from tailrace.pipeline.chain.steps import condition
 from tailrace.pipeline.work.asked import Area, Request
 
-SHARE = 0.03  # of a worker's time
+SHARE = 0.02  # of a worker's time
 LOOK = 0.004  # seconds of one piece for an expression,
 FEW = 16  # which is asked about so many events at once
+_SINKS = ""  # the stage of those who want to see what the sinks are given
 MOST_EVENTS, MOST_BYTES = 20, 32 << 10  # of one tap in one piece
 LONGEST_EVENT = 16 << 10  # bytes of JSON
 
@@ -36,7 +37,8 @@ class Tapper:
     def __init__(self, area: Area) -> None:
         self._area = area
         self._version = 0
-        self._requests: list[tuple[Request, Condition | None]] = []
+        self._requests: dict[str, list[tuple[Request, Condition | None]]] = {}  # by stage
+        self._conditions: dict[str, Condition] = {}
         self._rests_until = 0.0  # its share of the time is used up,
         self._rests = False  # also while this piece is worked on
 
@@ -51,20 +53,30 @@ class Tapper:
         return self
 
     def _read(self, version: int) -> None:
-        known = {request.when: wanted for request, wanted in self._requests}
         try:
             asked = self._area.requests()
-            requests = [(one, known.get(one.when) or (condition(one.when) if one.when else None)) for one in asked]
+            texts = {one.when for one in asked if one.when}
+            conditions = {text: self._conditions.get(text) or condition(text) for text in texts}
         except (ValueError, TypeError):
             return  # they are being written
-        if self._area.version == version:
-            self._version, self._requests = version, requests
+        if self._area.version != version:
+            return
+        self._version, self._conditions, self._requests = version, conditions, {}
+        for one in asked:
+            self._requests.setdefault(one.stage, []).append((one, conditions.get(one.when)))
 
     def after(self, index: int, step: Step, events: Sequence[Event], attempt: Attempt) -> None:
         """These are behind the step, or, of a write stage, given to it."""
-        for request, wanted in self._requests:
-            if request.stage != step.label and (request.stage or index != attempt.last):
-                continue
+        requests = self._requests
+        if step.label in requests:
+            self._look_at(requests[step.label], step, events, attempt)
+        if _SINKS in requests and index == attempt.last:
+            self._look_at(requests[_SINKS], step, events, attempt)
+
+    def _look_at(
+        self, requests: list[tuple[Request, Condition | None]], step: Step, events: Sequence[Event], attempt: Attempt
+    ) -> None:
+        for request, wanted in requests:
             if request.enough or self._rests:
                 attempt.made.tapped.append({"tap": request.number, "events": [], "left": len(events)})
                 continue

@@ -114,9 +114,11 @@ def configuration(home: Path, workers: int, text: str = CONFIG) -> Config:
     )
 
 
-def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0, only: str = "") -> int | None:
+def live(
+    config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0, only: str = "", *, redrive: bool = False
+) -> int | None:
     """One life of the daemon in a process of its own: the operations it did, or None when it was killed at ``at``, see
-    ``Fault``.
+    ``Fault``. ``redrive``: it sends all dead letters again, and reads nothing.
 
     Its workers and the ring are gone on return.
     """
@@ -129,7 +131,7 @@ def live(config: Config, at: int = 0, mode: Mode = "kill", seed: int = 0, only: 
         def tell(engine: Engine) -> None:
             say(os.fstat(engine._dispatch._ring.fd).st_ino)  # a test may look
 
-        outcome = run_to_end(config, Log(), tell)
+        outcome = run_to_end(config, Log(), tell, redrive=redrive)
         fault.unsynced.save(home)
         say(fault.count)
         if not outcome.complete:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tailrace.pipeline.settings import Config
 
-from .scenario import append, configuration, live
+from .scenario import append, configuration
+from .sweep import Run, swept
 
 pytestmark = pytest.mark.timeout(300)  # some dozens of processes
 
@@ -54,28 +56,18 @@ def result(config: Config) -> tuple[bytes, list[Any]]:
     return (home / "out" / "all.ndjson").read_bytes(), remembered
 
 
-def whole(config: Config) -> tuple[list[int], tuple[bytes, list[Any]]]:
-    """How many operations each run does if it is left alone, and what comes of it."""
-    counts = []
-    for data in RUNS:
+def run(data: bytes) -> Run:
+    def appended(config: Config) -> Config:
         append(Path(config.directory, "logs", "a.log"), data)
-        counts.append(live(config) or 0)
-    return counts, result(config)
+        return config
+
+    return appended
 
 
 @pytest.mark.parametrize(("workers", "every"), [(0, 16), (1, 24)])
 def test_dedupe_drops_the_same_lines_whenever_it_is_killed(tmp_path: Path, workers: int, every: int) -> None:
-    counts, expected = whole(configuration(tmp_path / "whole", workers, CONFIG))
-    written, remembered = expected
+    make = partial(configuration, workers=workers, text=CONFIG)
+    (written, remembered), killed = swept(tmp_path, make, [*map(run, RUNS)], result, every)
     assert 100 < written.count(b"\n") < 500, "some are repeats, and not all"
     assert 10 < len(remembered) < 50, "some were forgotten"
-    killed = 0
-    for at in range(1, max(counts), every):
-        config = configuration(tmp_path / f"killed-{at}", workers, CONFIG)
-        for data in RUNS:
-            append(Path(config.directory, "logs", "a.log"), data)
-            for operation in (at, at // 2, 0):  # as it works, as it recovers, and then not at all
-                if live(config, operation) is None:
-                    killed += 1
-        assert result(config) == expected, at
     assert killed > 3

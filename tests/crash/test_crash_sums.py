@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tailrace.pipeline.settings import Config
 
-from .scenario import append, configuration, live
+from .scenario import append, configuration
+from .sweep import Run, swept
 
 pytestmark = pytest.mark.timeout(300)  # some dozens of processes
 
@@ -46,9 +48,13 @@ def lines(start: int, stop: int) -> bytes:
 RUNS = ((lines(1, 500), lines(1, 300)), (lines(500, 900), lines(300, 900)))
 
 
-def go_on(config: Config, data: tuple[bytes, bytes]) -> None:
-    for name, some in zip(("a.log", "b.log"), data, strict=True):
-        append(Path(config.directory, "logs", name), some)
+def run(data: tuple[bytes, bytes]) -> Run:
+    def appended(config: Config) -> Config:
+        for name, some in zip(("a.log", "b.log"), data, strict=True):
+            append(Path(config.directory, "logs", name), some)
+        return config
+
+    return appended
 
 
 def results(config: Config) -> Counter[str]:
@@ -56,28 +62,11 @@ def results(config: Config) -> Counter[str]:
     return Counter(text.splitlines())
 
 
-def whole(config: Config) -> tuple[list[int], Counter[str]]:
-    """How many operations each run does if it is left alone, and what comes of it."""
-    counts = []
-    for data in RUNS:
-        go_on(config, data)
-        counts.append(live(config) or 0)
-    return counts, results(config)
-
-
 @pytest.mark.parametrize(("workers", "every"), [(0, 13), (2, 20)])
 def test_sums_are_the_same_whenever_it_is_killed(tmp_path: Path, workers: int, every: int) -> None:
-    counts, expected = whole(configuration(tmp_path / "whole", workers, CONFIG))
+    make = partial(configuration, workers=workers, text=CONFIG)
+    expected, killed = swept(tmp_path, make, [*map(run, RUNS)], results, every)
     events: list[dict[str, Any]] = [json.loads(line) for line in expected]
     assert sum(event["count"] for event in events) == 2 * (899 - 899 // 17)
     assert set(expected.values()) == {1}
-    killed = 0
-    for at in range(1, max(counts), every):
-        config = configuration(tmp_path / f"killed-{at}", workers, CONFIG)
-        for data in RUNS:
-            go_on(config, data)
-            for operation in (at, at // 2, 0):  # as it works, as it recovers, and then not at all
-                if live(config, operation) is None:
-                    killed += 1
-        assert results(config) == expected, at
     assert killed > 3

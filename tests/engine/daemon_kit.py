@@ -134,6 +134,16 @@ class Told:
         assert self.engine is not None
         return [worker.pid for worker in self.engine._dispatch.workers]
 
+    def has_slot(self) -> bool:
+        """Something was read, and is in the ring."""
+        assert self.engine is not None
+        return not self.engine._dispatch.idle
+
+    def trouble(self) -> dict[str, Any]:
+        """What keeps which sink."""
+        assert self.engine is not None
+        return dict(self.engine._crew.troubles())
+
     def committed(self) -> bool:
         """Everything that was read is committed."""
         assert self.engine is not None

@@ -13,14 +13,16 @@ from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.chain.step import Step
 from tailrace.pipeline.chain.steps import build_steps, memories, to_json
 from tailrace.pipeline.outgoing import Payload
-from tailrace.pipeline.run.engine import Engine, Settings
+from tailrace.pipeline.run.engine import Engine
+from tailrace.pipeline.run.lent import Lent, Settings
 from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.waker import Waker
 from tailrace.pipeline.settings import Config, StageSpec
 from tailrace.pipeline.sinks.crew import Crew, Sink
 from tailrace.pipeline.source.redrive import Job, Redrive
 from tailrace.pipeline.stage import Guarantee, Marks
-from tailrace.pipeline.state.dead_letters import DeadLetter, Filter, Letter
+from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.letters import Filter, Letter
 from tailrace.pipeline.state.store import Commit, State
 from tailrace.pipeline.sums.sums import Sums, sums_of
 from tailrace.pipeline.telemetry.counters import Counters, Key
@@ -244,17 +246,23 @@ class Pipeline:
         )  # fmt: skip
         settings = Settings(commit_interval, commit_bytes, shutdown_timeout, **options)
         self.engine = Engine(
-            settings, source, self.store, self.crew, dispatch, remembered, self._sums(stages),
-            Redrive(self.jobs, self._letters, self._steps, several_lines=several_lines), self.counters,
-            durable or {}, self.log, self.waker, self._turn, set(),
+            settings, Lent(source, self.store, self.counters, durable or {}, self.log, self.waker, set()), self.crew,
+            dispatch, remembered, self._sums(stages),
+            Redrive(self.jobs, self._letters, self._steps, several_lines=several_lines), self._turn,
         )  # fmt: skip
 
     def redrive(self, wanted: Filter = Filter()) -> Job:  # noqa: B008  (it is frozen)
         """Send dead letters of the state again; before the run, or in it from ``on_turn``."""
-        count, last = self.store.letters.count(wanted)
+        count, last = self.state.letters.count(wanted)
         job = Job(len(self.jobs) + 1, wanted, last, count)
         self.jobs.append(job)
         return job
+
+    @property
+    def state(self) -> State:
+        """The store, if it is a real one."""
+        assert isinstance(self.store, State)
+        return self.store
 
     @property
     def specs(self) -> list[StageSpec]:

@@ -42,6 +42,10 @@ class Hanging(File):
         self.gate.pass_by("sync")
         return marks
 
+    def recover(self, marks: Any, may_cut: bool) -> None:
+        self.gate.pass_by("recover")
+        super().recover(marks, may_cut)
+
     def close(self) -> None:
         self.gate.pass_by("close")
         super().close()

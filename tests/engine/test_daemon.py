@@ -174,6 +174,26 @@ def test_what_raises_as_the_new_run_begins_leaves_the_old_configuration(tmp_path
     assert told.numbers() == list(range(200))
 
 
+def test_what_was_read_before_the_workers_have_died_is_read_again(tmp_path: Path) -> None:
+    """By the same source, which goes on."""
+    text = configured("own:mark", to_file(), workers=1)
+    told = Told(tmp_path, text, MARK.format(1))
+
+    def story() -> Story:
+        told.add("a.log", 0, 100)
+        yield told.has(100)
+        told.module(ONLY_HERE + MARK.format(2))
+        first, refused = told.engine, told.try_to_change()
+        yield lambda: told.engine is not first
+        told.add("a.log", 100, 200)
+        yield told.has_slot
+        yield refused
+        yield told.has(200)
+
+    assert told.tell(story()).complete
+    assert told.numbers() == list(range(200))
+
+
 def test_what_ends_a_run_that_has_begun_is_not_taken_for_a_wrong_configuration(tmp_path: Path) -> None:
     told = Told(tmp_path, configured(to_file()))
 
@@ -233,6 +253,22 @@ def test_case_098_a_sink_that_stays_and_hangs_is_waited_for_and_nobody_else_writ
     assert told.tell(story()).complete
     assert told.numbers("slow.ndjson") == list(range(400))
     assert gate.left == 1
+
+
+def test_a_sink_that_hangs_as_it_begins_is_waited_for_too(tmp_path: Path, gate: Gate) -> None:
+    """Though nothing was read."""
+    told = Told(tmp_path, configured(hanging(), shutdown_timeout="200ms"))
+    told.add("a.log", 0, 100)
+    gate.shut = "recover"
+
+    def story() -> Story:
+        yield gate.hangs.is_set
+        yield told.try_to_change()
+        assert "hangs in recover" in told.refusals()[0]
+        gate.open()
+        yield told.has(100, "slow.ndjson")
+
+    assert told.tell(story()).complete
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
@@ -359,3 +395,64 @@ def test_a_request_that_waits_for_the_end_of_a_run_is_refused_where_no_other_cou
         yield told.has(10)
 
     assert told.tell(story()).complete
+
+
+OWN_SOURCE = """
+from dataclasses import dataclass
+from tailrace.pipeline.settings import SourceSettings
+
+@dataclass(slots=True, frozen=True)
+class Nothing(SourceSettings):
+    use: str = "own:Nothing"
+
+    def build(self, about):
+        raise KeyError("no such thing")
+"""
+
+
+def test_a_source_that_cannot_be_built_leaves_the_one_before(tmp_path: Path) -> None:
+    """Which was closed by then: a deleted file that it had not read to its end is lost, and told."""
+    text = configured(to_file(), shutdown_timeout="100ms")
+    told = Told(tmp_path, text, OWN_SOURCE)
+    told.add("a.log", 0, 100)
+
+    def story() -> Story:
+        yield told.has(100)
+        other = text[: text.index("[source]")] + '[source]\nuse = "own:Nothing"\n' + text[text.index("[[stages]]") :]
+        before = told.daemon._supply.source
+        yield told.try_to_change(other)
+        assert told.refusals() == ["KeyError: 'no such thing'"]
+        assert told.daemon._supply.source is not before
+        told.add("a.log", 100, 200)
+        yield told.has(200)
+
+    assert told.tell(story()).complete
+    assert told.numbers() == list(range(200))
+
+
+def test_a_sink_that_is_down_keeps_no_configuration_from_running_or_going(tmp_path: Path) -> None:
+    """It has not been given anything: nobody waits for it."""
+    web: Table = {"use": "write.http", "endpoint": "http://127.0.0.1:9/", "retry": {"initial_backoff": "1s"}}
+    down: Table = {"use": "own:Down", "path": "out/down.ndjson", "id": "down"}
+    told = Told(tmp_path, configured(to_file(), shutdown_timeout="1h"), DOWN)
+
+    def story() -> Story:
+        yield told.change(configured(to_file(), down, web, shutdown_timeout="1h"))
+        assert "down" in told.trouble()
+        told.add("a.log", 0, 100)
+        yield told.change(configured(to_file(), shutdown_timeout="1h"))
+        yield told.has(100)
+
+    assert told.tell(story()).complete
+
+
+DOWN = """
+from dataclasses import dataclass
+from tailrace.stages.write.file import File
+
+
+@dataclass
+class Down(File):
+    def connect(self, about):
+        raise OSError("down")
+"""

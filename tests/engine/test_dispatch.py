@@ -11,10 +11,11 @@ from tailrace.pipeline.chain.outcome import Encoded, Made, Tally
 from tailrace.pipeline.chain.stateful import Remembered
 from tailrace.pipeline.telemetry.counters import Counters
 from tailrace.pipeline.testing.doubles import FakeClock, ListSource
-from tailrace.pipeline.work.dispatch import FRESH_KILLS, Dispatch, Task
+from tailrace.pipeline.work.dispatch import FRESH_KILLS, Dispatch
 from tailrace.pipeline.work.layout import Result, ResultWriter
 from tailrace.pipeline.work.process import Died
 from tailrace.pipeline.work.ring import AT, NONE, PROGRESS, STAGE, Geometry, Ring
+from tailrace.pipeline.work.task import Task
 from tailrace.pipeline.work.worker import DONE, PART, PIECE
 
 from .engine_kit import Log

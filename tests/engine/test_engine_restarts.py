@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.state.dead_letters import Filter
+from tailrace.pipeline.state.letters import Filter
 from tailrace.pipeline.state.store import State
 from tailrace.pipeline.testing.doubles import CrashError, ListSource, MemorySink
 

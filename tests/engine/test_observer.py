@@ -129,7 +129,6 @@ def test_a_sink_that_takes_nothing_is_shown_with_what_it_owes() -> None:
     held = seen[0]
     assert (held.ring.free, held.ring.through) == (0, held.ring.slots)
     assert held.waiting["out"] >= held.ring.through
-    assert held.waiting["out1"] <= 1
     assert held.counters.total("lines_read") == 0
     assert held.lines_pending > 0
     assert watch.snapshots[-1].waiting == {"out": 0, "out1": 0}

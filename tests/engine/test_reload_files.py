@@ -213,7 +213,7 @@ def stdin(encoding: str = "utf-8", chunk_bytes: str = "1MiB", commit_interval: s
     return text.replace('paths = ["logs/*.log"]\n', "")
 
 
-def test_another_state_is_refused_and_the_same_by_another_name_is_not(tmp_path: Path) -> None:
+def test_case_073_another_state_is_refused_and_the_same_by_another_name_is_not(tmp_path: Path) -> None:
     (problem,) = changed(tmp_path, PLAIN, configured(to_file(), state_dir="elsewhere"))
     assert "[pipeline] state_dir" in problem
     assert "stop tailrace, move the directory" in problem
@@ -242,7 +242,7 @@ def test_the_journal_may_be_asked_for_other_entries(tmp_path: Path) -> None:
     assert changed(tmp_path, text("a.service"), text("b.service")) == []
 
 
-def test_everything_that_cannot_change_is_said_at_once(tmp_path: Path) -> None:
+def test_case_073_everything_that_cannot_change_is_said_at_once(tmp_path: Path) -> None:
     problems = changed(tmp_path, stdin(), PLAIN.replace('"state"', '"elsewhere"'))
     assert len(problems) == 2
 

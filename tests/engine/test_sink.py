@@ -16,7 +16,7 @@ from tailrace.pipeline.chain.outcome import Encoded
 from tailrace.pipeline.delivery import Batch, Request
 from tailrace.pipeline.errors import ReaderGone, Retry
 from tailrace.pipeline.outgoing import Outgoing, Verdicts
-from tailrace.pipeline.sinks.thread import (
+from tailrace.pipeline.sinks.answers import (
     Announced,
     Answer,
     Closed,
@@ -25,11 +25,11 @@ from tailrace.pipeline.sinks.thread import (
     Met,
     Recovered,
     Retried,
-    SinkThread,
     Succeeded,
 )
+from tailrace.pipeline.sinks.thread import SinkThread
 from tailrace.pipeline.testing.doubles import BatchSink, MemorySink
-from tailrace.pipeline.work.dispatch import Task
+from tailrace.pipeline.work.task import Task
 
 from ..inside import adjust
 from ..waiting import until

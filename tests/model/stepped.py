@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tailrace.pipeline.sinks.thread import Answer, SinkThread
+from tailrace.pipeline.sinks.answers import Answer
+from tailrace.pipeline.sinks.thread import SinkThread
 from tailrace.pipeline.stage import Write
 from tailrace.pipeline.testing.doubles import FakeClock
 

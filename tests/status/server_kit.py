@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.state.dead_letters import DeadLetter, Filter, Letters
+from tailrace.pipeline.state.dead_letters import DeadLetter
+from tailrace.pipeline.state.letters import Filter, Letters
 from tailrace.pipeline.state.store import Commit, State
 from tailrace.pipeline.status.api import Api
 from tailrace.pipeline.status.client import Client

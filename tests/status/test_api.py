@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.state.dead_letters import Filter, Letters
+from tailrace.pipeline.state.letters import Filter, Letters
 from tailrace.pipeline.status.api import SHARE, Answer, Api, RefusedError, filter_body
 from tailrace.pipeline.telemetry.board import Description
 from tailrace.pipeline.telemetry.snapshot import (

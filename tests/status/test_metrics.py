@@ -188,6 +188,17 @@ def test_bytes_that_are_found_again_take_nothing_back() -> None:
     assert told == [5, 2]
 
 
+def test_what_this_process_has_met_is_counted_from_its_start_and_the_rest_over_the_life_of_the_state() -> None:
+    """Of what it met after its last commit the next process knows nothing."""
+    board = full_board()
+    board.durable = {(name, ()): 100.0 for name in ("lines_read", "rewinds")} | {
+        ("http_responses", (("sink", ODD), ("status", "200"))): 50.0, ("bytes_unread", (("reason", "deleted"),)): 20.0,
+    }  # fmt: skip
+    assert (value(board, "lines_read_total"), value(board, "rewinds_total")) == (110, 1)
+    assert value(board, "http_client_responses_total", sink=ODD, status="200") == 3
+    assert value(board, "bytes_unread_total", reason="deleted") == 25
+
+
 def test_histograms_add_up() -> None:
     text = samples(page(full_board(*STRANGE)))
     buckets = [

@@ -26,11 +26,11 @@ class Engine:
     """In place of the engine: one thread that serves at each turn, and workers that say what a test lets them say."""
 
     def __init__(self) -> None:
-        self.requests = Requests(lambda: self._asked.set())
+        self._asked = threading.Event()
+        self.requests = Requests(self._asked.set)
         self.taps = Taps(self.requests)
         self.now = 100.0
         self.attach(*LABELS)
-        self._asked, self._over = threading.Event(), False
         self._pool = ThreadPoolExecutor(MOST_TAPS + 2)
 
     def attach(self, *labels: str) -> None:

@@ -12,7 +12,7 @@ from tailrace.pipeline.sizes import readable_size
 from tailrace.pipeline.telemetry.wrap import wrap
 
 if TYPE_CHECKING:
-    from tailrace.pipeline.state.dead_letters import Letter
+    from tailrace.pipeline.state.letters import Letter
 
 _DUMPED = 1024  # bytes of a binary line that are dumped
 

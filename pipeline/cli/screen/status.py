@@ -10,7 +10,7 @@ from tailrace.pipeline.cli.screen.figures import UNKNOWN, count, lasting, plural
 from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.cli.screen.verdicts import ATTENTION, BAD, WELL, Verdict, verdicts
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.state.dead_letters import rfc3339
+from tailrace.pipeline.state.letters import rfc3339
 from tailrace.pipeline.state.offline import SILENT, STOPPED
 from tailrace.pipeline.telemetry.log import use_colour
 from tailrace.pipeline.telemetry.wrap import terminal_width, wrap

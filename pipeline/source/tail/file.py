@@ -36,6 +36,7 @@ class File:
     size: int = 0  # bytes known to exist; once accounted for, up to where it was read
     mtime_ns: int = -1
     seen_size: int = -1  # by its last stat; `size` may be more, by what a read has found since
+    seen_at: float = 0.0  # when that was, in seconds since the epoch
     watched_from: int = -1  # its size when it was first seen in this run; what follows appeared while we watched
     written_at: float = 0.0  # its mtime then
     limit: int | None = None  # nothing from there on is read (`--until-eof`)
@@ -189,7 +190,7 @@ class File:
         if self.watched_from < 0:
             self.watched_from, self.written_at = st.st_size, st.st_mtime
         self.size = self.seen_size = st.st_size
-        self.mtime_ns = st.st_mtime_ns
+        self.mtime_ns, self.seen_at = st.st_mtime_ns, time()
 
     def _note_growth(self, st: os.stat_result) -> None:
         if self.growth and st.st_size < self.growth[-1][0]:
@@ -208,6 +209,8 @@ class File:
 
     def appended(self, offset: int) -> float:
         """When the byte at this offset was there, in seconds since the epoch, as far as that was seen; 0: unknown."""
+        if 0 <= self.seen_size <= offset and self.unpacked is None:
+            return self.seen_at  # a read has found it since
         return next((when for size, when in self.growth if size > offset), 0.0)
 
     def year_bound(self, end: int, wall: float) -> float:

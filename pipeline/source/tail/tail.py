@@ -12,7 +12,8 @@ from tailrace.pipeline.encoding import encoding
 from tailrace.pipeline.framing import Framer
 from tailrace.pipeline.settings import TailSettings
 from tailrace.pipeline.source import JSON, Register
-from tailrace.pipeline.source.tail.cursor import Span, written_as
+from tailrace.pipeline.source.tail.again import original, written_in
+from tailrace.pipeline.source.tail.cursor import Span
 from tailrace.pipeline.source.tail.descriptors import Descriptors, allowance
 from tailrace.pipeline.source.tail.discovery import Discovery
 from tailrace.pipeline.source.tail.done import Done
@@ -218,20 +219,9 @@ class Tail:
         key = f"{self._key_prefix}-{file.file_id}"
         bound = file.year_bound(end, wall)
         return Chunk(
-            file.file_id,
-            key,
-            file.name,
-            file.shown,
-            start,
-            length,
-            end,
-            wall,
-            bound,
-            oversize=oversize,
-            encoding=file.cursor.encoding.name,
-            fault=fault,
-            appended=file.appended(start),
-        )
+            file.file_id, key, file.name, file.shown, start, length, end, wall, bound, oversize=oversize,
+            encoding=file.cursor.encoding.name, fault=fault, appended=file.appended(start),
+        )  # fmt: skip
 
     def _offer(self, file: File, *, awake: bool = True) -> None:
         """It may have something to be read."""
@@ -320,30 +310,12 @@ class Tail:
         return [file.file_id for file in self._registry.living.values() if file.has_data and not file.failed]
 
     def original(self, stream: int, offset: int, length: int) -> bytes | None:
-        """See ``Rereads``. Of a file whose bytes were taken away, its copy's are given."""
-        file = self._registry.by_id.get(stream)
-        if file is not None and file.ended:
-            file = self._registry.ended.copies.get(stream)
-        if file is None or file.ended or file.unpacked is not None:
-            return None
-        try:
-            self._descriptors.open(file)
-            data = os.pread(file.fd, length, offset)
-            file.verify()  # afterwards: what was there before is there still
-        except (Changed, OSError):
-            return None  # the next scan will see what happened to it
-        return data if len(data) == length else None
+        """See ``Rereads``."""
+        return original(self._registry, stream, offset, length)
 
     def written_in(self, stream: int) -> str | None:
-        """See ``Encoded``: what its byte order mark says."""
-        file = self._registry.by_id.get(stream)
-        if file is None or file.ended or file.unpacked is not None:
-            return None
-        try:
-            self._descriptors.open(file)
-            return written_as(file.fd, self._encoding).name
-        except (Changed, OSError):
-            return None  # the next scan will see what happened to it
+        """See ``Encoded``."""
+        return written_in(self._registry, stream, self._encoding)
 
     def listing(self, limit: int, wall: float) -> Listing:
         """See ``Lists``."""

@@ -114,6 +114,25 @@ def test_what_is_committed_in_part_leaves_the_age_of_the_rest(clock: Clock, stan
     assert (set(ages), ages[-1]) == ({15.0, 5.0, 0.0}, 0.0)
 
 
+def test_what_a_read_finds_behind_what_was_seen_counts_from_the_last_look(clock: Clock, stand: Make) -> None:
+    rig = clock.stand = stand(buffer=1002)
+    clock.write("a.log", numbered(0, 10))
+    rig.start().run()
+    clock.now = 10.0
+    clock.write("a.log", numbered(0, 10))
+    clock.now = 11.0
+    rig.poll(1.0)
+    clock.now = 11.5
+    clock.write("a.log", numbered(0, 30))  # nobody has looked since
+    chunks = [chunk for chunk in iter(rig.read, None) if chunk is not None]
+    assert [chunk.appended for chunk in chunks] == [NOON + 10.0, NOON + 11.0, NOON + 11.0]
+    clock.now = 12.0
+    assert clock.row().lag_seconds == 2.0
+    rig.release()
+    rig.commit()
+    assert clock.row().lag_seconds == 0.0
+
+
 def test_a_file_that_was_old_when_it_was_first_seen_counts_from_then_on(clock: Clock) -> None:
     """Nobody was late: it was not asked for before."""
     rig = clock.stand

@@ -34,7 +34,7 @@ def test_a_file_is_found_by_its_path_and_by_a_link_to_it(begun: Begun) -> None:
 
 
 def test_a_file_that_is_not_known_is_refused_with_one_that_is_near(begun: Begun) -> None:
-    with pytest.raises(TailraceError, match="knows no such file; did you mean .*a.log\\? `tailrace state show`"):
+    with pytest.raises(TailraceError, match=r"knows no such file; did you mean .*a\.log\? `tailrace state show`"):
         streams_of(cursors(begun.rig), str(begun.log.with_name("aa.log")))
     with pytest.raises(TailraceError, match="knows no such file; `tailrace state show`"):
         streams_of({}, "/nowhere")
@@ -77,7 +77,7 @@ def test_what_does_not_hold_what_was_read_is_refused(begun: Begun) -> None:
     }
     for name, data in others.items():
         path = rig.write(name, data)
-        with pytest.raises(TailraceError, match="does not hold what was read .*nothing was changed"):
+        with pytest.raises(TailraceError, match=r"does not hold what was read .*nothing was changed"):
             moved(row, str(path))
 
 
