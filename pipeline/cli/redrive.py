@@ -50,13 +50,13 @@ def _by_the_daemon(client: Any, wanted: Filter, shown: Callable[[Mapping[str, An
 
 def _alone(config: Config, wanted: Filter, shown: Callable[[Mapping[str, Any]], None]) -> Mapping[str, Any]:
     from tailrace.pipeline.cli.outcome import exit_code
-    from tailrace.pipeline.cli.run import _check_writes
+    from tailrace.pipeline.cli.run import check_writes
     from tailrace.pipeline.cli.signals import Signals
     from tailrace.pipeline.run.daemon import Daemon
     from tailrace.pipeline.telemetry import log
     from tailrace.pipeline.telemetry.counters import Counters
 
-    _check_writes(config)  # else they would be gone, and nowhere
+    check_writes(config)  # else they would be gone, and nowhere
     signals = Signals()
     log.configure(config.log)
     logger = log.get_logger("redrive")

@@ -88,7 +88,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     if not arguments.until_eof and (arguments.last_line or arguments.give_up is not None):
         raise UsageError("--last-line and --give-up are for a run that ends: add --until-eof")
     config = load_config(arguments)
-    _check_writes(config)
+    check_writes(config)
 
     def configure_log(config: Config) -> None:
         log.configure(log_settings(config.log, arguments.verbose, arguments.quiet))
@@ -192,7 +192,7 @@ def _load_again(config: Config) -> Config:
     from tailrace.pipeline.config.load import load
 
     again = load(config.path)
-    _check_writes(again)
+    check_writes(again)
     return again
 
 
@@ -205,7 +205,7 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(f"found {escape(text)!r}, {error}") from error
 
 
-def _check_writes(config: Config) -> None:
+def check_writes(config: Config) -> None:
     """ConfigError without a write stage: what is read would be remembered as done, and be nowhere."""
     if not any(spec.role == "write" for spec in config.stages):
         why = "every line would be read and written nowhere"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from .page_kit import CANNED, HOSTILE, TOKEN, Post, StatusServer, healthy, hostile, many_letters, one_lags, sink_down
+from .page_answers import CANNED, HOSTILE, healthy, hostile, many_letters, one_lags, sink_down
+from .page_kit import TOKEN, Post, StatusServer
 
 pytest.importorskip("playwright", reason="playwright is not installed: the status page is not tested")
 pytest.importorskip("axe_playwright_python", reason="axe is not installed: the status page is not tested")
