@@ -31,6 +31,7 @@ MODULES = {built_name(path) for part in PARTS for path in (ROOT / part).rglob("*
 
 
 DATA = {built_name(path) for path in (ROOT / "stages/patterns/library").glob("*.txt")}
+DATA |= {built_name(path) for path in (ROOT / "pipeline/status/assets").iterdir() if path.suffix not in (".py", "")}
 
 
 def call(command: list[object], cwd: Path) -> str:

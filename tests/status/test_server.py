@@ -274,6 +274,8 @@ def test_two_hundred_connections_leave_room_and_no_thread_behind(stand: Stand) -
     for connection in held:
         connection.close()
     until(lambda: threading.active_count() <= before, "their threads have ended")
+    assert stand.server._tcp is not None
+    assert (stand.server._tcp._idle, stand.server._tcp._at_work) == ({}, set())
     assert stand.ask("GET", "/health").status == 200
 
 
@@ -376,6 +378,12 @@ def test_a_link_in_place_of_the_token_is_not_followed(tmp_path: Path) -> None:
     assert (tmp_path / "state/token").read_text() == f"{made}\n"
     assert not (tmp_path / "state/token").is_symlink()
     assert [(tmp_path / f"secret.{name}").read_text() for name in ("token", "token.new")] == ["somebody else's\n"] * 2
+
+
+def test_nobody_waits_for_a_fifo_in_place_of_the_token(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "token", 0o600)
+    assert len(token_of(str(tmp_path))) >= 32
+    assert (tmp_path / "token").is_file()
 
 
 @pytest.mark.parametrize("text", ["", " \n", "ü\n"])
