@@ -1,7 +1,7 @@
 """What it costs to be watched: the same run alone, with a page, `top` and Prometheus looking on, and with a `tap`.
 
-``python -m benchmarks.watched [--size 400MB] [--pairs 5]`` runs each after the other, in turn, and tells the medians of their
-throughputs, and of the ratios within each round. Everybody looks once a second, and reads all that is answered.
+``python -m benchmarks.watched [--size 400MB] [--pairs 5]`` runs each after the other, in turn, and tells the medians of
+their throughputs, and of the ratios within each round. Everybody looks once a second, and reads all that is answered.
 """
 
 from __future__ import annotations

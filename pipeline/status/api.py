@@ -87,7 +87,7 @@ class Api:
     def health(self, _: Query) -> Answer:
         """Whether it lives and gets on; a sink that is down is no reason to restart it."""
         phase, age = self.board.snapshot.phase, self.board.age
-        if phase not in ("running", "recovering", "reloading", "blocked"):
+        if phase == "stopping" or not self.board.turns:
             return _json({"ok": False, "reason": phase}, 503)
         if age > STANDS_STILL:
             return _json({"ok": False, "reason": f"it has stood still for {age:.0f} seconds"}, 503)

@@ -23,7 +23,7 @@ def problems(board: Board) -> list[str]:
         found.append(f"it has stood still for {format_duration(round(board.age))}: what is shown here is as old")
     match now.phase:
         case "starting":
-            found.append("it is starting: not all files have been looked at")
+            found.append("it is starting: not all files are looked at, or not all outputs back at the last commit")
         case "stopping" | "reloading":
             found.append(f"it is {now.phase}")
         case "recovering":

@@ -98,6 +98,11 @@ class Board:
             self._last = self._recent[-1]
 
     @property
+    def turns(self) -> bool:
+        """The engine does: it has looked at itself."""
+        return bool(self._recent)
+
+    @property
     def age(self) -> float:
         """Seconds since the last snapshot: more than two, and the engine does not come round."""
         return monotonic() - self.snapshot.at

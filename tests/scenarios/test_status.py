@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def page(daemon: Daemon, port: int) -> dict[Sample, float]:
 def counters(daemon: Daemon) -> dict[str, float]:
     """As the state has them, all as of one commit."""
     rows = daemon.query("SELECT name, SUM(value) FROM counters GROUP BY name")
-    return dict.fromkeys(NAMES, 0.0) | {name: value for name, value in rows}
+    return dict.fromkeys(NAMES, 0.0) | dict(rows)
 
 
 def settled(daemon: Daemon) -> bool:
@@ -111,7 +112,7 @@ def test_case_088_figures_agree_with_state_files_and_outputs_while_it_runs_under
             pages.append(page(daemon, port))
     finally:
         writer.stop()
-    for earlier, later in zip(pages, pages[1:], strict=False):
+    for earlier, later in pairwise(pages):
         for (name, labels), value in earlier.items():
             if name.endswith(("_total", "_bucket", "_count", "_sum")) and not name.startswith("tailrace_worker_"):
                 assert later[name, labels] >= value, name

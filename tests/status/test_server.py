@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import socketserver
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.status import server
 from tailrace.pipeline.status.access import is_loopback, token_of, why_refused
 from tailrace.pipeline.status.client import Client, NoDaemonError
 from tailrace.pipeline.status.handler import DRAINED, HEADERS, LARGEST_BODY
@@ -46,7 +50,13 @@ def test_both_ways_give_the_same_answers(stand: Stand) -> None:
 
 def test_health_is_503_while_it_starts_stops_or_stands_still(stand: Stand) -> None:
     assert stand.ask("GET", "/health").status == 200
-    for phase, status in (("blocked", 200), ("recovering", 200), ("stopping", 503)):
+    for phase, status in (
+        ("blocked", 200),
+        ("recovering", 200),
+        ("starting", 200),
+        ("reloading", 200),
+        ("stopping", 503),
+    ):
         stand.board.publish(running(phase=phase))
         assert stand.ask("GET", "/health").status == status, phase
     stand.board.publish(running(at=0.0))
@@ -244,6 +254,31 @@ def test_a_fault_of_ours_is_answered_and_logged(tmp_path: Path) -> None:
         assert isinstance(fault["exc_info"], KeyError)
         stand.asked.fault = TailraceError("it cannot be done")
         assert (stand.post("/api/reload", {}).status, stand.post("/api/reload", {}).error) == (409, "it cannot be done")
+
+
+def test_without_descriptors_or_threads_it_neither_spins_nor_ends(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(server, "sleep", naps.append)
+    accept, start = socketserver.TCPServer.get_request, socketserver.ThreadingMixIn.process_request
+    no_descriptor = [OSError(errno.EMFILE, "too many open files"), OSError(errno.ECONNABORTED, "it has gone")]
+    no_thread = [RuntimeError("can't start new thread")]
+
+    def fail(errors: list[Any], call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            if errors:
+                raise errors.pop()
+            return call(*arguments)
+
+        return called
+
+    monkeypatch.setattr(socketserver.TCPServer, "get_request", fail(no_descriptor, accept))
+    assert stand.ask("GET", "/health").status == 200
+    assert (no_descriptor, naps) == ([], [server.BREATH])
+    monkeypatch.setattr(socketserver.ThreadingMixIn, "process_request", fail(no_thread, start))
+    assert stand.talk(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
+    assert stand.ask("GET", "/health").status == 200
 
 
 # Many clients, and slow ones.
