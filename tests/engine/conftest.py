@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ..inside import adjust
+from .daemon_kit import imports_of
 
 HERE = Path(__file__).parent
 
@@ -34,3 +35,11 @@ def _own_process() -> Iterator[None]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is tried again at once."""
     adjust(monkeypatch.setattr, first_rewind=0.01, first_backoff=0.002, full_retry=0.02)
+
+
+@pytest.fixture
+def lively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Daemons in this process look around often, and leave none of the modules that they have imported."""
+    adjust(monkeypatch.setattr, longest_wait=0.02, hangs_after=0.1)
+    with imports_of(tmp_path):
+        yield

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,8 +22,12 @@ from tailrace.pipeline.run.outcome import Outcome
 from tailrace.pipeline.run.reload import Reload
 from tailrace.pipeline.telemetry.counters import Counters
 
+from ..configuration import Table, configuration
 from .engine_kit import Log
 
+SOURCE: Table = {"paths": ["logs/*.log"], "close_after": "50ms"}
+configured = partial(configuration, "parse.json", commit_interval="10ms", chunk_bytes="64KiB", source=SOURCE)
+MARK = 'VERSION = {}\n\n\ndef mark(event):\n    event["version"] = VERSION\n    return event\n'
 Story = Generator[Callable[[], object], None, None]
 DEADLINE = 30.0  # seconds until the story is over
 
@@ -161,3 +166,9 @@ def imports_of(home: Path) -> Iterator[None]:
     for directory in [name for name in own._places if name.startswith(str(home))]:
         for name, _ in list(own._places.pop(directory).modules()):
             del sys.modules[name]
+
+
+def blocked(told: Told) -> Story:
+    """Nothing is written, until what stands in the way of the output is removed."""
+    (told.out / "all.ndjson").mkdir(parents=True)
+    yield told.said("sink.retry")
