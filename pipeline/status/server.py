@@ -199,7 +199,7 @@ def _tcp(address: str, handler: Callable[..., BaseHTTPRequestHandler]) -> _TcpSe
     kind = _TcpServer6 if host.startswith("[") else _TcpServer
     try:
         return kind((host.strip("[]"), int(port)), handler)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, OverflowError, TypeError) as error:  # the last: of a name that none can have
         hint = _HINTS.get(error.errno or 0, "") if isinstance(error, OSError) else ""
         raise TailraceError(f"[status] listen: {address} cannot be listened on: {error}{hint}") from error
 

@@ -88,6 +88,8 @@ def test_what_is_shown_is_committed_and_the_rest_is_pending(workers: int) -> Non
         assert last.counters.total("bytes_given", sink=sink) == len(pipeline.sinks[index].files["out"])
     assert last.counters.total("stage_received", stage="parse.lines") == 2500
     assert last.commits.count == len(pipeline.store.commits)
+    times = [one.at for one in watch.snapshots]
+    assert times == sorted(set(times))
 
 
 def test_a_failed_commit_takes_back_what_was_pending_and_shows_no_less_than_before() -> None:

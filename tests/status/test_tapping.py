@@ -183,6 +183,16 @@ def test_a_reload_goes_on_with_taps_of_stages_that_stay_and_ends_the_others(engi
     assert taken(stays) == [3]
 
 
+def test_the_workers_of_the_next_run_are_asked_too(engine: Engine) -> None:
+    tapped = engine.open()
+    engine.attach(*LABELS)
+    assert engine.area.version == 0
+    engine.tick()
+    assert [one.number for one in engine.area.requests()] == [1]
+    engine.say(1, "1")
+    assert taken(tapped) == [1]
+
+
 def test_who_may_not_look_is_told_why(engine: Engine) -> None:
     assert "there is no stage 'parse.csv'" in refused(lambda: engine.open("parse.csv"))
     assert "when:" in refused(lambda: engine.open(when="import os"))

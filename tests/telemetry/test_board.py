@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +70,7 @@ def test_rates_are_those_of_ten_seconds() -> None:
 def test_a_clock_that_is_set_changes_no_rate(step: float) -> None:
     board = Board(about=Description(stages=(StageView("parse", "parse.json", "parse.json"),)))
     for second in range(20):
-        made = snapshot(second, 50 * second)
+        made = snapshot(second, 50 * second + 10_000 * min(second, 5))
         board.publish(replace(made, when=made.when + (step if second > 10 else 0)))
     told = status(board, LETTERS, None)
     assert told["rates"]["lines"] == pytest.approx(50)
@@ -137,6 +139,16 @@ def test_what_a_run_measures_goes_on_with_the_next_one() -> None:
     assert board.snapshot.commits.count == 6
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """They take turns far more often than usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_it_may_be_read_while_it_is_written() -> None:
     board = Board()
     board.publish(snapshot(0))

@@ -60,6 +60,5 @@ def test_what_was_added_since_is_the_difference_and_both_make_the_whole() -> Non
     whole = before + later
     assert whole.since(before) == later
     assert before == of(0.125, 5.0)
-    copy = whole.copy()
-    copy.add(1.0)
-    assert whole.count == 4
+    whole.copy().add(1.0)
+    assert whole == of(0.125, 5.0, 7.0, 7.0)
