@@ -96,6 +96,7 @@ class Engine:
     def hand_over(self, *, leave_source: bool) -> None:
         """The same, and another run goes on from there. ``leave_source``: not with this source."""
         self._ending.hand_over(leave_source=leave_source)
+        self._waker()
 
     def held_up(self, now: float) -> Mapping[str, SinkThread]:
         """The sinks that hang, by id, when there is no more time for handing over."""

@@ -193,8 +193,10 @@ class File:
         self.mtime_ns, self.seen_at = st.st_mtime_ns, time()
 
     def _note_growth(self, st: os.stat_result) -> None:
-        if self.growth and st.st_size < self.growth[-1][0]:
-            self.growth.clear()
+        if self.growth and st.st_size < self.growth[-1][0]:  # what is left of it is as old as it was
+            left = (st.st_size, self.appended(st.st_size - 1))
+            self.growth = [*(one for one in self.growth if one[0] < st.st_size), left]
+            return
         if st.st_size > self.cursor.committed.offset:
             # A file that was never seen before may be old: it counts from now on.
             new = self.watched_from < 0 and not self.file_id

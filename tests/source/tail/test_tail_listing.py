@@ -60,7 +60,8 @@ def test_lag_is_what_is_not_committed(clock: Clock) -> None:
     row = clock.row()
     assert (row.offset, row.size, row.lag_bytes, row.state) == (0, len(text), len(text), "reading")
     read_and_release(rig)
-    assert clock.row().lag_bytes == len(text), "released is not committed"
+    row = clock.row()
+    assert (row.offset, row.lag_bytes, row.state) == (0, len(text), "reading"), "released is not committed"
     assert clock.row().balance["pending"] == len(text)
     rig.commit()
     row = clock.row()
@@ -105,13 +106,15 @@ def test_what_is_committed_in_part_leaves_the_age_of_the_rest(clock: Clock, stan
         clock.write("a.log", numbered(0, 20))
         rig.poll(1.0)
     clock.now = 25.0
-    ages = []
-    while rig.read() is not None:
+    ages, appended = [], []
+    while (chunk := rig.read()) is not None:
+        appended.append(chunk.appended - NOON)
         rig.release()
         rig.commit()
         ages.append(clock.row().lag_seconds)
     assert ages == sorted(ages, reverse=True)
     assert (set(ages), ages[-1]) == ({15.0, 5.0, 0.0}, 0.0)
+    assert appended == [10.0, *(25.0 - age for age in ages[:-1])]
 
 
 def test_what_a_read_finds_behind_what_was_seen_counts_from_the_last_look(clock: Clock, stand: Make) -> None:
@@ -206,6 +209,52 @@ def test_a_truncation_forgets_what_was_there(clock: Clock) -> None:
     assert clock.listed().lag_bytes == len(numbered(0, 2))
 
 
+def test_what_is_left_of_a_file_that_was_cut_off_is_as_old_as_it_was(clock: Clock) -> None:
+    rig = clock.stand
+    path = clock.write("a.log", numbered(0, 2))
+    rig.start().run()
+    for second in (10.0, 20.0, 30.0):
+        clock.now = second
+        clock.write("a.log", numbered(0, 2))
+        rig.poll(1.0)
+    clock.now = 40.0
+    line = len(numbered(0, 1))
+    os.truncate(path, 5 * line)  # in the middle of what came at 20
+    rig.poll(1.0)
+    (file,) = rig.running._registry.living.values()
+    assert file.growth == [(4 * line, NOON + 10.0), (5 * line, NOON + 20.0)]
+    assert (clock.row().lag_bytes, clock.row().lag_seconds) == (3 * line, 30.0)
+
+
+def test_the_age_of_the_lag_is_that_of_the_file_that_waits_longest(clock: Clock) -> None:
+    rig = clock.stand
+    for number, name in enumerate(("a.log", "b.log", "c.log")):
+        clock.now = 10.0 * number
+        clock.write(name, numbered(0, 3 - number))
+        rig.poll(1.0) if rig.tail else rig.start().poll(1.0)
+    clock.now = 25.0
+    listed = clock.listed()
+    assert [row.lag_seconds for row in listed.rows] == [25.0, 15.0, 5.0]
+    assert listed.lag_seconds == 25.0
+
+
+def test_a_file_that_has_ended_is_shown_until_what_was_read_of_it_is_committed(begun: Begun) -> None:
+    rig = begun.rig
+    rig.read_all()
+    rig.release()
+    begun.log.write_text("another one, and shorter\n")
+    for _ in range(3):
+        rig.poll(1.0)
+    listed = rig.running.listing(100, NOON)
+    assert (listed.count, len(listed.rows)) == (1, 2)
+    ended = {row.state: row for row in listed.rows}["ended"]
+    assert (ended.offset, ended.lag_bytes) == (begun.done, begun.unread)
+    rig.commit()
+    rig.poll(1.0)
+    rig.commit()
+    assert [row.state for row in rig.running.listing(100, NOON).rows] == ["reading"]
+
+
 def test_the_files_with_the_most_lag_come_first_and_all_are_counted(clock: Clock) -> None:
     rig = clock.stand
     for number in range(8):
@@ -268,6 +317,13 @@ def test_what_is_read_from_the_end_on_has_no_lag(stand: Make) -> None:
     rig.start().run()
     (row,) = rig.running.listing(100, NOON).rows
     assert (row.lag_bytes, row.balance["skipped"]) == (0, {"before_start": len(numbered(0, 30))})
+
+
+def test_a_file_that_cannot_be_read_any_more_says_why(begun: Begun) -> None:
+    (file,) = begun.rig.running._registry.living.values()
+    begun.rig.running._registry.trouble(file, OSError(5, "Input/output error"))
+    (row,) = begun.rig.running.listing(100, NOON).rows
+    assert (row.state, row.why, row.lag_bytes) == ("unreadable", "Input/output error", begun.unread)
 
 
 def test_directories_that_cannot_be_read_are_shown_first_and_what_is_gone_is_not(begun: Begun) -> None:
