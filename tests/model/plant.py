@@ -1,4 +1,4 @@
-"""The whole pipeline in this process, wired by ``run_daemon`` itself, and driven step by step.
+"""The whole pipeline in this process, wired by ``Daemon`` itself, and driven step by step.
 
 Source, ring, chain, sinks, commit and state are the real ones on real files. Only what would wait, be chance or touch
 the process as a whole is replaced: threads, clocks, the watcher, the time budget's signal.
@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from tailrace.pipeline.batch import Chunk
 from tailrace.pipeline.config.load import load
-from tailrace.pipeline.run.daemon import run_daemon
+from tailrace.pipeline.run.daemon import Daemon
 from tailrace.pipeline.run.engine import Engine
 from tailrace.pipeline.run.outcome import Outcome
+from tailrace.pipeline.run.reload import Reload
 from tailrace.pipeline.settings import Config
 from tailrace.pipeline.source.tail.tail import Tail
 from tailrace.pipeline.stage import Closes
@@ -104,6 +105,12 @@ class Plant:
         self.engine: Engine | None = None
         self.outcome: Outcome | None = None
         self.taken: set[bytes] = set()  # the lines that were handed out by this process
+        self.rewinds = 0  # how often the source was told to go back
+        self.unknown: set[int] = set()  # inodes of files that had no file id when the source was exchanged
+        self.coming = self.config
+        self._daemon: Daemon | None = None
+        self._reload: Reload | None = None
+        self._source: Tail | None = None
         self._turned = False
         self._watcher: Watcher | None = None
         self._patches = pytest.MonkeyPatch()
@@ -141,18 +148,46 @@ class Plant:
         self._main.start()
 
     def _live(self, until_eof: bool) -> None:
-        self.outcome = run_daemon(
+        counters = Counters()
+        self._reload = None if until_eof else Reload(lambda: self.coming, self.log, counters)
+        self._daemon = Daemon(
             self.config,
             log=self.log,
-            counters=Counters(),
+            counters=counters,
             until_eof=until_eof,
             configure=self._configured,
             on_turn=self._on_turn,
+            reload=self._reload,
         )
+        self.outcome = self._daemon.run()
+
+    def reload(self, *, source: bool) -> None:
+        """Ask for the same configuration, or for one with another source."""
+        assert self._reload is not None
+        if source:
+            settings = self.coming.tail
+            other = replace(settings, exclude=() if settings.exclude else ("nothing",))
+            self.coming = replace(self.coming, source=other)
+        self._reload.ask()
+
+    @property
+    def ends(self) -> bool:
+        """It reads to the end of what there is."""
+        return self._reload is None
+
+    @property
+    def changing(self) -> bool:
+        """One run is to end, or the next has not begun."""
+        daemon, reload = self._daemon, self._reload
+        return bool(daemon and reload and (reload._asked or daemon._next or daemon._before))
 
     def _configured(self, engine: Engine) -> None:
         self.engine = engine
+        self._turned = False
         source: Any = engine._source
+        if source is self._source:
+            return
+        self._source = source
         read = source.read
 
         def noted(buffer: memoryview, *arguments: Any) -> Chunk | None:
@@ -165,9 +200,18 @@ class Plant:
 
         def rewound() -> None:
             self.taken = set()
+            self.rewinds += 1
             rewind()
 
-        source.read, source.rewind = noted, rewound
+        hand_over = source.hand_over
+
+        def handed_over() -> dict[int, int]:
+            files = source._registry.living.values()
+            self.unknown |= {file.inode for file in files if not file.file_id}
+            kept: dict[int, int] = hand_over()
+            return kept
+
+        source.read, source.rewind, source.hand_over = noted, rewound, handed_over
 
     def _watched(self, *arguments: Any) -> Watcher:
         self._watcher = Watcher(*arguments)
@@ -175,8 +219,8 @@ class Plant:
 
     def stop(self) -> bool:
         """As asked by a signal; True: everything that was read is committed."""
-        assert self.engine is not None
-        self.engine.stop()
+        assert self._daemon is not None
+        self._daemon.stop()
         return self.end()
 
     def end(self) -> bool:
@@ -215,7 +259,7 @@ class Plant:
         if self.engine is not None:
             os.close(self.engine._waker.fd)
             os.close(self.engine._waker._write)
-        self.engine = self._watcher = None
+        self.engine = self._watcher = self._daemon = self._reload = self._source = None
         self.taken = set()
         if main.failure is not None:
             raise main.failure
@@ -283,10 +327,6 @@ class Plant:
             return None
         assert isinstance(self.engine._source, Tail)
         return self.engine._source
-
-    @property
-    def rewinds(self) -> int:
-        return len(self.log.fields("pipeline.rewind"))
 
     def hint(self, path: Path) -> None:
         """The system says that something happened there."""

@@ -185,6 +185,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(sink=sinks, how=st.sampled_from(["fast", "slow", "stalled"]))
     def pace(self, sink: int, how: str) -> None:
+        if how == "stalled" and self.plant.changing:
+            how = "slow"  # a sink that hangs has tests of its own
         for name in ("slow", "stalled"):
             getattr(self.plant, name).discard(sink)
             if how == name:
@@ -198,6 +200,8 @@ class Life(RuleBasedStateMachine):
     @rule(sink=sinks, name=names, kinds=kinds, fault=st.sampled_from(FAULTS))
     def fail_behind_a_cut(self, sink: int, name: str, kinds: list[Kind], fault: tuple[str, str]) -> None:
         """A sink hangs, so that a cut waits for it; more is done meanwhile; then something fails."""
+        if self.plant.changing:
+            return
         self.plant.stalled.add(sink)
         for seconds in (1.1, 0.05):
             self.world.append(name, kinds, 10)
@@ -236,6 +240,16 @@ class Life(RuleBasedStateMachine):
             return  # it has not begun: signals are only heard from then on
         self._ended(complete=self.plant.stop())
 
+    @precondition(running)
+    @rule(source=st.booleans(), steps=st.integers(0, 12))
+    def reload(self, source: bool, steps: int) -> None:
+        """The configuration is read again, and may have another source."""
+        if self.plant.engine is None or self.plant.changing or self.plant.ends:
+            return
+        self.plant.stalled.clear()
+        self.plant.reload(source=source)
+        self._turns(steps)
+
     def _heal(self) -> None:
         for troubles in (self.plant.faults, self.plant.slow, self.plant.stalled):
             troubles.clear()
@@ -246,6 +260,7 @@ class Life(RuleBasedStateMachine):
         audit(self.world)
 
     def _see_rewinds(self) -> None:
+        self.world.lost_sight(self.plant.unknown)
         if self.plant.rewinds != self.rewinds:
             self.rewinds = self.plant.rewinds
             self.world.rewound()

@@ -329,6 +329,13 @@ class World:
     def rewound(self) -> None:
         self._void(self.in_flight)
 
+    def lost_sight(self, inodes: set[int]) -> None:
+        """Of files that had no file id when the source was exchanged: without a name, nobody finds them again."""
+        for inode in inodes:
+            self.held -= (gone := set(self.by_inode[inode][-1].lines) & self.held)
+            self._void(gone)
+        inodes.clear()
+
     def process_ended(self, *, complete: bool) -> None:
         """``complete``: everything that was read is committed."""
         self._void(self.held)
