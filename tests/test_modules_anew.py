@@ -8,6 +8,7 @@ import os
 import py_compile
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,26 @@ def test_modules_that_import_each_other_come_and_go_together(home: Path) -> None
     anew.take_back()
     assert sys.modules["outer_part"].SEEN == ["state"]
     assert called("outer_part:mark", home) == 1
+
+
+def test_a_module_that_puts_something_else_in_its_place(home: Path) -> None:
+    text = "import sys\n\n\nclass Other:\n    @staticmethod\n    def mark(event):\n        return {}\n"
+    (home / "odd_one.py").write_text(text.format(1) + "\n\nsys.modules[__name__] = Other\n")
+    assert called("odd_one:mark", home) == 1
+    (home / "odd_one.py").write_text(text.format(2) + "\n\nsys.modules[__name__] = Other\n")
+    Anew(str(home))
+    assert called("odd_one:mark", home) == 2
+
+
+def test_a_folder_with_the_name_of_a_module_without_a_file(home: Path) -> None:
+    """Such as `time`, which stays what it is."""
+    time = sys.modules["time"]
+    write(home / "time/part.py", 1)
+    assert called("time.part:mark", home) == 1
+    write(home / "time/part.py", 2)
+    Anew(str(home))
+    assert sys.modules["time"] is time
+    assert called("time.part:mark", home) == 2
 
 
 def test_relative_imports_in_a_package(home: Path) -> None:
@@ -211,6 +232,20 @@ def test_a_worker_has_them_as_they_were_imported(home: Path, *, gone: bool) -> N
         for directory in ("pack_two", "loose"):
             (home / directory).rmdir()
     assert in_a_worker(home, *uses) == expected
+
+
+def test_a_worker_finds_what_an_archive_holds(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One below the directory that is on the path."""
+    with zipfile.ZipFile(home / "more.zip", "w") as archive:
+        archive.writestr("zipped_one.py", VERSION.format(1))
+    monkeypatch.syspath_prepend(str(home / "more.zip"))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(home / "more.zip"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    )
+    (home / "user_one.py").write_text("from zipped_one import mark\n")
+    assert called("user_one:mark", home) == 1
+    assert in_a_worker(home, "user_one:mark") == [1]
+    del sys.modules["zipped_one"]
 
 
 def test_a_worker_reads_what_was_not_imported_here(home: Path) -> None:

@@ -52,13 +52,23 @@ class Place:
         """Those that are imported."""
         for name, origin in list(self.names.items()):
             module = sys.modules.get(name)
-            if module is None:
-                continue
-            spec = module.__spec__
-            found = None if spec is None else spec.origin
-            paths = getattr(module, "__path__", ())
-            if found == origin if origin else all(self.holds(os.path.realpath(path)) for path in paths):
+            if module is not None and (self._is_at(module, origin) if origin else self._is_folder(module)):
                 yield name, module
+
+    @staticmethod
+    def _is_at(module: ModuleType, origin: str) -> bool:
+        """And not another one of that name. A module may have put anything else in its place."""
+        spec = getattr(module, "__spec__", None)
+        return spec is None or spec.origin == origin
+
+    def _is_folder(self, module: ModuleType) -> bool:
+        paths = list(getattr(module, "__path__", ()))
+        return bool(paths) and all(self.holds(os.path.realpath(path)) for path in paths)
+
+    def has(self, directory: str) -> bool:
+        """``directory``: real. Also one that is not there any more."""
+        within = os.path.join(directory, "")
+        return os.path.isdir(directory) or any(file.startswith(within) for file in self.given)
 
     def text(self, file: str) -> bytes:
         """OSError."""
@@ -140,7 +150,7 @@ def _finder(path: str) -> _Finder:
     """For ``sys.path_hooks``."""
     real = os.path.realpath(path)
     for place in _places.values():
-        if place.holds(real) and (os.path.isdir(real) or place.given):
+        if place.holds(real) and place.has(real):
             return _Finder(path, real, place)
     raise ImportError(f"{path}: nothing of the user's own")
 
@@ -183,11 +193,11 @@ class _Finder(FileFinder):
             package = [os.path.dirname(path)] if os.path.basename(path) == "__init__.py" else None
             loader = SourceFileLoader(fullname, path)
             return spec_from_file_location(fullname, path, loader=loader, submodule_search_locations=package)
-        folder = os.path.join(self._real, fullname.rpartition(".")[2], "")
-        if not any(file.startswith(folder) for file in self._place.given):
+        folder = os.path.join(self._real, fullname.rpartition(".")[2])
+        if os.path.lexists(folder) or not self._place.has(folder):
             return None
         spec = ModuleSpec(fullname, None, is_package=True)
-        spec.submodule_search_locations = [self.path + folder[len(self._real) : -1]]
+        spec.submodule_search_locations = [self.path + folder[len(self._real) :]]
         return spec
 
 

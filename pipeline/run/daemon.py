@@ -33,6 +33,7 @@ from tailrace.pipeline.status.requests import Requests
 from tailrace.pipeline.status.tapping import Taps
 from tailrace.pipeline.telemetry.board import Board
 from tailrace.pipeline.telemetry.counters import Counters
+from tailrace.pipeline.work.limits import raise_file_limit
 
 Refuse = Callable[[Sequence[str]], None]
 """Told what is wrong, in words."""
@@ -90,7 +91,7 @@ class Daemon:
         self._engine: Engine | None = None
         self._stop_asked = False
         self._next: Prepared | None = None  # what the run that is ending makes room for
-        self._before: Config | None = None  # the configuration that made room, until the next one has begun
+        self._before: tuple[Config, Outcome] | None = None  # what made room and how it ended, until the next has begun
 
     def stop(self) -> None:
         """From any thread or signal handler."""
@@ -219,16 +220,22 @@ class Daemon:
             return
         if self._next is not None:
             self._look_at_those_that_hang(self._next.config, now)
+        elif self._before is not None:
+            self._look_whether_it_has_begun(*self._before)
         elif self._requests.waiting:
             self._prepare(self._config, self._refuse_request)
         elif self._reload is None:
             return
-        elif self._before is not None:
-            if self._engine.ready:
-                self._before = None
-                self._reload.accept(self._config)
         elif (config := self._reload.look(now, self._config)) is not None:
             self._prepare(config, self._reload.reject)
+
+    def _look_whether_it_has_begun(self, before: Config, outcome: Outcome) -> None:
+        assert self._engine is not None
+        assert self._reload is not None
+        if self._engine.ready:
+            self._before = None
+            say_removed(before, self._config, outcome, self._lingering.names, self._log)
+            self._reload.accept(self._config)
 
     def _prepare(self, config: Config, refuse: Refuse) -> None:
         """End the run for this one, if that can be built."""
@@ -271,8 +278,8 @@ class Daemon:
             self._supply.renew(prepared.config)
             return self._begin(prepared)
         assert self._reload is not None
-        say_removed(self._config, prepared.config, outcome, self._lingering.names, self._log)
-        self._before = before = self._config
+        before = self._config
+        self._before = before, outcome
         try:
             return self._begin(prepared)
         except Exception as error:  # likewise
@@ -306,13 +313,3 @@ class Daemon:
 def run_daemon(config: Config, **options: Any) -> Outcome:
     """See ``Daemon``."""
     return Daemon(config, **options).run()
-
-
-def raise_file_limit() -> None:
-    """Every file that is tailed keeps a descriptor; the soft limit is only a default."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 1 << 16 if hard == resource.RLIM_INFINITY else min(hard, 1 << 16)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,4 +1,5 @@
-"""What a process that works sets for itself: how it keeps memory, how much of it it may have, and when it ends."""
+"""What a process that works sets for itself: how it keeps memory, how much of that and how many files it may have, and
+when it ends."""
 
 from __future__ import annotations
 
@@ -59,3 +60,13 @@ def limit_memory(own: int) -> None:
     limit = now + own
     if hard == resource.RLIM_INFINITY or limit < hard:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def raise_file_limit() -> None:
+    """Every file that is tailed keeps a descriptor; the soft limit is only a default."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1 << 16 if hard == resource.RLIM_INFINITY else min(hard, 1 << 16)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -205,6 +205,8 @@ def test_without_descriptors_or_threads_it_neither_spins_nor_ends(
     assert (no_descriptor, naps) == ([], [server.BREATH])
     monkeypatch.setattr(socketserver.ThreadingMixIn, "process_request", fail(no_thread, start))
     assert stand.talk(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
+    assert stand.server._tcp is not None
+    until(lambda: not stand.server._tcp._idle, "its place is free again")  # type: ignore[union-attr]
     assert stand.ask("GET", "/health").status == 200
 
 
