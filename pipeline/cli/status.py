@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import json_line
-from tailrace.pipeline.status.client import Client, NoDaemonError
+from tailrace.pipeline.status.client import SOON, Client, NoDaemonError
 
 if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config
@@ -69,7 +69,7 @@ def _execute(arguments: argparse.Namespace) -> int:
 def look(config: Config) -> dict[str, Any]:
     """The daemon's own answer; without a daemon, what the state and the files tell in its form. TailraceError."""
     try:
-        answer: dict[str, Any] = Client(config.pipeline.state_dir).get("/api/status")
+        answer: dict[str, Any] = Client(config.pipeline.state_dir).get("/api/status", SOON)
     except NoDaemonError:
         return _without_daemon(config)
     except TailraceError as error:  # it hangs, or is of another release

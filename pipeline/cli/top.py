@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.status.client import Client, NoDaemonError
+from tailrace.pipeline.status.client import SOON, Client, NoDaemonError
 
 if TYPE_CHECKING:
     from tailrace.pipeline.cli.screen.layout import Line
@@ -65,9 +65,9 @@ class Feed:
             self._gone = ""
 
     def _ask(self, now: float) -> None:
-        self._status = self._client.get("/api/status")
+        self._status = self._client.get("/api/status", SOON)
         if now - self._past_at >= _PAST_INTERVAL:
-            self._history, self._past_at = self._client.get("/api/history"), now
+            self._history, self._past_at = self._client.get("/api/history", SOON), now
 
     def picture(self, width: int, height: int) -> Sequence[Line]:
         from tailrace.pipeline.cli.screen.top import picture

@@ -88,10 +88,9 @@ class Engine:
     @property
     def ready(self) -> bool:
         """All workers have built their chains, and each sink is back at its marks or has said what keeps it."""
-        if self._recover_at is not None or not self._dispatch.ready:
-            return False
         troubles = self._crew.troubles()
-        return all(self._crew.threads[number].name in troubles for number in self._recovering)
+        back = all(self._crew.threads[number].name in troubles for number in self._recovering)
+        return back and self._recover_at is None and self._dispatch.ready
 
     def hand_over(self, *, leave_source: bool) -> None:
         """The same, and another run goes on from there. ``leave_source``: not with this source."""

@@ -14,6 +14,7 @@ from tailrace.pipeline.escape import escape
 
 SOCKET_NAME = "control"
 TIMEOUT = 90.0  # seconds for an answer: some things are done when the run that goes on has ended
+SOON = 5.0  # where a person waits to see what is so, which needs nothing of the main loop
 
 
 class NoDaemonError(TailraceError):
@@ -28,11 +29,11 @@ class Client:
         """``holder``: the process that has the state, if one is known to."""
         self._directory, self._holder = state_dir, holder
 
-    def get(self, path: str) -> Any:
-        return self._ask("GET", path, None)
+    def get(self, path: str, timeout: float = TIMEOUT) -> Any:
+        return self._ask("GET", path, None, timeout)
 
     def post(self, path: str, body: Any) -> Any:
-        return self._ask("POST", path, json.dumps(body).encode())
+        return self._ask("POST", path, json.dumps(body).encode(), TIMEOUT)
 
     def lines(self, path: str) -> Iterator[Any]:
         """An answer without end: one JSON value a line, each as soon as it is there; None now and then."""
@@ -46,8 +47,8 @@ class Client:
         finally:
             connection.close()
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> Any:
-        connection = _Connection(self._directory, TIMEOUT)
+    def _ask(self, method: str, path: str, body: bytes | None, timeout: float) -> Any:
+        connection = _Connection(self._directory, timeout)
         try:
             answer = self._request(connection, method, path, body)
             return json.loads(answer.read())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tailrace.pipeline.status import client
+from tailrace.pipeline.cli import status
 
 from ..configuration import configuration
 from ..permissions import bound_by_permissions
@@ -81,7 +81,7 @@ def test_a_process_that_has_the_state_and_does_not_answer_is_told(
         fcntl.flock(lock, fcntl.LOCK_EX)
         out = tailrace("status")[1]
         assert "tailrace      process 4711 does not answer: what follows is from the state and the files\n" in out
-        monkeypatch.setattr(client, "TIMEOUT", 0.05)
+        monkeypatch.setattr(status, "SOON", 0.05)
         with Control(config.parent / "state", {}) as control:
             control.hangs = True
             found = json.loads(tailrace("status", "--json")[1])
