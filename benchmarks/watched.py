@@ -1,7 +1,9 @@
 """What it costs to be watched: the same run alone, with a page, `top` and Prometheus looking on, and with a `tap`.
 
 ``python -m benchmarks.watched [--size 400MB] [--pairs 5]`` runs each after the other, in turn, and tells the medians of
-their throughputs, and of the ratios within each round. Everybody looks once a second, and reads all that is answered.
+their throughputs and of the processor time that tailrace took with its workers, and of the ratios within each round:
+on a machine where others work, too, the time is the steadier one. Everybody looks once a second, and reads all that is
+answered.
 """
 
 from __future__ import annotations
@@ -71,8 +73,8 @@ def watch(port: int, state_dir: str, over: threading.Event) -> None:
         second += 1
 
 
-def run(home: Path, log: Path, how: str) -> float:
-    """Bytes of input a second."""
+def run(home: Path, log: Path, how: str) -> tuple[float, float]:
+    """Bytes of input a second, and a second of processor time."""
     port = free_port()
     (home / "config.toml").write_text(CONFIG.format(log=log, port=port))
     over = threading.Event()
@@ -87,7 +89,8 @@ def run(home: Path, log: Path, how: str) -> float:
         while daemon.poll() is None and not (home / "state" / "control").exists():
             over.wait(0.05)
         tap = subprocess.Popen([*COMMAND, "tap"], cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    code = daemon.wait()
+    _, status, used = os.wait4(daemon.pid, 0)  # of its workers, too
+    daemon.returncode = code = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - began
     over.set()
     for one in looking:
@@ -97,7 +100,8 @@ def run(home: Path, log: Path, how: str) -> float:
         tap.wait()
     if code:
         raise SystemExit(f"it ended with exit code {code}")
-    return os.path.getsize(log) / seconds
+    size = os.path.getsize(log)
+    return size / seconds, size / (used.ru_utime + used.ru_stime)
 
 
 def main() -> None:
@@ -107,15 +111,18 @@ def main() -> None:
     options = parser.parse_args()
     log = make("combined", options.size, DATA)
     log.read_bytes()  # into the page cache
-    figures: dict[str, list[float]] = {"alone": [], "watched": [], "tapped": []}
+    figures: dict[str, list[tuple[float, float]]] = {"alone": [], "watched": [], "tapped": []}
     for _ in range(options.pairs):
         for how, found in figures.items():
             with tempfile.TemporaryDirectory() as directory:
                 found.append(run(Path(directory), log, how))
-            print(f"{how:>8}  {found[-1] / 1e6:7.1f} MB/s", file=sys.stderr)
-    for how, found in figures.items():
-        ratios = [one / alone for one, alone in zip(found, figures["alone"], strict=True)]
-        print(f"{how:>8}  {statistics.median(found) / 1e6:7.1f} MB/s  {statistics.median(ratios):.3f} of alone")
+            print(f"{how:>8}  {found[-1][0] / 1e6:7.1f} MB/s", file=sys.stderr)
+    for number, what in enumerate(("MB/s", "MB/s of processor time")):
+        alone = [one[number] for one in figures["alone"]]
+        for how, found in figures.items():
+            values = [one[number] for one in found]
+            ratio = statistics.median(value / of for value, of in zip(values, alone, strict=True))
+            print(f"{how:>8}  {statistics.median(values) / 1e6:7.1f} {what}  {ratio:.3f} of alone")
 
 
 if __name__ == "__main__":
