@@ -18,7 +18,7 @@ from tailrace.pipeline.work.worker import BUSY, CAREFUL_STEP, DONE, PART, PIECE,
 
 from .engine_kit import Each, Json, Moody, steps, to_sink
 
-LINE_TIMEOUT = 0.15
+LINE_TIMEOUT = 0.15  # seconds, where a test is about it
 
 # A budget may be used up inside of hypothesis' listener to the garbage collector; it is raised again then.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 class Bench:
     """One slot, filled and worked on."""
 
-    def __init__(self, *stages: Any, output: int = 1 << 20, line_timeout: float = LINE_TIMEOUT) -> None:
+    def __init__(self, *stages: Any, output: int = 1 << 20, line_timeout: float = 10.0) -> None:
         self.ring = Ring.create(Geometry(1, 1 << 20, output))
         chain = list(stages) if stages and isinstance(stages[0], Step) else steps(*stages)
         self.work = Work(chain, line_timeout)
@@ -209,7 +209,7 @@ def test_case_081_a_line_that_takes_too_long_is_the_only_dead_letter_and_costs_l
     took: list[float] = []
     while not took or (took[-1] > enough and len(took) < 4):  # something else may have had the machine
         started = time.monotonic()
-        out, dead, _ = bench(Each(stage)).whole(as_bytes(lines))
+        out, dead, _ = bench(Each(stage), line_timeout=LINE_TIMEOUT).whole(as_bytes(lines))
         took.append(time.monotonic() - started)
         assert [(d.error, d.stage, d.length) for d in dead] == [("time_budget", "stage0", 4)]
         assert texts(out) == lines[:150] + lines[151:]
@@ -220,7 +220,9 @@ def test_case_081_a_parser_that_runs_away_costs_the_line_alone(bench: Callable[.
     class Parser:
         parse = staticmethod(parse_slowly)
 
-    out, dead, _ = bench(Step("parse.slow", "parse", Parser()), to_sink(0)).whole(b"one\nslow\nthree\n")
+    out, dead, _ = bench(Step("parse.slow", "parse", Parser()), to_sink(0), line_timeout=LINE_TIMEOUT).whole(
+        b"one\nslow\nthree\n"
+    )
     assert texts(out) == ["one", "three"]
     assert [(d.error, d.stage, d.offset) for d in dead] == [("time_budget", "parse.slow", 4)]
 
