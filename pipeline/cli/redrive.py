@@ -110,7 +110,8 @@ def dry_run(config: Config, letters: Letters, wanted: Filter) -> Mapping[str, An
 def in_words(progress: Mapping[str, Any], *, would: bool = False) -> str:
     """A sentence."""
     done, again = ("would come through", "would fail again") if would else ("came through", "failed again")
-    text = f"{progress['total']:,} dead letters: {progress['written']:,} {done}, {progress['failed']:,} {again}"
+    letters = "dead letter" if progress["total"] == 1 else "dead letters"
+    text = f"{progress['total']:,} {letters}: {progress['written']:,} {done}, {progress['failed']:,} {again}"
     left = "; ".join(f"{count:,}: {escape(why)}" for why, count in progress["reasons"].items())
     return text + (f"; not sent: {left}" if left else "")
 

@@ -35,7 +35,10 @@ def _nothing_left_behind() -> Iterator[None]:
 def children() -> list[int]:
     found = []
     for task in Path("/proc/self/task").iterdir():
-        found += [int(pid) for pid in (task / "children").read_text(encoding="ascii").split()]
+        try:
+            found += [int(pid) for pid in (task / "children").read_text(encoding="ascii").split()]
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended: its children are another's by now
+            return children()
     return found
 
 
