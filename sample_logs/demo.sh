@@ -37,7 +37,7 @@ done
 say "Lines that are no events are kept, with the reason: tailrace dlq stats"
 "$tailrace" dlq stats
 say "tailrace dlq list"
-"$tailrace" dlq list | head -n 12
+"$tailrace" dlq list --limit 12
 sums >"$stamp"
 
 say "state/ remembers what was read: \`tailrace run --until-eof\` would now find nothing new. Next, edit config.toml."

@@ -51,6 +51,8 @@ def load_config(arguments: argparse.Namespace, environ: Mapping[str, str] = os.e
     argument, option = getattr(arguments, "config", None), arguments.config_option
     if argument and option:
         raise UsageError("the configuration is given twice; expected either CONFIG or -c CONFIG")
+    if "" in (argument, option):
+        raise UsageError("CONFIG is empty; expected the path of a configuration")
     given, named = argument or option, environ.get("TAILRACE_CONFIG")
     path = given or named or DEFAULT_CONFIG
     try:
@@ -60,6 +62,23 @@ def load_config(arguments: argparse.Namespace, environ: Mapping[str, str] = os.e
             raise
         origin = "the path comes from $TAILRACE_CONFIG" if named else "name another with -c CONFIG or $TAILRACE_CONFIG"
         raise ConfigError([f"{problem}; {origin}" for problem in error.problems]) from error
+
+
+def state_dir_of(arguments: argparse.Namespace) -> tuple[str, Config | ConfigError]:
+    """The state directory, for who only asks the daemon; and the configuration, or what is wrong with it by now.
+    ConfigError: that is wrong, and no daemon runs."""
+    from tailrace.pipeline.config.load import state_dir_in
+    from tailrace.pipeline.state.lock import holder
+
+    try:
+        config = load_config(arguments)
+    except ConfigError as error:  # the daemon runs with what it has read before
+        path = getattr(arguments, "config", None) or arguments.config_option
+        directory = state_dir_in(path or os.environ.get("TAILRACE_CONFIG") or DEFAULT_CONFIG)
+        if holder(directory) is None:
+            raise
+        return directory, error
+    return config.pipeline.state_dir, config
 
 
 def log_settings(

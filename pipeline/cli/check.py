@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import stat
@@ -48,14 +49,15 @@ def _execute(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments)
     colour, width = use_colour(sys.stdout), terminal_width(sys.stdout)
-    failed = False
-    for mark, line in _lines(config, environment=not arguments.no_environment):
-        failed |= mark == _NO or (mark == _HINT and arguments.deny_warnings)
-        tint = _COLOURS.get(mark, "") if colour else ""
-        reset = "\x1b[0m" if tint else ""
-        whole = wrap(f"{mark or ' '} {escape(line)}", width)
-        sys.stdout.write(f"{tint}{whole[0]}{reset}{whole[1:]}\n")
-    return 1 if failed else 0
+    lines = list(_lines(config, environment=not arguments.no_environment))
+    with contextlib.suppress(BrokenPipeError):  # the reader has seen enough; the exit code tells all
+        for mark, line in lines:
+            tint = _COLOURS.get(mark, "") if colour else ""
+            reset = "\x1b[0m" if tint else ""
+            whole = wrap(f"{mark or ' '} {escape(line)}", width)
+            sys.stdout.write(f"{tint}{whole[0]}{reset}{whole[1:]}\n")
+    wrong = {_NO, _HINT} if arguments.deny_warnings else {_NO}
+    return 1 if any(mark in wrong for mark, _ in lines) else 0
 
 
 def _lines(config: Config, *, environment: bool) -> Iterator[tuple[str, str]]:
@@ -86,6 +88,7 @@ def _lines(config: Config, *, environment: bool) -> Iterator[tuple[str, str]]:
     yield from _remembering(steps, config.pipeline.workers)
     if environment:
         yield from _places(config)
+        yield from _listens(config)
     yield from _memory(config, steps, files)
 
 
@@ -211,6 +214,22 @@ def _places(config: Config) -> Iterator[tuple[str, str]]:
 
 def _can(directory: str) -> str:
     return "can be written to" if os.path.isdir(directory) else "can be created"
+
+
+def _listens(config: Config) -> Iterator[tuple[str, str]]:
+    from tailrace.pipeline.errors import TailraceError
+    from tailrace.pipeline.state.lock import holder
+    from tailrace.pipeline.status.server import try_address
+
+    address = config.status.listen
+    if address is None:
+        return
+    try:
+        try_address(address, in_use=holder(config.pipeline.state_dir) is not None)
+    except TailraceError as error:
+        yield _NO, str(error)
+    else:
+        yield _YES, f"page and metrics: http://{address}/"
 
 
 def _memory(config: Config, steps: Sequence[Step], files: int) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ import argparse
 import base64
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from tailrace.pipeline.cli.arguments import add_config_option, describe, load_config
@@ -19,7 +20,7 @@ from tailrace.pipeline.telemetry.wrap import terminal_width
 
 if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config, DeadLetterSettings
-    from tailrace.pipeline.state.letters import Filter, Letter, Letters
+    from tailrace.pipeline.state.letters import Filter, Group, Letter, Letters
 
 _LISTED = 50  # letters `list` shows unless told otherwise
 _SHOWN = 150  # characters of a reason, and of a line, that `list` shows: two lines of a terminal
@@ -76,7 +77,7 @@ def _list(arguments: argparse.Namespace) -> int:
     letters, wanted = _letters(load_config(arguments)), _filter(arguments)
     count = letters.count(wanted)
     if count == 0:
-        _tell_none(letters)
+        _tell_none(letters, wanted)
         return 0
     found = letters.newest(wanted, _limit(arguments, _LISTED))
     rows: list[Sequence[str]] = [
@@ -102,17 +103,16 @@ def _stats(arguments: argparse.Namespace) -> int:
     config = load_config(arguments)
     letters, wanted = _letters(config), _filter(arguments)
     if letters.count(wanted):
-        _show_stats(letters, wanted)
+        _show_stats(letters.stats(wanted))
     else:
-        _tell_none(letters)
+        _tell_none(letters, wanted)
     _show_room(letters, config)
     return 0
 
 
-def _show_stats(letters: Letters, wanted: Filter) -> None:
+def _show_stats(rows: Sequence[Group]) -> None:
     from tailrace.pipeline.state.letters import rfc3339
 
-    rows = letters.stats(wanted)
     cells: list[Sequence[str]] = [
         (stage, error, f"{count:,}", readable_size(size), rfc3339(first, "seconds"), rfc3339(last, "seconds"))
         for stage, error, count, size, first, last in rows
@@ -140,7 +140,7 @@ def _room(taken: int, settings: DeadLetterSettings) -> Iterator[str]:
 def _export(arguments: argparse.Namespace) -> int:
     letters, wanted = _letters(load_config(arguments)), _filter(arguments)
     if letters.count(wanted) == 0:
-        _tell_none(letters)
+        _tell_none(letters, wanted)
         return 0
     for letter in letters.oldest_first(wanted, _limit(arguments, None)):
         sys.stdout.buffer.write(json_line(_exported(letter)).encode() + b"\n")  # UTF-8 whatever the locale
@@ -170,15 +170,19 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _redrive(arguments: argparse.Namespace) -> int:
     """Exit code 1: some failed again, or could not be sent."""
-    from tailrace.pipeline.cli.redrive import dry_run, in_words, redrive
+    from tailrace.pipeline.cli.redrive import dry_run, in_words, older, redrive
 
     config, wanted = load_config(arguments), _filter(arguments)
     letters = _letters(config)
     if letters.count(wanted) == 0:
-        _tell_none(letters)
+        _tell_none(letters, wanted)
         return 0
+    if note := older(config, arguments.dry_run):
+        print(note, file=sys.stderr)
     progress = dry_run(config, letters, wanted) if arguments.dry_run else redrive(config, wanted)
     print(in_words(progress, would=arguments.dry_run), file=sys.stderr)
+    if progress["failed"] and not arguments.dry_run:
+        print("`tailrace dlq list` shows why they failed again", file=sys.stderr)
     return 1 if progress["failed"] or progress["skipped"] else 0
 
 
@@ -194,10 +198,10 @@ def _drop(arguments: argparse.Namespace) -> int:
     letters = _letters(config)
     count = letters.count(wanted)
     if count == 0:
-        _tell_none(letters)
+        _tell_none(letters, wanted)
         return 0
     if arguments.dry_run:
-        _show_stats(letters, wanted)
+        _show_stats(letters.stats(wanted))
     else:
         count = _remove(letters, wanted, config)
     _show_room(letters, config)
@@ -216,13 +220,15 @@ def _remove(letters: Letters, wanted: Filter, config: Config) -> int:
 
     settings, directory = config.dead_letters, config.pipeline.state_dir
     if process := holder(directory):
+        groups = letters.stats(wanted)
         dropped: int = Client(directory, process).post("/api/dead_letters/drop", filter_body(wanted))["dropped"]
+        _show_stats(groups)
         return dropped
     state = State(directory, max_bytes=settings.max_bytes, when_full=settings.when_full, config=config.digest)
     state.open()  # from here on no daemon can start
     try:
         ids = letters.ids(wanted)
-        _show_stats(letters, wanted)
+        _show_stats(letters.stats(wanted))
         state.drop_letters(ids)
     except OSError as error:
         raise StateError(
@@ -264,13 +270,21 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _tell_none(letters: Letters) -> None:
+def _tell_none(letters: Letters, wanted: Filter) -> None:
     """That there are none, or none that are wanted."""
     from tailrace.pipeline.state.letters import Filter
 
+    groups = letters.stats(Filter())
+    stages, errors = {group[0] for group in groups}, {group[1] for group in groups}
+    hints = [_meant("--stage", wanted.stage, stages), _meant("--error", wanted.error, errors)]
     count = letters.count(Filter())
-    others = f"none of the {count:,} dead letters fits; `tailrace dlq stats` shows what there is"
+    others = f"none of the {count:,} dead letters fits; {''.join(hints)}`tailrace dlq stats` shows what there is"
     print(others if count else "no dead letters", file=sys.stderr)
+
+
+def _meant(option: str, given: str | None, known: Collection[str]) -> str:
+    near = [] if given is None or given in known else get_close_matches(given, known, n=1, cutoff=0.8)
+    return f"did you mean {option} {escape(near[0])}? " if near else ""
 
 
 def parse_since(text: str, now: float) -> float:

@@ -59,6 +59,7 @@ def _execute(argv: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    code: int = DONE
     try:
         argv = sys.argv[1:] if argv is None else argv
         parser = make_parser(argv)
@@ -66,7 +67,7 @@ def _execute(argv: Sequence[str] | None) -> int:
         arguments, unknown = parser.parse_known_args(argv)
         if unknown:  # argparse would show how to call tailrace, and not how to call the command
             arguments.parser.refuse(unknown)
-        code: int = arguments.execute(arguments)
+        code = arguments.execute(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()  # a closed pipe shows here
     except ConfigError as error:
@@ -76,7 +77,7 @@ def _execute(argv: Sequence[str] | None) -> int:
         _print_errors(str(error).splitlines())
         return USAGE if isinstance(error, UsageError) else FAILED
     except BrokenPipeError:  # the reader is done: `| head`
-        return DONE
+        return code
     except OSError as error:  # the machine's trouble, not the code's: a full disk behind standard output
         _print_errors([str(error)])
         return FAILED

@@ -16,8 +16,24 @@ if TYPE_CHECKING:
     from tailrace.pipeline.run.engine import Engine
     from tailrace.pipeline.settings import Config
     from tailrace.pipeline.state.letters import Filter, Letters
+    from tailrace.pipeline.status.client import Client
 
 _ASK_EVERY = 0.2  # seconds
+_PATIENCE = 5.0  # seconds without a letter that is done
+
+
+def older(config: Config, dry: bool) -> str:
+    """A word of warning where a daemon runs with another configuration than the one on the disk; else empty."""
+    from tailrace.pipeline.status.client import SOON, Client
+
+    try:
+        running = Client(config.pipeline.state_dir).get("/api/status", SOON)["config_digest"]
+    except (TailraceError, KeyError):  # there is none, or what it does will tell
+        return ""
+    if running == config.digest:
+        return ""
+    used = "this shows what the one on the disk would do" if dry else "that is what they go through"
+    return f"the daemon runs with another configuration than the one on the disk, and {used}; a reload comes first"
 
 
 def redrive(config: Config, wanted: Filter) -> Mapping[str, Any]:
@@ -36,10 +52,17 @@ def _by_the_daemon(client: Any, wanted: Filter, shown: Callable[[Mapping[str, An
 
     progress = client.post("/api/dead_letters/redrive", filter_body(wanted))
     try:
+        waits = _Waits(client)
         while progress["running"]:
             shown(progress)
             time.sleep(_ASK_EVERY)
             progress = client.get(f"/api/redrive/{progress['number']}")
+            waits.look(progress["done"], time.monotonic())
+    except KeyboardInterrupt:
+        raise TailraceError(
+            f"the daemon goes on with it: {progress['done']:,} of {progress['total']:,} letters are done; "
+            "`tailrace status` shows how far it is"
+        ) from None
     except TailraceError as error:
         raise TailraceError(
             f"{error}; {progress['done']:,} of {progress['total']:,} letters were done when it was last heard of. Each "
@@ -142,3 +165,25 @@ class _Shown:
     def __exit__(self, *_: object) -> None:
         if self._progress is not None:
             self._progress.stop()
+
+
+class _Waits:
+    """Says what keeps the daemon from going on, once for each reason."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._done = -1
+        self._since = 0.0
+        self._said = ""
+
+    def look(self, done: int, now: float) -> None:
+        """``done``: letters; ``now``: monotonic seconds."""
+        if done != self._done:
+            self._done, self._since = done, now
+        elif now - self._since >= _PATIENCE:
+            self._since = now
+            down = [one["id"] for one in self._client.get("/api/status")["sinks"] if one["up"] is False]
+            what = f"waiting for sink {', '.join(down)}: see `tailrace status`" if down else ""
+            if what and what != self._said:
+                print(escape(what), file=sys.stderr)
+            self._said = what

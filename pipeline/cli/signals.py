@@ -1,7 +1,8 @@
 """What signals mean to a running pipeline.
 
-TERM and INT end it: the first in order, the second at once. So does a terminal that closes, in order. Other HUPs ask
-for a reload, where there is one; else they are logged and passed over, as are USR1 and USR2. CONT asks how it stands.
+TERM and INT end it: the first in order, the second at once. So does a terminal that closes, in order, unless `nohup`
+was used. Other HUPs ask for a reload, where there is one; else they are logged and passed over, as are USR1 and USR2.
+CONT asks how it stands.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Signals:
         self._tell: Callable[[], None] | None = None
         self._wake: Callable[[], None] = lambda: None
         self._asked = False
+        self._under_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         for number in PASSED_OVER:
-            if signal.getsignal(number) != signal.SIG_IGN:  # else it stays ignored: nohup
+            if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._pass_over)
 
     def connect(
@@ -56,6 +58,8 @@ class Signals:
         self._stop, self._reload, self._tell, self._wake = stop, reload, tell, wake
         if tell is not None:
             signal.signal(ASKING, self._pass_over)
+        if reload is not None:
+            signal.signal(signal.SIGHUP, self._pass_over)
         for number in ENDING:
             signal.signal(number, self._end)
         if self.terminal_closed:
@@ -85,7 +89,7 @@ class Signals:
     def _pass_over(self, number: int, _frame: FrameType | None) -> None:
         self._arrived.append(number)
         self._wake()
-        if number == signal.SIGHUP and not self._terminals <= _terminals():
+        if number == signal.SIGHUP and not self._under_nohup and not self._terminals <= _terminals():
             self.terminal_closed = True
             if not self._asked:
                 self._ask()

@@ -6,18 +6,21 @@ import argparse
 import json
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tailrace.pipeline.cli.arguments import add_config_option, describe, load_config
 from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.errors import TailraceError
-from tailrace.pipeline.escape import escape
 
 if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config
     from tailrace.pipeline.source.tail.position import Position
+    from tailrace.pipeline.status.client import Client
 
+_PATIENCE = 2.0  # seconds until it is said what is waited for
 _EXAMPLES = """\
   tailrace state show                       every file that the state knows
   tailrace state show logs/a.log            all that is known of one
@@ -71,8 +74,8 @@ def _show(arguments: argparse.Namespace) -> int:
         )
         for row in shown
     ]  # fmt: skip
-    columns = ("stream", "file", "offset", "size", "inode", "state", "lost")
-    right = frozenset({"stream", "offset", "size", "inode", "lost"})
+    columns = ("stream", "file", "offset", "seen", "inode", "state", "lost")
+    right = frozenset({"stream", "offset", "seen", "inode", "lost"})
     show(Table(columns, cells, right=right, gives="file", spare=("inode", "lost", "state")), sys.stdout)
     return 0
 
@@ -80,15 +83,10 @@ def _show(arguments: argparse.Namespace) -> int:
 def _rows(config: Config) -> list[Position]:
     from tailrace.pipeline.source.building import cursors_of
     from tailrace.pipeline.source.tail.position import Position
-    from tailrace.pipeline.state.file import FILE_NAME, known_streams
+    from tailrace.pipeline.state.file import FILE_NAME, known_streams, look_for
 
     directory = config.pipeline.state_dir
-    path = os.path.join(directory, FILE_NAME)
-    if not os.path.exists(path):
-        raise TailraceError(
-            f"{escape(path)}: there is no state file; nothing was run with this configuration yet, or "
-            "pipeline.state_dir is another place"
-        )
+    look_for(Path(directory, FILE_NAME))
     _, cursors = known_streams(directory)
     return [Position.from_json(*one) for one in cursors_of(config.tail.use, cursors).items()]
 
@@ -103,6 +101,8 @@ def _move(arguments: argparse.Namespace) -> int:
     file, to = os.path.abspath(arguments.file), os.path.abspath(arguments.to)
     done = _change(load_config(arguments), "move", file=file, to=to)
     print(f"{done['file']}: goes on at byte {done['offset']:,} of {done['to']}", file=sys.stderr)
+    if not done["asked_for"]:
+        print(f"{done['to']}: source.paths does not ask for it: nothing is read there until it does", file=sys.stderr)
     return 0
 
 
@@ -116,8 +116,7 @@ def _change(config: Config, what: str, **files: str) -> dict[str, Any]:
 
     directory, letters = config.pipeline.state_dir, config.dead_letters
     if process := holder(directory):
-        answer: dict[str, Any] = Client(directory, process).post(f"/api/state/{what}", files)
-        return answer
+        return _by_the_daemon(Client(directory, process), what, files)
     _rows(config)  # refuses where there is no state: none is made
     state = State(directory, max_bytes=letters.max_bytes, when_full=letters.when_full, config=config.digest)
     state.open()
@@ -126,3 +125,16 @@ def _change(config: Config, what: str, **files: str) -> dict[str, Any]:
         return done
     finally:
         state.close()
+
+
+def _by_the_daemon(client: Client, what: str, files: dict[str, str]) -> dict[str, Any]:
+    waits = "waiting: the daemon does this when the outputs have taken what is under way, in a minute at most"
+    hint = threading.Timer(_PATIENCE, lambda: print(waits, file=sys.stderr))
+    hint.start()
+    try:
+        answer: dict[str, Any] = client.post(f"/api/state/{what}", files)
+    except KeyboardInterrupt:
+        raise TailraceError("the daemon does it all the same when it can; see `state.` in its log") from None
+    finally:
+        hint.cancel()
+    return answer

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
-from tailrace.pipeline.errors import TailraceError
+from tailrace.pipeline.cli.arguments import add_config_argument, describe, state_dir_of
+from tailrace.pipeline.errors import ConfigError, TailraceError, UsageError
 from tailrace.pipeline.escape import json_line
 from tailrace.pipeline.status.client import SOON, Client, NoDaemonError
 
@@ -52,16 +52,23 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    config = load_config(arguments)
-    status = look(config)
+    if arguments.quiet and not arguments.check:
+        raise UsageError("-q shows nothing: it is for --check")
+    directory, config = state_dir_of(arguments)
+    if isinstance(config, ConfigError):
+        status: dict[str, Any] = Client(directory).get("/api/status", SOON)
+        wrong = "the configuration on the disk is wrong, and a restart would fail: see `tailrace check`"
+        status["reasons"].append(wrong)
+    else:
+        status = look(config)
     if arguments.page:
-        sys.stdout.write(_page_or_why(status, config) + "\n")
+        sys.stdout.write(_page_or_why(status, directory) + "\n")
     elif arguments.json:
         sys.stdout.write(_indented(status) if sys.stdout.isatty() else json_line(status) + "\n")
     elif not arguments.quiet:
         from tailrace.pipeline.cli.screen.status import print_status
 
-        page = page_of(status, config) if sys.stdout.isatty() else None
+        page = page_of(status, directory) if sys.stdout.isatty() else None
         print_status(status, sys.stdout, page=page, all_files=arguments.all)
     return _NOT_READY if arguments.check and not status["ready"] else 0
 
@@ -88,7 +95,7 @@ def _without_daemon(config: Config) -> dict[str, Any]:
     return offline(config, ours, time.time())
 
 
-def page_of(status: dict[str, Any], config: Config) -> str | None:
+def page_of(status: dict[str, Any], state_dir: str) -> str | None:
     """The page's address, with its token; None: it has no address now."""
     from tailrace.pipeline.status.access import read_token
 
@@ -96,12 +103,12 @@ def page_of(status: dict[str, Any], config: Config) -> str | None:
     if not address:
         return None
     host, _, port = str(address).rpartition(":")
-    token = read_token(config.pipeline.state_dir)
+    token = read_token(state_dir)
     return f"http://{_ANYWHERE.get(host, host)}:{port}/" + (f"#token={token}" if token else "")
 
 
-def _page_or_why(status: dict[str, Any], config: Config) -> str:
-    page = page_of(status, config)
+def _page_or_why(status: dict[str, Any], state_dir: str) -> str:
+    page = page_of(status, state_dir)
     if page is None:
         answered = "state_written" not in status
         hint = 'it has no address: set [status] listen = "127.0.0.1:9600"' if answered else "no daemon serves it now"

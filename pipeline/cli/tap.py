@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
+from tailrace.pipeline.cli.arguments import add_config_argument, describe, state_dir_of
 from tailrace.pipeline.errors import TailraceError, UsageError
 from tailrace.pipeline.escape import escape, json_line
 from tailrace.pipeline.status.client import Client, NoDaemonError
@@ -23,6 +23,7 @@ _EXAMPLES = """\
   tailrace tap --format logfmt --duration 30s
 """
 _NO_LIMIT = 1_000_000  # events: the most that can be asked for
+_YEAR = 365 * 86400.0  # seconds
 _PLAIN = re.compile(r'[^\s"=\\]+')
 _NO_KEY = re.compile(r'[\s"=]')
 
@@ -31,7 +32,8 @@ def define(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     describe(
         parser,
-        "Show samples of a running pipeline's events; what is left out is counted.",
+        "Show samples of a running pipeline's events: a few of each batch, for 2% of the\nworkers' time at most. "
+        "What is left out is counted, and may or may not be\nwhat --when asks for.",
         _EXAMPLES,
     )
     add_config_argument(parser)
@@ -50,7 +52,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 def _execute(arguments: argparse.Namespace) -> int:
     _check(arguments.when)
-    client = Client(load_config(arguments).pipeline.state_dir)
+    client = Client(state_dir_of(arguments)[0])
     asked = {name: getattr(arguments, name) for name in ("stage", "when", "limit", "interval", "duration")}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     began = time.monotonic()
@@ -90,6 +92,8 @@ def _pass_on(lines: Iterator[Any], spell: Callable[[Any], str]) -> int | None:
             sys.stdout.flush()
         elif "dropped" in one:
             print(f"left out: {one['dropped']:,}", file=sys.stderr)
+        elif "failed" in one:
+            print(f"--when is not true for an event for which it fails: {escape(one['failed'])}", file=sys.stderr)
     return events
 
 
@@ -131,6 +135,9 @@ def _duration(text: str) -> float:
     from tailrace.pipeline.config.units import parse_duration
 
     try:
-        return parse_duration(text)
+        seconds = parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"found {escape(text)!r}, {error}") from error
+    if not 0.01 <= seconds <= _YEAR:
+        raise argparse.ArgumentTypeError(f"found {escape(text)!r}, expected from 10ms to a year")
+    return seconds

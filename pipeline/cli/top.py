@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tailrace.pipeline.cli.arguments import add_config_argument, describe, load_config
+from tailrace.pipeline.cli.arguments import add_config_argument, describe, state_dir_of
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.status.client import SOON, Client, NoDaemonError
 
@@ -69,14 +69,14 @@ class Feed:
         if now - self._past_at >= _PAST_INTERVAL:
             self._history, self._past_at = self._client.get("/api/history", SOON), now
 
-    def picture(self, width: int, height: int) -> Sequence[Line]:
+    def picture(self, width: int, height: int, *, live: bool = True) -> Sequence[Line]:
         from tailrace.pipeline.cli.screen.top import picture
 
-        return picture(self._status, self._history, width, height, self._gone)
+        return picture(self._status, self._history, width, height, self._gone, live=live)
 
 
 def _execute(arguments: argparse.Namespace) -> int:
-    feed = Feed(Client(load_config(arguments).pipeline.state_dir))
+    feed = Feed(Client(state_dir_of(arguments)[0]))
     try:
         feed.begin(time.monotonic())
     except NoDaemonError as error:
@@ -111,7 +111,7 @@ def _print(feed: Feed) -> None:
         room = tuple(os.get_terminal_size(sys.stdout.fileno()))
     except (OSError, ValueError):  # no terminal, or no descriptor
         room = _ROOM
-    lines = feed.picture(*room)
+    lines = feed.picture(*room, live=False)
     if not sys.stdout.isatty():
         sys.stdout.writelines("".join(span.text for span in one).rstrip() + "\n" for one in lines)
         return

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -82,6 +83,20 @@ def load_written(use: str, written: dict[str, Any], config: Config) -> StageSpec
     spec = entries[0].spec
     assert spec is not None, "what is wrong is in the report"
     return spec
+
+
+def state_dir_in(path: str) -> str:
+    """Of a configuration that may be wrong, as far as that can be read. ConfigError: it cannot."""
+    text = _decode(path, _read(path))
+    try:
+        found = tomllib.loads(text)["pipeline"]["state_dir"]
+    except (ValueError, RecursionError):
+        written = re.search(r"""^\s*state_dir\s*=\s*["'](.+?)["']""", text, re.MULTILINE)
+        found = written[1] if written else None
+    except (KeyError, TypeError):
+        found = None
+    name = found if isinstance(found, str) else PipelineSettings().state_dir
+    return absolute(name, os.path.dirname(os.path.abspath(path)))
 
 
 def digest(data: bytes) -> str:

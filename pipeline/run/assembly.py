@@ -69,7 +69,7 @@ def assemble(
     ring = Ring.create(shape)
     sinks = [Sink(step.sink_id, step.label, cast(Write, step.stage)) for step in steps if step.role == "write"]
     most = most_uncommitted(settings.commit_bytes, shape.output_bytes)
-    crew = Crew(sinks, most, lent.counters, lent.log, lent.waker)
+    crew = Crew(sinks, most, lent.counters, lent.log, lent.waker, lent.down)
     remembered = Remembered(lent.store.memory(), memories(steps))
     if workers:
         data = to_json(config)

@@ -125,9 +125,11 @@ class Control:
         return None if self._reload is None else self._reload.last
 
     def forget(self, file: str) -> dict[str, Any]:
+        self._requests.call(lambda: streams.check(self._config(), self._state, file))
         return self._requests.call(lambda: streams.forget(self._config(), self._state, self._log, file), between=True)
 
     def move(self, file: str, to: str) -> dict[str, Any]:
+        self._requests.call(lambda: streams.check(self._config(), self._state, file, to))
         return self._requests.call(lambda: streams.move(self._config(), self._state, self._log, file, to), between=True)
 
     def tap(self, stage: str, when: str, limit: int, interval: float, duration: float | None) -> Tapped:

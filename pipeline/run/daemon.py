@@ -83,10 +83,11 @@ class Daemon:
         self._make_server, self._redrive_only = server, redrive
         self._server: Serves | None = None
         self._board = Board()
-        self._started = wall()
+        self._started = self._loaded = wall()
         self._requests = Requests(self._waker)
         self._taps = Taps(self._requests)
         self._outputs: set[str] = set()  # paths of all that was ever written to in this process
+        self._down: dict[str, float] = {}  # since when sinks cannot write
         self._lingering = Lingering()
         self._engine: Engine | None = None
         self._stop_asked = False
@@ -159,7 +160,8 @@ class Daemon:
     def _assemble(self, prepared: Prepared) -> Run:
         lent = Lent(
             self._supply.source, self._state, self._counters, self._durable, self._log, self._waker, self._outputs,
-            self._control.fetch, self._control.jobs, self._board.publish, self._taps.sampled, state=self._state.id,
+            self._control.fetch, self._control.jobs, self._board.publish, self._taps.sampled, self._state.id,
+            self._down,
         )  # fmt: skip
         return assemble(
             prepared.config,
@@ -183,7 +185,7 @@ class Daemon:
 
         self._engine = run.engine
         self._taps.attach(run.ring.tap, run.labels)
-        self._board.begin(description(prepared.config, prepared.steps, self._started))
+        self._board.begin(description(prepared.config, prepared.steps, self._started, self._loaded))
         if self._stop_asked:
             run.engine.stop()
         try:
@@ -249,7 +251,9 @@ class Daemon:
             self._next = None
             refuse(problems_of(error))
         else:
-            self._engine.hand_over(leave_source=not self._supply.goes_on_with(config))
+            by_hand = config is self._config
+            why = "the state is to be changed by hand" if by_hand else "the configuration has changed or was read anew"
+            self._engine.hand_over(why, leave_source=not self._supply.goes_on_with(config))
 
     def _refuse_request(self, problems: Sequence[str]) -> None:
         self._requests.refuse_between(TailraceError("\n".join(problems)))
@@ -278,15 +282,15 @@ class Daemon:
             self._supply.renew(prepared.config)
             return self._begin(prepared)
         assert self._reload is not None
-        before = self._config
-        self._before = before, outcome
+        before, loaded = self._config, self._loaded
+        self._before, self._loaded = (before, outcome), wall()
         try:
             return self._begin(prepared)
         except Exception as error:  # likewise
             if self._before is None:
                 raise
             problems = problems_of(error)
-        self._before, self._config = None, before
+        self._before, self._config, self._loaded = None, before, loaded
         self._go_back(self._reload, problems)
         return self._begin(Prepared(before, build_steps(before)))
 

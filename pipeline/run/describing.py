@@ -15,8 +15,9 @@ from tailrace.pipeline.telemetry.board import Description, StageView
 from tailrace.version import __version__
 
 
-def description(config: Config, steps: Sequence[Step], started: float, files: int = 0) -> Description:
-    """``started``: when the process was, in seconds since the epoch. ``files``: how many are followed."""
+def description(config: Config, steps: Sequence[Step], started: float, loaded: float, files: int = 0) -> Description:
+    """``started``: when the process was, and ``loaded``: when the configuration, in seconds since the epoch. ``files``:
+    how many are followed."""
     workers = config.pipeline.workers
     if any(step.memory is not None for step in steps):
         workers = min(workers, 1)
@@ -37,7 +38,7 @@ def description(config: Config, steps: Sequence[Step], started: float, files: in
     return Description(
         config.pipeline.name, __version__, os.getpid(), escape(str(config.path)), escape(config.pipeline.state_dir),
         config.source.use, started, max(workers, 1), stages, ceiling, config.dead_letters.max_bytes,
-        config.dead_letters.when_full, config.status.listen or "",
+        config.dead_letters.when_full, config.status.listen or "", config.digest, loaded,
     )  # fmt: skip
 
 

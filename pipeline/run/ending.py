@@ -15,12 +15,14 @@ class Ending:
         self.asked = False
         self.hands_over = False  # it ends for another run to go on
         self.leaves_source = True  # nobody goes on with the source
+        self._why = ""  # it hands over
         self.deadline: float | None = None  # monotonic seconds; None: it has not begun
 
     def stop(self) -> None:
         self.asked = self.leaves_source = True
 
-    def hand_over(self, *, leave_source: bool) -> None:
+    def hand_over(self, why: str, *, leave_source: bool) -> None:
+        self._why = why
         self.leaves_source = self.leaves_source if self.asked else leave_source
         self.asked = self.hands_over = True
 
@@ -56,4 +58,5 @@ class Ending:
             notice["notice"] = f"{wait}{waited_for or 'what was read'}{again}"
         event = "pipeline.changing" if self.hands_over else "pipeline.stopping"
         say = log.warning if look.sinks else log.info
-        say(event, pending=look.lines_pending, pending_bytes=look.bytes_pending, **notice)
+        why = {"why": self._why} if self.hands_over else {}
+        say(event, **why, pending=look.lines_pending, pending_bytes=look.bytes_pending, **notice)

@@ -92,9 +92,9 @@ class Engine:
         back = all(self._crew.threads[number].name in troubles for number in self._recovering)
         return back and self._recover_at is None and self._dispatch.ready
 
-    def hand_over(self, *, leave_source: bool) -> None:
+    def hand_over(self, why: str, *, leave_source: bool) -> None:
         """The same, and another run goes on from there. ``leave_source``: not with this source."""
-        self._ending.hand_over(leave_source=leave_source)
+        self._ending.hand_over(why, leave_source=leave_source)
         self._waker()
 
     def held_up(self, now: float) -> Mapping[str, SinkThread]:
@@ -214,6 +214,8 @@ class Engine:
         progress |= self._commit.tick(now, final=final)
         if self._commit.full and not self._full:  # everything stands still
             self._log.error("dead_letters.full", why=str(self._commit.full))
+        elif self._full and not self._commit.full:
+            self._log.info("dead_letters.no_longer_full")
         self._full = self._commit.full is not None
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)

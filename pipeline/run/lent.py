@@ -43,3 +43,4 @@ class Lent:
     publish: Callable[[Snapshot], None] = lambda _: None  # told each snapshot
     tapped: Callable[[Sequence[Any]], None] = lambda _: None  # told what was sampled for those who look at events
     state: str = "replay"  # what the ids of what stages sum up begin with
+    down: dict[str, float] = field(default_factory=dict)  # since when sinks cannot write

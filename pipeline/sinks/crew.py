@@ -55,8 +55,12 @@ class Crew:
         counters: Counters,
         log: Any,
         wake: Callable[[], None],
+        down: dict[str, float] | None = None,
     ) -> None:
+        """``down``: since when each sink cannot write, by id in monotonic seconds; kept from one run to the next."""
         self._counters, self._log = counters, log
+        self._down = {} if down is None else down
+        self._tested: set[str] = set()  # sinks that had something to write before the last barrier
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self.labels = [sink.label for sink in sinks]
         self.threads = [
@@ -85,6 +89,8 @@ class Crew:
 
     def barrier(self, number: int) -> None:
         """Behind everything that was delivered so far."""
+        if self._down:
+            self._tested = {thread.name for thread in self.threads if thread.given}
         for thread in self.threads:
             self.owed.give(thread.number, monotonic())
             thread.barrier(number)
@@ -118,6 +124,8 @@ class Crew:
                     self._end_trouble(number, now)
                 case Delivered(number) | Met(number) | Recovered(number):
                     self.owed.take(number, now)
+                    if self._down and isinstance(answer, Met) and name in self._tested:
+                        self._end_trouble(number, now)  # also of the run before
                 case Said(_, notice):
                     self._log.warning("sink.notice", sink=name, notice=notice)
             yield answer
@@ -130,22 +138,24 @@ class Crew:
             if trouble is not None and trouble.call is not None and trouble.call != call:
                 self._end_trouble(thread.number, now)
                 trouble = None
-            if call is None or now - call[1] < STUCK_AFTER or (trouble is not None and trouble.said):
-                continue
-            what, since = call
-            why = f"hangs in {what} since {now - since:.0f} s"
-            self._troubles[thread.number] = Trouble(since, why, said=True, call=call)
-            self._say_stuck(thread, why, now - since)
+            if call is not None and now - call[1] >= STUCK_AFTER and (trouble is None or not trouble.said):
+                what, since = call
+                since = self._down.setdefault(thread.name, since)
+                trouble = Trouble(since, f"hangs in {what} since {now - call[1]:.0f} s", call=call)
+                self._troubles[thread.number] = trouble
+            if trouble is not None and now - trouble.since >= STUCK_AFTER:
+                self._say_stuck(thread, trouble, now)
 
     def _end_trouble(self, number: int, now: float) -> None:
-        trouble = self._troubles.pop(number, None)
-        if trouble is not None:
-            self._log.info("sink.recovered", sink=self.threads[number].name, seconds=round(now - trouble.since, 1))
+        self._troubles.pop(number, None)
+        name = self.threads[number].name
+        if (since := self._down.pop(name, None)) is not None:
+            self._log.info("sink.recovered", sink=name, seconds=round(now - since, 1))
 
     def _fail(self, number: int, error: BaseException, failures: int, now: float) -> None:
         thread = self.threads[number]
         why = describe(error)
-        trouble = self._troubles.setdefault(number, Trouble(now, why))
+        trouble = self._troubles.setdefault(number, Trouble(self._down.setdefault(thread.name, now), why))
         trouble.why, trouble.call = why, None
         unexpected = not isinstance(error, (OSError, Retry, Park))
         self._log.warning(
@@ -153,13 +163,15 @@ class Crew:
             **({"exc_info": error} if unexpected and failures == 1 else {}),
         )  # fmt: skip
         hopeless = isinstance(error, Park) or (isinstance(error, OSError) and error.errno in HOPELESS)
-        if not trouble.said and (hopeless or now - trouble.since >= STUCK_AFTER):
-            trouble.said = True
-            self._say_stuck(thread, why, now - trouble.since)
+        if hopeless or now - trouble.since >= STUCK_AFTER:
+            self._say_stuck(thread, trouble, now)
 
-    def _say_stuck(self, thread: SinkThread, why: str, seconds: float) -> None:
+    def _say_stuck(self, thread: SinkThread, trouble: Trouble, now: float) -> None:
+        if trouble.said:
+            return
+        trouble.said = True
         self._log.error(
-            "sink.stuck", sink=thread.name, error=why, seconds=round(seconds),
+            "sink.stuck", sink=thread.name, error=trouble.why, seconds=round(now - trouble.since),
             notice="Reading is paused; nothing is lost. Fix the error and it resumes; or change the stage in the "
             "configuration, and reload that.",
         )  # fmt: skip

@@ -5,6 +5,7 @@ anything, whoever has the file open.
 from __future__ import annotations
 
 import os
+import pwd
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
-from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.errors import StateError, TailraceError
+from tailrace.pipeline.escape import escape
 from tailrace.pipeline.state import remembered
 from tailrace.pipeline.state.migrate import SCHEMA_1, cursors_1, marks_1
 from tailrace.pipeline.state.schema import SCHEMA, SCHEMA_VERSION, STATE_ID, from_text, is_state_id
@@ -97,6 +99,28 @@ def check_version(path: Path, db: sqlite3.Connection) -> int:
     return int(version)
 
 
+def look_for(path: Path) -> os.stat_result:
+    """TailraceError: there is no state file, or this user may not look."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TailraceError(
+            f"{escape(str(path))}: there is no state file; nothing was run with this configuration yet, or "
+            "pipeline.state_dir is another place"
+        ) from error
+    except PermissionError as error:
+        raise TailraceError(forbidden(str(path.parent))) from error
+
+
+def forbidden(directory: str) -> str:
+    """What to say to a user who may not look into it."""
+    try:
+        owner = pwd.getpwuid(os.stat(directory).st_uid).pw_name
+    except (OSError, KeyError):
+        owner = "whoever runs the daemon"
+    return f"{escape(directory)}: uid {os.geteuid()} may not use this state: run this as its user, {escape(owner)}"
+
+
 def check_absence(path: Path) -> None:
     """StateError where there is no state file, but something of one."""
     for log in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
@@ -164,7 +188,11 @@ def known_memory(directory: str) -> dict[str, dict[str, bytes]]:
 def _look(directory: str, read: Callable[[sqlite3.Connection], T], nothing: T) -> T:
     path = Path(os.path.realpath(directory), FILE_NAME)
     wal, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
-    if not path.exists() or (wal.exists() and wal.stat().st_size > LOG_HEAD and not index.exists()):
+    try:
+        there = path.exists()
+    except PermissionError as error:
+        raise StateError(forbidden(directory)) from error
+    if not there or (wal.exists() and wal.stat().st_size > LOG_HEAD and not index.exists()):
         return nothing
     with refusing(path), closing(_connect_to_file(path)) as db:
         if check_version(path, db) != SCHEMA_VERSION:

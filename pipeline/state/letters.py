@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.state.file import FILE_NAME, check_version, connect
+from tailrace.pipeline.state.file import FILE_NAME, check_version, connect, look_for
 
 T = TypeVar("T")
+Group = tuple[str, str, int, int, float, float]
+"""(stage, error, letters, bytes of lines, time of the first, of the last)"""
 
 _SELECT = """
 SELECT id, time, stage, error, why, attempts, stream, file, path, offset, length, event_id, raw, event, trace, sink,
@@ -147,8 +149,8 @@ class Letters:
         rows = self._select(_SELECT + "WHERE id = :id", {"id": number})
         return Letter(*rows[0]) if rows else None
 
-    def stats(self, wanted: Filter) -> list[tuple[str, str, int, int, float, float]]:
-        """(stage, error, letters, bytes of lines, time of the first, of the last), the most frequent first."""
+    def stats(self, wanted: Filter) -> list[Group]:
+        """The most frequent first."""
         return self._select(_STATS, wanted.values)
 
     def room(self) -> int:
@@ -160,11 +162,7 @@ class Letters:
         return self._asked(query, values, list)
 
     def _asked(self, query: str, values: dict[str, Any], take: Callable[[Iterable[Any]], list[T]]) -> list[T]:
-        if not os.path.exists(self.path):
-            raise TailraceError(
-                f"{escape(self.path)}: there is no state file; nothing was run with this configuration yet, "
-                "or pipeline.state_dir is another place"
-            )
+        look_for(Path(self.path))
         try:
             with closing(connect(Path(self.path))) as database:
                 if check_version(Path(self.path), database) == 1:

@@ -25,6 +25,7 @@ from tailrace.pipeline.state.file import (
     LOG_HEAD,
     check_version,
     connect,
+    look_for,
     read_counters,
     read_cursors,
     read_marks,
@@ -74,14 +75,15 @@ def offline(config: Config, ours: Ours, now: float) -> Json:
     return {
         "now": now, "name": config.pipeline.name, "version": None,
         "pid": None if process is None else int(process) if process.isdigit() else None,
-        "config": str(config.path), "state_dir": config.pipeline.state_dir, "listen": None, "started": None,
+        "config": str(config.path), "config_digest": None, "config_loaded": None,
+        "state_dir": config.pipeline.state_dir, "listen": None, "started": None,
         "state": STOPPED if process is None else SILENT, "ready": False,
         "reasons": [_NOT_RUNNING if process is None else _NO_ANSWER],
         "state_written": written,
         "totals": _totals(counters), "rates": None, **_lag(found, now, written), "commit": None, "ring": None,
         "memory": None, "latency": None, "bottleneck": None, "flow": None, "stages": _stages(config, counters),
         "sinks": _sinks(config, counters), "patterns": None, "files": _files(found, now, written), "workers": None,
-        "batches": None, "dead_letters": _letters(content, config.dead_letters), "redrive": None,
+        "batches": None, "dead_letters": _letters(content, config.dead_letters), "redrive": None, "reload": None,
     }  # fmt: skip
 
 
@@ -109,13 +111,7 @@ def _content(path: Path) -> tuple[_Content, float]:
 
 def _files_of(path: Path) -> list[os.stat_result]:
     """The state file and its log. TailraceError: there is none, or its log lacks the index that a reader would make."""
-    try:
-        found = [path.stat()]
-    except (FileNotFoundError, NotADirectoryError):
-        raise TailraceError(
-            f"{escape(str(path))}: there is no state file; nothing was run with this configuration yet, or "
-            "pipeline.state_dir is another place"
-        ) from None
+    found = [look_for(path)]
     if not stat.S_ISREG(found[0].st_mode) or not found[0].st_size:
         raise TailraceError(
             f"{escape(str(path))}: it is no state file: it is empty, or not a regular file. Nothing was changed; "

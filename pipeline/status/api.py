@@ -14,15 +14,13 @@ import orjson
 from tailrace.pipeline.config.units import parse_duration
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
-from tailrace.pipeline.state.letters import Filter, Letter, Letters
+from tailrace.pipeline.state.letters import Filter, Group, Letter, Letters
 from tailrace.pipeline.status import report
 from tailrace.pipeline.status.verdict import problems
 from tailrace.pipeline.telemetry import metrics
 from tailrace.pipeline.telemetry.board import Board
 
 Query = Mapping[str, str]
-Group = tuple[str, str, int, int, float, float]
-"""See ``Letters.stats``."""
 LONGEST_LINE = 2000  # characters of a letter's line that are shown
 MOST_LETTERS = 500  # in one answer
 LOOK_AGAIN = 1.0  # seconds for which what the table of letters was found to hold is told again,
@@ -97,7 +95,8 @@ class Api:
         return _json({"ready": not found, "reasons": found}, 503 if found else 200)
 
     def status(self, _: Query) -> Answer:
-        return _json(report.status(self.board, self._letters(), self.actions.redrive_progress()))
+        actions = self.actions
+        return _json(report.status(self.board, self._letters(), actions.redrive_progress(), actions.last_reload()))
 
     def history(self, _: Query) -> Answer:
         return _json(report.history(self.board))

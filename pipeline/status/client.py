@@ -73,9 +73,9 @@ class Client:
                 )
             raise NoDaemonError(f"{escape(self._directory)}: {why}") from error
         except PermissionError as error:
-            raise TailraceError(
-                f"{escape(self._directory)}: uid {os.geteuid()} may not speak to the daemon: run this as its user"
-            ) from error
+            from tailrace.pipeline.state.file import forbidden
+
+            raise TailraceError(forbidden(self._directory)) from error
         connection.request(method, path, body, {"Content-Type": "application/json"} if body is not None else {})
         answer = connection.getresponse()
         if answer.status >= 400:

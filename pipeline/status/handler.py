@@ -133,7 +133,8 @@ class Handler(BaseHTTPRequestHandler):
             "/api/state/forget": api.forget, "/api/state/move": api.move,
         }  # fmt: skip
         if path not in actions:
-            raise RefusedError(404, "there is nothing at this address")
+            self._get(path, {})  # refuses what is at no address
+            raise RefusedError(405, "expected GET")
         self._check_token()
         return partial(actions[path], self._body())
 
@@ -236,5 +237,5 @@ class TcpHandler(Handler):
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token.encode()):
             raise RefusedError(
                 401, "this needs the token: Authorization: Bearer, with the text of the file `token` in the state "
-                "directory; `tailrace status` prints the page's address with it",
+                "directory; `tailrace status --page` prints the page's address with it",
             )  # fmt: skip

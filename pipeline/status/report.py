@@ -15,8 +15,9 @@ RATE_SECONDS, LATENCY_SECONDS = 10.0, 60.0  # over which rates, and latencies, a
 JSON = dict[str, Any]
 
 
-def status(board: Board, letters: JSON, redrive: JSON | None) -> JSON:
-    """``letters``: of the table `dead_letters`; ``redrive``: the one that goes on or was the last."""
+def status(board: Board, letters: JSON, redrive: JSON | None, reload: tuple[float, bool] | None) -> JSON:
+    """``letters``: of the table `dead_letters`; ``redrive``: the one that goes on or was the last; ``reload``: when
+    the last one was, and whether it was right."""
     now, about, totals = board.snapshot, board.about, board.totals
     before, minute = board.before(RATE_SECONDS), board.before(LATENCY_SECONDS)
     latency = latency_of(minute, now)
@@ -27,12 +28,14 @@ def status(board: Board, letters: JSON, redrive: JSON | None) -> JSON:
         "version": about.version,
         "pid": about.pid,
         "config": about.config,
+        "config_digest": about.digest,
+        "config_loaded": about.loaded,
         "state_dir": about.state_dir,
         "listen": about.listen or None,
         "started": about.started,
         "state": now.phase,
         "ready": not found,
-        "reasons": [*found, *remarks(board, letters)],
+        "reasons": [*found, *remarks(board, letters, reload)],
         "totals": _totals(totals),
         "rates": rates(before, now),
         "pending": {"lines": now.lines_pending, "bytes": now.bytes_pending, "seconds": now.oldest_pending},
@@ -70,6 +73,7 @@ def status(board: Board, letters: JSON, redrive: JSON | None) -> JSON:
         ],
         "dead_letters": letters,
         "redrive": redrive,
+        "reload": None if reload is None else {"time": reload[0], "ok": reload[1]},
     }  # fmt: skip
 
 

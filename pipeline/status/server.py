@@ -204,5 +204,11 @@ def _tcp(address: str, handler: Callable[..., BaseHTTPRequestHandler]) -> _TcpSe
         raise TailraceError(f"[status] listen: {address} cannot be listened on: {error}{hint}") from error
 
 
+def try_address(address: str, *, in_use: bool) -> None:
+    """TailraceError: it cannot be listened on. ``in_use``: a daemon of ours may have the port now."""
+    host, _, _ = address.rpartition(":")
+    _tcp(f"{host}:0" if in_use else address, BaseHTTPRequestHandler).server_close()
+
+
 def _port(address: str) -> str:
     return address.rpartition(":")[2]

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
+import orjson
 from tailrace.pipeline.chain.steps import condition
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.status.requests import Requests
@@ -21,6 +22,7 @@ MOST_TAPS = 8
 MOST_WAITING = 1 << 20  # characters of events that a reader has not taken
 LONGEST_WHEN = 4000  # characters
 HEARTBEAT = 1.0  # seconds: to notice that a reader has gone
+_NOTES = ('{"dropped":', '{"failed":')
 _END = ""
 
 
@@ -32,7 +34,8 @@ class _Tap:
         self.closed = threading.Event()
         self._waiting: SimpleQueue[str] = SimpleQueue()
         self._given = self._read = 0  # characters, each counted by one thread
-        self._noted = False  # a note is waiting
+        self._noted = False  # a note of what is left out is waiting
+        self._failed = False  # it was told that the expression fails
         self._left = 0  # out, since it was last told
         self._taken = 0  # events, in this interval
         self._until = 0.0  # when the interval ends
@@ -52,6 +55,9 @@ class _Tap:
 
     def give(self, sampled: Mapping[str, Any]) -> None:
         self._left += sampled["left"]
+        if (why := sampled.get("failed")) and not self._failed:
+            self._failed = True
+            self._waiting.put(orjson.dumps({"failed": why}).decode())
         for text in sampled["events"]:
             if self._taken >= PER_INTERVAL or self._given - self._read > MOST_WAITING:
                 self._left += 1
@@ -69,8 +75,8 @@ class _Tap:
         text = self._waiting.get(timeout=timeout)
         if text == _END:
             raise EOFError
-        if text.startswith('{"dropped":'):
-            self._noted = False
+        if text.startswith(_NOTES):
+            self._noted = self._noted and not text.startswith(_NOTES[0])
             return text, False
         self._read += len(text)
         return text, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tailrace.pipeline.config.units import format_duration
+from tailrace.pipeline.state.letters import rfc3339
 from tailrace.pipeline.telemetry.board import Board
 from tailrace.pipeline.telemetry.snapshot import Snapshot
 
@@ -42,11 +43,16 @@ def problems(board: Board) -> list[str]:
     return found
 
 
-def remarks(board: Board, letters: dict[str, Any]) -> list[str]:
-    """What needs attention while it is ready all the same."""
+def remarks(board: Board, letters: dict[str, Any], reload: tuple[float, bool] | None = None) -> list[str]:
+    """What needs attention while it is ready all the same. ``reload``: the last one's moment, and if it was right."""
     now, found = board.snapshot, []
     if now.phase != "blocked" and letters["max_bytes"] and letters["bytes"] > NEARLY_FULL * letters["max_bytes"]:
         found.append(f"the dead letters are {letters['bytes'] / letters['max_bytes']:.0%} full")
+    if reload is not None and not reload[1]:
+        found.append(
+            f"the configuration on the disk was refused at {rfc3339(reload[0], 'seconds')}: the one before goes on, "
+            "and a restart would fail; see `config.rejected` in the log, or `tailrace check`"
+        )
     return found
 
 

@@ -50,6 +50,8 @@ class Description:
     letters_max: int = 0  # bytes
     letters_when_full: str = ""
     listen: str = ""
+    digest: str = ""  # of the configuration
+    loaded: float = 0.0  # when that was read, in seconds since the epoch
 
 
 @dataclass(slots=True, frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 Fields = dict[str, Any]
 
 # What a warning is about; other fields are details.
+TOLD = 1.0  # seconds after which it is said how long ago the latest was
 _KEY_FIELDS = ("file", "path", "directory", "sink", "notice", "stage")
 
 
@@ -17,6 +18,7 @@ class _Seen:
     said: float  # clock of the last line
     count: int  # since then
     fields: Fields  # of the latest
+    latest: float = 0.0  # its clock
 
 
 class Repeats:
@@ -38,7 +40,7 @@ class Repeats:
             self._seen[key] = _Seen(now, 0, fields)
             return [*forgotten, (event, fields)]
         seen.count += 1
-        seen.fields = fields
+        seen.fields, seen.latest = fields, now
         if now - seen.said < self._interval:
             return []
         return [self._say(event, seen, now)]
@@ -61,10 +63,12 @@ class Repeats:
     def _forget_oldest(self) -> list[tuple[str, Fields]]:
         key = next(iter(self._seen))
         seen = self._seen.pop(key)
-        return [self._say(key[0], seen, seen.said)] if seen.count else []
+        return [self._say(key[0], seen, self._clock())] if seen.count else []
 
     @staticmethod
     def _say(event: str, seen: _Seen, now: float) -> tuple[str, Fields]:
         fields = {**seen.fields, "repeated": seen.count} if seen.count > 1 else seen.fields
+        if now - seen.latest >= TOLD:
+            fields = {**fields, "seconds_ago": round(now - seen.latest)}
         seen.said, seen.count = now, 0
         return event, fields

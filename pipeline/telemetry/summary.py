@@ -62,7 +62,8 @@ def tell_state(logger: log.Logger, look: Snapshot) -> None:
     logger.info(
         "pipeline.state", phase=look.phase, lines=int(look.counters.total("lines_read")), **_pending(look),
         files=look.listing.count, lag_bytes=look.listing.lag_bytes,
-        ring=f"{ring.free} of {ring.slots} slots free, {ring.waiting} waiting, {ring.working} at work",
+        ring=f"{ring.free} of {ring.slots} slots free, {ring.waiting} waiting, {ring.working} at work, "
+        f"{ring.through} done and waiting for sinks",
         workers=[f"{one.pid} {one.state}" for one in look.workers], commit_age=round(look.commits.age, 1),
     )  # fmt: skip
 

@@ -24,11 +24,12 @@ LOOK = 0.004  # seconds of one piece for an expression,
 FEW = 16  # which is asked about so many events at once
 _SINKS = ""  # the stage of those who want to see what the sinks are given
 MOST_EVENTS, MOST_BYTES = 20, 32 << 10  # of one tap in one piece
+LONGEST_WHY = 200  # characters
 LONGEST_EVENT = 16 << 10  # bytes of JSON
 
 Sampled = dict[str, Any]
 """``tap``: a request's number; ``events``: those that were taken, each as JSON; ``left``: how many others passed, but
-for those of which the expression is known not to be true."""
+for those of which the expression is known not to be true; ``failed``: why it failed for one, if it did."""
 
 
 class Tapper:
@@ -95,9 +96,9 @@ class Tapper:
 def _sample(
     request: Request, wanted: Condition | None, step: Step, events: Sequence[Event], attempt: Attempt
 ) -> Sampled:
-    chosen, left = events, 0
+    chosen, left, failed = events, 0, ""
     if wanted is not None:
-        chosen, left = _chosen(wanted, events)
+        chosen, left, failed = _chosen(wanted, events)
     texts: list[str] = []
     size = 0
     for event in _spread(chosen):
@@ -108,29 +109,31 @@ def _sample(
         if size > MOST_BYTES:
             break
         texts.append(text)
-    return {"tap": request.number, "events": texts, "left": left + len(chosen) - len(texts)}
+    return {"tap": request.number, "events": texts, "left": left + len(chosen) - len(texts), "failed": failed}
 
 
-def _chosen(wanted: Condition, events: Sequence[Event]) -> tuple[list[Event], int]:
-    """Those for which it is true, and of how many there was no time to ask."""
+def _chosen(wanted: Condition, events: Sequence[Event]) -> tuple[list[Event], int, str]:
+    """Those for which it is true, of how many there was no time to ask, and why it failed for one, if it did."""
     chosen: list[Event] = []
+    failed = ""
     until = perf_counter() + LOOK
     for at in range(0, len(events), FEW):
         if perf_counter() > until:
-            return chosen, len(events) - at
+            return chosen, len(events) - at, failed
         some = list(events[at : at + FEW])
         try:
             chosen += [event for event, yes in zip(some, wanted(some), strict=True) if yes]
-        except Exception:
+        except Exception as error:  # it does not choose those for which it fails
+            failed = f"{type(error).__name__}: {error}"[:LONGEST_WHY]
             chosen += [event for event in some if _wants(wanted, event)]
-    return chosen, 0
+    return chosen, 0, failed
 
 
 def _wants(wanted: Condition, event: Event) -> bool:
     try:
         return bool(wanted([event])[0])
     except Exception:
-        return False  # an expression that fails for an event does not choose it
+        return False
 
 
 def _spread(events: Sequence[Event]) -> Iterable[Event]:

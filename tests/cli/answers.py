@@ -100,7 +100,7 @@ def healthy() -> Json:
             "rows": [file("/var/log/nginx/access.log", 870 * KIB, 0.4), file("/var/log/shop/app.log", 41 * KIB, 0.3)],
         },
         "workers": [worker(4712, 0.47), worker(4713, 0.44)],
-        "batches": [], "dead_letters": letters(), "redrive": None,
+        "batches": [], "dead_letters": letters(), "redrive": None, "reload": None,
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import os
+import socket
 import struct
 import subprocess
 import termios
@@ -156,3 +157,26 @@ def test_stages_that_remember_are_said_to_run_in_one_worker_and_the_ceiling_coun
     assert code == 0
     assert "own:Counts: remembers, so the chain runs in one worker, not in 2, and all lines go out in the order" in out
     assert "1 worker: own data (pipeline.worker_memory)" in out
+
+
+@pytest.mark.parametrize("address", ["256.0.0.1:9600", "192.0.2.1:9600", "TAKEN"])
+def test_an_address_that_cannot_be_had_fails_the_check(home: Path, tailrace: Run, address: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        address = address.replace("TAKEN", taken)
+        (home / "config.toml").write_text(CONFIG + f'[status]\nlisten = "{address}"\n')
+        code, out, _ = tailrace("check")
+    said = [line for line in out.splitlines() if address in line]
+    assert [line[0] for line in said] == ["✗"]
+    assert code == 1
+
+
+def test_a_reader_that_has_seen_enough_changes_no_exit_code(home: Path) -> None:
+    (home / "config.toml").write_text(CONFIG + '[status]\nlisten = "192.0.2.1:9600"\n')
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*COMMAND, "check"], cwd=home, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")

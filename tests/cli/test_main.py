@@ -93,6 +93,10 @@ def test_errors_become_messages_and_codes(
     assert tailrace("dlq") == (code, "", message)
 
 
+def test_an_empty_path_is_none(tailrace: Run) -> None:
+    assert tailrace("check", "")[::2] == (2, "tailrace: CONFIG is empty; expected the path of a configuration\n")
+
+
 def test_our_own_mistakes_keep_their_traceback(tailrace: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):

@@ -120,10 +120,20 @@ def test_a_file_that_was_found_at_its_new_place_already_is_not_known_twice(tailr
     moved = read.with_name("moved.log")
     moved.write_bytes(read.read_bytes() + numbered(3, 5))
     assert run(tailrace) == [0, 1, 2, 10, 0, 1, 2, 3, 4]
+    code, _, err = tailrace("state", "move", "logs/a.log", "logs/moved.log")
+    assert (code, f"{read}: it is still there, and would be read again" in err) == (1, True)
+    read.unlink()
     assert tailrace("state", "move", "logs/a.log", "logs/moved.log")[0] == 0
     rows = shown(tailrace)
     assert [row[1] for row in rows].count(str(moved)) == 1
     assert [row[2] for row in rows if row[1] == str(moved)] == [str(3 * LINE)]
+
+
+def test_a_place_that_nobody_asks_for_is_said_to_be_none_that_is_read(tailrace: Run, read: Path) -> None:
+    moved = read.with_name("moved.txt")
+    read.rename(moved)
+    code, _, err = tailrace("state", "move", "logs/a.log", "logs/moved.txt")
+    assert (code, f"{moved}: source.paths does not ask for it" in err) == (0, True)
 
 
 def test_of_another_source_there_are_no_files(tailrace: Run, config: Path, read: Path) -> None:  # noqa: ARG001
@@ -162,6 +172,8 @@ def test_a_daemon_forgets_a_file_between_two_runs_and_goes_on(daemon: Daemon) ->
     assert daemon.numbers("all.ndjson") == [0, 1, 2, 0, 1, 2, 3]
     refused = daemon.command("state", "forget", "logs/b.log")
     assert (refused.code, "knows no such file" in refused.err) == (1, True)
+    (why,) = daemon.said("pipeline.changing")
+    assert "the state is to be changed by hand" in why, "once: what is refused ends no run"
     assert daemon.stop() == 0
 
 

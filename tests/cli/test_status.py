@@ -71,7 +71,7 @@ def test_files_are_limited_unless_all_are_asked_for(control: Control, tailrace: 
 
 def test_a_script_may_ask_by_the_exit_code(control: Control, tailrace: Run) -> None:
     assert tailrace("status", "--check", "-q") == (1, "", "")
-    assert tailrace("status", "-q")[0] == 0
+    assert tailrace("status", "-q")[0] == 2
     control.status = healthy()
     assert tailrace("status", "--check", "--quiet") == (0, "", "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 from tailrace.pipeline.cli import status
+from tailrace.pipeline.errors import StateError
+from tailrace.pipeline.state.file import known_streams
 
 from ..configuration import configuration
 from ..permissions import bound_by_permissions
@@ -120,18 +123,42 @@ def test_case_044_a_state_that_cannot_be_read_is_named_and_left_alone(
     assert contents(directory) == before
 
 
-def test_it_reads_where_it_may_not_write_and_says_where_it_may_not_read(put: Put, config: Path, tailrace: Run) -> None:
+def test_it_reads_where_it_may_not_write(put: Put, config: Path, tailrace: Run) -> None:
     put()
     directory = config.parent / "state"
     directory.chmod(0o500)
     try:
         assert bound_by_permissions(lambda: tailrace("status"))[0] == 0
-        directory.chmod(0)
-        code, _, err = bound_by_permissions(lambda: tailrace("status"))
     finally:
         directory.chmod(0o700)
-    assert code == 1
-    assert f"uid {os.geteuid()} may not speak to the daemon: run this as its user" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["status", "top", "tap", "dlq list", "dlq redrive", "dlq drop --all", "state show", "state forget a"],
+)
+def test_who_may_not_look_into_the_state_is_told_so(put: Put, config: Path, tailrace: Run, command: str) -> None:
+    put()
+    directory = config.parent / "state"
+    directory.chmod(0)
+    try:
+        code, _, err = bound_by_permissions(lambda: tailrace(*command.split()))
+    finally:
+        directory.chmod(0o700)
+    owner = pwd.getpwuid(directory.stat().st_uid).pw_name
+    said = f"{directory}: uid {os.geteuid()} may not use this state: run this as its user, {owner}"
+    assert (code, said in err) == (1, True)
+
+
+def test_a_replay_is_told_so_too(put: Put, config: Path) -> None:
+    put()
+    directory = config.parent / "state"
+    directory.chmod(0)
+    try:
+        with pytest.raises(StateError, match="may not use this state"):
+            bound_by_permissions(lambda: known_streams(str(directory)))
+    finally:
+        directory.chmod(0o700)
 
 
 STUCK = """

@@ -42,6 +42,15 @@ def test_events_go_to_standard_output_and_notes_beside_them(control: Control, ta
     assert control.asked == [("/api/tap", wanted)]
 
 
+def test_an_expression_that_fails_is_said_to_and_a_wrong_time_is_refused(control: Control, tailrace: Run) -> None:
+    control.tap = lambda _: [{"failed": "TypeError: \x1bno"}, event(1)]
+    code, _, err = tailrace("tap", "--when", "int(n) > 0", "--limit", "1")
+    assert (code, err) == (0, "--when is not true for an event for which it fails: TypeError: \\x1bno\n")
+    for option in ("--duration", "--interval"):
+        code, _, err = tailrace("tap", option, "0s")
+        assert (code, f"argument {option}: found '0s', expected from 10ms to a year" in err) == (2, True)
+
+
 def test_the_daemon_is_asked_for_the_end_and_one_that_ends_it_sooner_has_gone(control: Control, tailrace: Run) -> None:
     def in_time(query: dict[str, str]) -> Iterable[Json]:
         end = time.monotonic() + float(query["duration"])

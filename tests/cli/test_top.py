@@ -71,6 +71,16 @@ def test_what_holds_it_up_is_shown_however_long_the_chain() -> None:
     assert [row for row in found if row.startswith("stage ") and row.endswith("more")]
 
 
+def test_what_is_worst_can_be_read_to_its_end() -> None:
+    status = sink_down()
+    status["sinks"][1]["why"] = "503 Service Unavailable: " + "the database is being moved, " * 3 + "back at noon"
+    found = shown(status, 80, 24)
+    assert [row[:2] for row in found[1:5]] == ["✗ ", "  ", "  ", found[4][:2]]
+    assert "back at noon" in " ".join(found[1:4])
+    assert "q: leave" in found[0]
+    assert "q: leave" not in rows(picture(status, past(), 80, 24, live=False))[0]
+
+
 def test_a_daemon_that_has_gone_is_told_above_the_last_picture() -> None:
     lines = picture(healthy(), past(), 80, 24, "it does not run any more")
     assert rows(lines)[1] == "✗ it does not run any more"

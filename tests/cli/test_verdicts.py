@@ -73,6 +73,7 @@ def test_the_worst_is_said_first_with_what_to_do(status: Json, words: str) -> No
 def test_what_the_daemon_says_itself_is_said_once_and_the_worst_is_first() -> None:
     status = many_letters()
     status["sinks"] = sink_down()["sinks"]
+    status["ready"] = False
     status["reasons"] = ["sink search is down for 12m: connection refused", "the last commit failed"]
     found = verdicts(status, lambda _: "then")
     assert [verdict.mark for verdict in found] == ["✗", "✗", "!"]

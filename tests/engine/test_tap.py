@@ -101,6 +101,8 @@ def test_only_those_that_are_wanted_are_shown_and_an_expression_that_fails_wants
     made = looking.run()
     assert [event["message"] for event in events(made)] == ["97", "98", "99"]
     assert (left(made), events(made, 2), left(made, 2)) == (0, [], 0)
+    told = {one["tap"]: one["failed"] for one in made.tapped}
+    assert (told[1], "invalid literal for int()" in told[2]) == ("", True)
 
 
 def test_who_has_enough_is_told_only_how_many_pass() -> None:

@@ -56,6 +56,13 @@ def counters(daemon: Daemon) -> dict[str, float]:
     return dict.fromkeys(NAMES, 0.0) | dict(rows)
 
 
+def shown(daemon: Daemon, words: str) -> bool:
+    """By `tailrace status`, whatever the configuration on the disk is now."""
+    done = daemon.command("status")
+    assert done.code == 0, done.err
+    return words in " ".join(done.out.decode().split())
+
+
 def settled(daemon: Daemon) -> bool:
     now = status(daemon)
     return not (now["lag"]["bytes"] or now["pending"]["bytes"] or now["pending"]["lines"])
@@ -172,6 +179,22 @@ def test_while_a_sink_is_stuck_it_says_so_and_nothing_that_is_not_committed_is_t
         assert (files["up"], files["written"]) == (True, 0)
         assert len(daemon.events("files.ndjson")) == 500, "it is there, and may yet be taken back"
         assert client(daemon).get("/health") == {"ok": True}
+
+        # A reload does not make it look as if the trouble had just begun, and one that is refused is told.
+        daemon.send(signal.SIGHUP)
+        daemon.until(lambda: daemon.said("config.reloaded"), "another run goes on")
+        daemon.until(lambda: not status(daemon)["sinks"][0]["up"], "and is told to be down again")
+        assert status(daemon)["sinks"][0]["since"] == pytest.approx(now["sinks"][0]["since"], abs=0.5)
+        assert not shown(daemon, "on the disk")
+        text = daemon.config.read_text()
+        daemon.config.write_text(text.replace('id = "files"', 'id = "server"'))
+        assert shown(daemon, "the configuration on the disk is wrong, and a restart would fail")
+        daemon.send(signal.SIGHUP)
+        daemon.until(lambda: daemon.said("config.rejected"), "it is refused")
+        daemon.until(lambda: shown(daemon, "the configuration on the disk was refused at"), "and that is told")
+        daemon.config.write_text("[pipeline\n" + text)
+        assert shown(daemon, "the configuration on the disk is wrong")
+        daemon.config.write_text(text)
 
         down[0] = False
         daemon.until(lambda: settled(daemon), "everything is committed")

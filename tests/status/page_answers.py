@@ -220,6 +220,7 @@ def healthy() -> Json:
         "batches": batches,
         "dead_letters": letters_of(),
         "redrive": None,
+        "reload": None,
     }
 
 

@@ -31,6 +31,7 @@ WANTS: dict[str, type | tuple[type, ...]] = {
     "commit": dict, "ring": dict, "memory": dict, "latency": dict, "bottleneck": (dict, type(None)), "flow": list,
     "stages": list, "sinks": list, "patterns": list, "files": dict, "workers": list, "batches": list,
     "dead_letters": dict, "redrive": (dict, type(None)), "listen": (str, type(None)),
+    "reload": (dict, type(None)), "config_digest": str, "config_loaded": float,
 }  # fmt: skip
 
 

@@ -55,9 +55,9 @@ class Engine:
             self.requests.serve()
         return future.result()
 
-    def say(self, number: int, *texts: str, left: int = 0) -> None:
+    def say(self, number: int, *texts: str, left: int = 0, failed: str = "") -> None:
         """A worker has sampled these."""
-        self.taps.sampled([{"tap": number, "events": list(texts), "left": left}])
+        self.taps.sampled([{"tap": number, "events": list(texts), "left": left, "failed": failed}])
 
     def tick(self, seconds: float = 0.0) -> None:
         self.now += seconds
@@ -124,6 +124,13 @@ def test_what_is_beyond_a_hundred_in_an_interval_is_left_out_and_counted(engine:
     engine.say(1, "4")
     engine.tick(2.1)
     assert taken(tapped) == [4]
+
+
+def test_that_an_expression_fails_is_told_once(engine: Engine) -> None:
+    tapped = engine.open()
+    for why in ("", "TypeError: no", "TypeError: no"):
+        engine.say(1, failed=why)
+    assert taken(tapped) == [{"failed": "TypeError: no"}]
 
 
 def test_nobody_who_does_not_read_takes_memory(engine: Engine) -> None:

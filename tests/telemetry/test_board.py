@@ -72,7 +72,7 @@ def test_a_clock_that_is_set_changes_no_rate(step: float) -> None:
     for second in range(20):
         made = snapshot(second, 50 * second + 10_000 * min(second, 5))
         board.publish(replace(made, when=made.when + (step if second > 10 else 0)))
-    told = status(board, LETTERS, None)
+    told = status(board, LETTERS, None, None)
     assert told["rates"]["lines"] == pytest.approx(50)
     assert told["flow"][0]["in_rate"] == pytest.approx(50)
     assert len(board.points) == 3

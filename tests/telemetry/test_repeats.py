@@ -39,7 +39,7 @@ def test_counts_are_told_after_a_minute_though_no_more_warnings_come() -> None:
     clock.now = 59.9
     assert repeats.due() == []
     clock.now = 60
-    assert repeats.due() == [("slow", {"file": "a", "repeated": 2})]
+    assert repeats.due() == [("slow", {"file": "a", "repeated": 2, "seconds_ago": 60})]
     clock.now = 180
     assert repeats.due() == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 from tailrace.pipeline.cli.screen.figures import count, lasting, rate, share, size
@@ -15,6 +16,7 @@ from tailrace.pipeline.escape import escape
 
 _BESIDE = 130  # columns of the terminal from which on sections stand beside each other
 _TALL = 32  # lines from which on more is told above them
+_WORST = 3  # lines for what is worst
 _GAUGE = 8  # columns
 _LABEL, _FIGURE = 9, 26  # columns on both sides of a line of bars
 _STYLES = {WELL: "green", ATTENTION: "yellow", BAD: "bold red"}
@@ -23,10 +25,11 @@ _DOWN, _HELD_UP, _FAILING = "red", "bold yellow", "yellow"
 Json = dict[str, Any]
 
 
-def picture(status: Json, history: Json, width: int, height: int, gone: str = "") -> list[Line]:
-    """At most so many lines, each at most so wide. ``gone``: why nothing newer is known, and what comes of it."""
+def picture(status: Json, history: Json, width: int, height: int, gone: str = "", *, live: bool = True) -> list[Line]:
+    """At most so many lines, each at most so wide. ``gone``: why nothing newer is known, and what comes of it. Not
+    ``live``: it is the only one."""
     tall = height >= _TALL
-    lines = [_head(status, width), *_news(status, width, 4 if tall else 1, gone), _sums(status, width)]
+    lines = [_head(status, width, live=live), *_news(status, width, 4 if tall else 1, gone), _sums(status, width)]
     lines += _past(status, history, width, all_of_it=tall)
     room = height - len(lines)
     flow, sinks, letters = _flow(status), _sinks(status), _letters(status)
@@ -51,10 +54,10 @@ def _dimmed(one: Line) -> Line:
     return [span if span.style == _STYLES[BAD] else Span(span.text, "dim") for span in one]
 
 
-def _head(status: Json, width: int) -> Line:
+def _head(status: Json, width: int, *, live: bool) -> Line:
     name, now = escape(str(status["name"])), status["now"]
     about = f"  {status['state']} for {lasting(now - status['started'])}, process {status['pid']}"
-    end = f"{clock(now)} UTC  q: leave"
+    end = f"{clock(now)} UTC" + "  q: leave" * live
     text = cut(escape(name + about), width)
     begin = Span(text[: len(name)], "bold")
     if len(text) + GAP + len(end) > width:
@@ -71,9 +74,14 @@ def _news(status: Json, width: int, most: int, gone: str) -> Iterator[Line]:
         yield line(cut(f"{BAD} {escape(gone)}", width), _STYLES[BAD])
         return
     found = verdicts(status, clock)
+    more = f"  +{len(found) - most} more" if len(found) > most else ""
     for index, verdict in enumerate(found[:most]):
-        more = f"  +{len(found) - most} more" if index == most - 1 and len(found) > most else ""
-        yield line(cut(f"{verdict.mark} {escape(verdict.text)}", width - len(more)) + more, _STYLES[verdict.mark])
+        rows = wrap(f"{verdict.mark} {escape(verdict.text)}", max(3, width), subsequent_indent="  ")
+        few = min(len(rows), _WORST if index == 0 and verdict.mark == BAD else 1)  # all of what is worst is to be read
+        last = " ".join((rows[few - 1], *(row.strip() for row in rows[few:])))
+        if index == min(most, len(found)) - 1:
+            last = cut(last, width - len(more)) + more
+        yield from (line(cut(text, width), _STYLES[verdict.mark]) for text in (*rows[: few - 1], last))
 
 
 def _sums(status: Json, width: int) -> Line:

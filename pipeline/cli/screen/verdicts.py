@@ -34,7 +34,7 @@ def verdicts(status: Json, when: When) -> list[Verdict]:
     found = [*_blocked(status), *_sinks(status, when), *_files(status), *_others(status)]
     said = [words for verdict in found for words in verdict.about]
     reasons = [str(one) for one in status["reasons"]]
-    mark = ATTENTION if status["state"] in _PASSING else BAD
+    mark = ATTENTION if status["ready"] or status["state"] in _PASSING else BAD
     own = [Verdict(mark, _begin(reason)) for reason in reasons if not any(words in reason for words in said)]
     found = sorted([*own, *found], key=lambda verdict: verdict.mark != BAD)
     if found or status["state"] != "running":

@@ -24,8 +24,9 @@ def streams_of(cursors: Mapping[int, Any], file: str, *, ended: bool = False) ->
     found = [row for row in living if row.path == wanted]
     found = found or [row for row in living if os.path.realpath(row.path) == real]
     if not found:
-        near = difflib.get_close_matches(file, [os.fsdecode(row.path) for row in living], n=1, cutoff=0.5)
-        hint = f"did you mean {escape(near[0])}? " if near else ""
+        names = {os.path.basename(path): path for path in (os.fsdecode(row.path) for row in living)}
+        near = difflib.get_close_matches(os.path.basename(file), names, n=1, cutoff=0.75)
+        hint = f"did you mean {escape(names[near[0]])}? " if near else ""
         raise TailraceError(f"{escape(file)}: the state knows no such file; {hint}`tailrace state show` lists them all")
     return found
 
