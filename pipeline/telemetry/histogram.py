@@ -18,23 +18,25 @@ class Histogram:
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))  # the last: above all bounds
     sum: float = 0.0
     count: int = 0
+    largest: float = 0.0  # of all values that were ever added, also those of ``since`` before
 
     def add(self, value: float, weight: int = 1) -> None:
         self.counts[bisect_left(BOUNDS, value)] += weight
         self.sum += value * weight
         self.count += weight
+        self.largest = max(self.largest, value)
 
     def copy(self) -> Histogram:
-        return Histogram(self.counts.copy(), self.sum, self.count)
+        return Histogram(self.counts.copy(), self.sum, self.count, self.largest)
 
     def __add__(self, other: Histogram) -> Histogram:
         counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
-        return Histogram(counts, self.sum + other.sum, self.count + other.count)
+        return Histogram(counts, self.sum + other.sum, self.count + other.count, max(self.largest, other.largest))
 
     def since(self, before: Histogram) -> Histogram:
         """What was added since then."""
         counts = [now - then for now, then in zip(self.counts, before.counts, strict=True)]
-        return Histogram(counts, self.sum - before.sum, self.count - before.count)
+        return Histogram(counts, self.sum - before.sum, self.count - before.count, self.largest)
 
     def quantile(self, share: float) -> float | None:
         """About the value that this share of all is not above, as if those between two bounds were evenly spread; None:
@@ -47,6 +49,6 @@ class Histogram:
                 if index == len(BOUNDS):
                     break
                 low = BOUNDS[index - 1] if index else 0.0
-                return low + (BOUNDS[index] - low) * (rank - below) / count
+                return min(low + (BOUNDS[index] - low) * (rank - below) / count, max(self.largest, low))
             below += count
         return BOUNDS[-1]

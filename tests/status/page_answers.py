@@ -145,6 +145,8 @@ def healthy() -> Json:
         "config": "/etc/tailrace/config.toml",
         "state_dir": "/var/lib/tailrace",
         "started": NIGHT - 6.2 * 3600,
+        "config_loaded": NIGHT - 3600.0,
+        "config_digest": "0123456789abcdef",
         "state": "running",
         "ready": True,
         "reasons": [],

@@ -131,7 +131,7 @@ class StatusServer:
         if path == "/api/dead_letters":
             first = int(query.get("before", "1000"))
             numbers = range(first - 1, first - 1 - int(query["limit"]), -1)
-            stage, error = query["stage"], query["error"]
+            stage, error = query.get("stage", ""), query.get("error", "")
             count = sum(group["count"] for group in self._groups({"stage": stage, "error": error}))
             if not self._groups({"stage": stage}):
                 count = 1_237  # of a name that no address can hold

@@ -133,7 +133,7 @@ def test_what_a_run_measures_goes_on_with_the_next_one() -> None:
     since = latency_of(board.before(60.0), now)
     assert min(since.counts) == 0
     assert since.count == 80
-    assert since.quantile(0.5) == pytest.approx(6.0)
+    assert since.quantile(0.5) == pytest.approx(5.5), "nothing took longer"
     board.begin(Description("third"))
     board.publish(snapshot(2, commits=CommitState(2)))
     assert board.snapshot.commits.count == 6

@@ -3,7 +3,7 @@
 // second only its words change.
 
 import { byId, make, makeBar, setBar, setClass, setText, show } from "./dom.js";
-import { clock, lasted, megabytes, percent, rate } from "./format.js";
+import { capital, exactly, lasted, megabytes, percent, rate } from "./format.js";
 import { named, sinkName } from "./verdict.js";
 
 const DENSE = 14; // steps from which each is drawn smaller
@@ -107,7 +107,7 @@ function update(step, status) {
   show(part.flag, down);
   if (down) {
     const sink = status.sinks.find((one) => `sink:${one.id}` === step.id);
-    const since = sink?.since ? ` since ${clock(sink.since, status.now)}` : "";
+    const since = sink?.since ? ` since ${exactly(sink.since, status.now)}` : "";
     setText(part.flag, `Down${since}${sink ? ` (${lasted(sink.down_seconds)})` : ""}`);
   }
   setClass(part.node, `node${down ? " bad" : choke ? " note" : ""}`);
@@ -120,5 +120,5 @@ export function drawFlow(status) {
   for (const step of status.flow) update(step, status);
   const choke = status.bottleneck;
   show(byId("bottleneck"), Boolean(choke));
-  if (choke) setText(byId("bottleneck"), `Bottleneck: ${named(choke.id, status)}${choke.why ? `. ${choke.why}` : ""}`);
+  if (choke) setText(byId("bottleneck"), `Bottleneck: ${named(choke.id, status)}${choke.why ? `. ${capital(choke.why)}` : ""}`);
 }

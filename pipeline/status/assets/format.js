@@ -59,7 +59,7 @@ export function lasted(seconds) {
   if (s < 9.95) return `${TENTHS.format(s)} s`;
   if (s < 60) return `${Math.floor(s)} s`;
   const minutes = Math.floor(s / 60);
-  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 60) return Math.floor(s) % 60 ? `${minutes} min ${Math.floor(s) % 60} s` : `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
   return hours % 24 ? `${count(Math.floor(hours / 24))} d ${hours % 24} h` : `${count(hours / 24)} d`;

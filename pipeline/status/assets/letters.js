@@ -3,11 +3,13 @@
 import { ask, hasToken, Refused, setToken } from "./client.js";
 import { byId, keep, make, say, setAttribute, setText, show } from "./dom.js";
 import { capital, count, ending, exactly, many, size } from "./format.js";
+import { sinkName } from "./verdict.js";
 
 const PAGE = 20; // letters that are fetched at once
 
 let status = null; // the latest
 let running = null; // the number of the re-drive that is under way
+let unknown = false; // whether something was done for which no answer came
 const open = new Map(); // key of a group -> its elements
 
 const keyOf = (group) => JSON.stringify([group.stage, group.error]);
@@ -19,9 +21,12 @@ export function startLetters() {
     setToken(byId("token").value);
     byId("token").value = "";
     setText(byId("token-trouble"), "");
-    showToken();
-    setResult("The token is kept for this tab.");
-    byId("letters-title").focus();
+    attempt(byId("token-use"), async () => {
+      await ask("api/dead_letters?limit=1");
+      showToken();
+      setResult("The server takes the token; it is kept for this tab.");
+      byId("letters-title").focus();
+    });
   });
   byId("token-forget").addEventListener("click", () => {
     setToken("");
@@ -60,16 +65,24 @@ function setResult(text, trouble = false) {
   byId("result").classList.toggle("trouble", trouble);
 }
 
+/** The server answers again. */
+export function foundAgain() {
+  if (unknown) setResult("");
+  unknown = false;
+}
+
 function showRedrive(redrive) {
-  show(byId("redrive"), Boolean(redrive));
+  show(byId("redrive"), Boolean(redrive?.running));
   if (!redrive) return;
   const { number, total, done, written, failed, skipped } = redrive;
   const left = skipped ? `, ${count(skipped)} skipped (their lines are not kept whole)` : "";
   const sums = `${count(done)} of ${many(total, "letter")} done, ${count(written)} written, ${count(failed)} failed again${left}`;
-  setText(byId("redrive-text"), `Re-drive ${count(number)} ${redrive.running ? "is running" : "has ended"}: ${sums}.`);
+  const down = status.sinks.filter((sink) => !sink.up).map(sinkName);
+  const waits = down.length ? ` It waits for ${down.length === 1 ? "sink" : "sinks"} ${down.join(", ")}.` : "";
+  setText(byId("redrive-text"), `Re-drive ${count(number)} is running: ${sums}.${waits}`);
   const bar = byId("redrive-bar");
   bar.max = Math.max(1, total);
-  bar.value = redrive.running ? done : bar.max;
+  bar.value = done;
   // Its beginning and its end are said, not each step.
   if (redrive.running) running = number;
   else if (running === number) {
@@ -123,11 +136,13 @@ async function attempt(button, work) {
     if (error instanceof Refused && error.status === 401) {
       setToken("");
       showToken();
+      setResult("");
       setText(byId("token-trouble"), "The server does not take this token: it may be of an earlier state. Enter the present one.");
       byId("token").focus();
     } else {
       const words = error instanceof Refused ? capital(error.message) : "The server does not answer. Whether it was done is not known: look at the numbers once it is back.";
       setResult(words, true);
+      unknown = !(error instanceof Refused);
     }
   }
   button.removeAttribute("aria-disabled");
@@ -137,6 +152,10 @@ const filterOf = ({ group }) => ({ stage: group.stage, error: group.error });
 
 function redrive(parts) {
   return attempt(parts.again, async () => {
+    if (status.redrive?.running) {
+      setResult(`Re-drive ${count(status.redrive.number)} is still running: begin another one when it has ended.`, true);
+      return;
+    }
     const { number, total, skipped } = await ask("api/dead_letters/redrive", filterOf(parts));
     running = number;
     const left = skipped ? ` ${many(skipped, "letter is", "letters are")} left where they are: their lines are not kept whole.` : "";

@@ -5,7 +5,7 @@ import { takeToken, Watch } from "./client.js";
 import { byId, keep, make, makeBar, say, setAttribute, setBar, setClass, setText, show } from "./dom.js";
 import { drawFlow } from "./flow.js";
 import { capital, count, exactly, lasted, many, zone } from "./format.js";
-import { showLetters, showToken, startLetters } from "./letters.js";
+import { foundAgain, showLetters, showToken, startLetters } from "./letters.js";
 import { makePlots } from "./plots.js";
 import { makeTables } from "./tables.js";
 import { findings, headline, numbers, sinkName } from "./verdict.js";
@@ -39,7 +39,7 @@ function showTop(status) {
   document.title = `${words} – ${status.name} – tailrace`;
   const [colour, path] = ICONS[level];
   setAttribute(byId("icon"), "href", `data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path fill='${colour}' d='${path}'/></svg>`);
-  setText(byId("place"), `Configuration ${status.config}, state ${status.state_dir}, process ${status.pid}.`);
+  setText(byId("place"), `Configuration ${status.config}, state ${status.state_dir}, process ${status.pid}. The configuration was read at ${exactly(status.config_loaded, status.now)}.`);
 
   keep(byId("findings"), found, {
     key: (one) => one.key,
@@ -136,14 +136,16 @@ function showLost(since, why) {
 function tellLost() {
   if (!lost) return;
   const { since, why } = lost;
+  const stopped = byId("state").textContent === "Stopping" ? "It was stopping. " : "";
   const when = since ? `since ${exactly(snapshot.now)} (${lasted((Date.now() - since) / 1000)})` : "before the first answer";
-  setText(byId("lost-text"), `${when}: ${why}. ${since ? "What is shown is from then. " : ""}It is tried again by itself.`);
+  setText(byId("lost-text"), `${when}: ${why}. ${stopped}${since ? "What is shown is from then. " : ""}It is tried again by itself.`);
 }
 
 function showFound() {
   lost = null;
   if (byId("lost").contains(document.activeElement)) byId("main").focus({ preventScroll: true });
   show(byId("lost"), false);
+  foundAgain();
   document.body.classList.remove("old");
   say("Connected again.");
 }

@@ -7,7 +7,10 @@ import { clock, count, exactly, lasted, rate, size, took } from "./format.js";
 const HEIGHT = 170; // CSS pixels
 const HOUR = 3600;
 const GAP = 4; // intervals without a point from which a line is interrupted
-const POWERS = Array.from({ length: 50 }, (_, n) => 2 ** n); // steps of an axis of bytes: round in KiB and MiB
+// Steps of an axis, which are round in its units.
+const POWERS = Array.from({ length: 50 }, (_, n) => 2 ** n);
+const TENS = Array.from({ length: 16 }, (_, n) => 10 ** n).flatMap((power) => [power, 2 * power, 5 * power]);
+const TIMES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400];
 const DASHES = [[], [6, 3], [2, 3]]; // lines are told apart without colour too
 
 const perSecond = (value) => `${rate(value)}/s`;
@@ -18,6 +21,7 @@ const PLOTS = [
   {
     title: "Throughput",
     axis: (value) => count(value),
+    steps: TENS,
     lines: [
       ["Lines read", (past) => past.lines, perSecond],
       ["Written", (past) => past.written, perSecond],
@@ -27,7 +31,7 @@ const PLOTS = [
   {
     title: "Lag",
     axis: size,
-    bytes: true,
+    steps: POWERS,
     lines: [
       ["Lag", (past) => past.lag_bytes, size],
       ["Pending", (past) => past.pending_bytes, size],
@@ -36,7 +40,8 @@ const PLOTS = [
   },
   {
     title: "Latency, from append to durable",
-    axis: took,
+    axis: (value) => (value ? took(value) : "0"),
+    steps: TIMES,
     lines: [
       ["Median", (past) => past.latency_p50, took],
       ["99% within", (past) => past.latency_p99, took],
@@ -45,7 +50,7 @@ const PLOTS = [
   {
     title: "Memory, all processes",
     axis: size,
-    bytes: true,
+    steps: POWERS,
     lines: [
       ["Memory", (past) => past.memory_bytes, size],
       ["Ceiling", (past) => past.times.map(() => past.memory_ceiling), size],
@@ -68,6 +73,13 @@ function withGaps(times, series, interval) {
     series.forEach((values, line) => out[line].push(values[index] ?? null));
   });
   return [outTimes, ...out];
+}
+
+/** The points that no line leads to or from. */
+function alone(chart, line) {
+  const values = chart.data[line];
+  const none = (at) => (values[at] ?? null) === null;
+  return [...values.keys()].filter((at) => !none(at) && none(at - 1) && none(at + 1));
 }
 
 class Plot {
@@ -151,12 +163,12 @@ class Plot {
             space: 34,
             size: (_, words) => Math.max(48, 12 + 7 * Math.max(0, ...(words ?? []).map((word) => word.length))),
             values: (_, values) => values.map((value) => this.#about.axis(value)),
-            ...(this.#about.bytes ? { incrs: POWERS } : {}),
+            incrs: this.#about.steps,
           },
         ],
         series: [
           {},
-          ...seen.map((_, line) => ({ stroke: colour(`--line${line}`), width: 1.75, dash: DASHES[line], points: { show: false } })),
+          ...seen.map((_, line) => ({ stroke: colour(`--line${line}`), width: 1.75, dash: DASHES[line], points: { show: true, size: 5, filter: alone } })),
         ],
         hooks: { setCursor: [(chart) => this.#follow(chart.cursor.idx)] },
       },

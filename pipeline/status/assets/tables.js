@@ -1,7 +1,7 @@
 // What stands in the tables: sinks, files, stages, patterns, workers, batches.
 
 import { byId, setText } from "./dom.js";
-import { clock, count, exactly, lasted, many, percent, rate, size, took } from "./format.js";
+import { count, exactly, lasted, many, percent, rate, size, took } from "./format.js";
 import { Table } from "./table.js";
 import { sinkName, worstStage } from "./verdict.js";
 
@@ -11,10 +11,10 @@ const reasons = (sums) => Object.keys(sums ?? {}).filter((reason) => sums[reason
 /** What became of each byte of a file, as the sum that must come out. */
 function balance({ seen, acknowledged, dead_lettered: dead, skipped, lost, pending }) {
   const terms = [`${size(acknowledged)} acknowledged`];
-  if (dead) terms.push(`${size(dead)} dead letters`);
+  if (dead) terms.push(`${size(dead)} became dead letters`);
   if (sum(skipped)) terms.push(`${size(sum(skipped))} skipped (${reasons(skipped)})`);
   if (sum(lost)) terms.push(`${size(sum(lost))} lost (${reasons(lost)})`);
-  if (pending) terms.push(`${size(pending)} pending`);
+  if (pending) terms.push(`${size(pending)} not committed`);
   const off = seen - acknowledged - dead - sum(skipped) - sum(lost) - pending;
   return `${terms.join(" + ")}${off ? `: does not add up, ${many(off, "byte")} off` : ""}`;
 }
@@ -45,16 +45,15 @@ export function makeTables() {
       { head: "Sink", text: sinkName, more: (row) => [row.id, row.use].filter((word, at, all) => word !== sinkName(row) && all.indexOf(word) === at).join(", "), code: true },
       {
         head: "State",
-        text: (row) => (row.up ? "Up" : `Down since ${row.since === null ? "an unknown time" : clock(row.since, now)} (${lasted(row.down_seconds)})`),
+        text: (row) => (row.up ? "Up" : `Down since ${row.since === null ? "an unknown time" : exactly(row.since, now)} (${lasted(row.down_seconds)})`),
         more: (row) => (row.up ? "" : row.why),
         level: (row) => (row.up ? "" : "bad"),
       },
       { head: "Rate", text: (row) => `${rate(row.rate)}/s`, number: true },
       { head: "Written", text: (row) => count(row.written), number: true },
-      { head: "Failed", text: (row) => count(row.failed), level: (row) => (row.failed ? "note" : ""), number: true },
+      { head: "Refused", text: (row) => count(row.failed), level: (row) => (row.failed ? "note" : ""), number: true },
       { head: "Retries", text: (row) => count(row.retries), number: true },
-      { head: "Not answered", text: (row) => count(row.waiting), number: true },
-      { head: "Lag", text: (row) => size(row.lag_bytes), number: true },
+      { head: "Waiting", text: (row) => count(row.waiting), number: true },
       { head: "Guarantee", text: (row) => row.guarantee },
     ],
   });
@@ -74,7 +73,7 @@ export function makeTables() {
         by: (row) => row.state,
         level: (row) => (row.state === "unreadable" ? "bad" : ""),
       },
-      { head: "Lag", text: (row) => size(row.lag_bytes), more: (row) => (row.pending_bytes ? `${size(row.pending_bytes)} pending` : ""), by: (row) => row.lag_bytes, number: true },
+      { head: "Lag", text: (row) => size(row.lag_bytes), more: (row) => (row.pending_bytes ? `${size(row.pending_bytes)} of it read` : ""), by: (row) => row.lag_bytes, number: true },
       { head: "Oldest line", text: (row) => (row.lag_bytes ? lasted(row.lag_seconds) : "none"), by: (row) => row.lag_seconds, number: true },
       {
         head: "Place",
@@ -118,7 +117,7 @@ export function makeTables() {
       {
         head: "Failed",
         text: (row) => count(row.failed),
-        more: (row) => (worst && worst.stage === row.label ? "most dead letters" : ""),
+        more: (row) => (worst && worst.stage === row.label ? "most dead letters now" : ""),
         level: (row) => (row.failed ? "note" : ""),
         number: true,
       },

@@ -1,6 +1,6 @@
 // What is wrong, in sentences: the answer to "what is it this time?" before any number is read.
 
-import { beginning, clock, count, ending, lasted, many, megabytes, percent, rate, size, took } from "./format.js";
+import { beginning, count, ending, exactly, lasted, many, megabytes, percent, rate, size, took } from "./format.js";
 
 const LATE = 10; // seconds that a file may lag without a word about it
 const STUCK = 60; // seconds without a commit, though there is something to commit, that are a problem
@@ -12,7 +12,7 @@ const STATES = {
   starting: ["note", "It is starting", ""],
   recovering: ["bad", "It is going back to the last commit", ", because a sync or a commit failed. Nothing is lost by that"],
   reloading: ["note", "It is taking over a new configuration", ""],
-  stopping: ["note", "It is stopping", ""],
+  stopping: ["note", "It is stopping", ", when what is in work is done and committed"],
 };
 
 /** What made the most dead letters: `{stage, count, error, most, last}`, `most` of them with the commonest error; or null. */
@@ -53,11 +53,11 @@ export function findings(status, silent = 0) {
 
   const down = sinks.filter((sink) => !sink.up);
   for (const sink of down.slice(0, MOST)) {
-    const since = sink.since === null ? "" : ` since ${clock(sink.since, status.now)}`;
+    const since = sink.since === null ? "" : ` since ${exactly(sink.since, status.now)}`;
     const why = sink.why ? `: ${beginning(sink.why)}` : ", and gave no reason";
     const name = sinkName(sink);
     const both = name === sink.id ? name : `${name} (${sink.id})`; // the log says the id
-    add("bad", `down ${sink.id}`, `Sink ${beginning(both, 60)} is down`, `${since} (${lasted(sink.down_seconds)})${why}`, "sinks");
+    add("bad", `down ${sink.id}`, `Sink ${beginning(both, 60)} is down`, `${since} (${lasted(sink.down_seconds)})${why}. Nothing is lost: it is tried again until it works.`, "sinks");
   }
   if (down.length > MOST) add("bad", "down", `${many(down.length - MOST, "more sink is", "more sinks are")} down`, ": see the table.", "sinks");
 
@@ -75,7 +75,7 @@ export function findings(status, silent = 0) {
   const worst = worstStage(status);
   if (worst) {
     const error = worst.most === worst.count ? `all ${beginning(worst.error, 60)}` : `${count(worst.most)} of them ${beginning(worst.error, 60)}`;
-    add("note", "letters", `Stage ${beginning(worst.stage, 60)} makes most dead letters`, `: ${count(worst.count)}, ${error}, the last at ${clock(worst.last, status.now)}`, "letters");
+    add("note", "letters", `Stage ${beginning(worst.stage, 60)} makes most dead letters`, `: ${count(worst.count)}, ${error}, the last at ${exactly(worst.last, status.now)}`, "letters");
   }
   const filling = !letters.full && letters.max_bytes && letters.bytes / letters.max_bytes > NEARLY;
   if (filling)
@@ -136,6 +136,8 @@ export function numbers(status) {
     ["latency", "Latency, median", took(latency?.p50), latency?.count ? `99% within ${took(latency.p99)}` : "no lines", "from append to durable, last minute"],
     ["memory", "Memory", size(memory.bytes), `ceiling ${size(memory.ceiling)}`, `${many(memory.processes.length, "process", "processes")}`, memory.ceiling ? memory.bytes / memory.ceiling : 0],
     ["dead", "Dead letters", count(letters.count), `room for ${size(letters.max_bytes)}`, `${size(letters.bytes)} kept`, letters.max_bytes ? letters.bytes / letters.max_bytes : 0],
-    ["commit", "Last commit", `${lasted(commit.age)} ago`, `took ${took(commit.seconds)}`, `${many(commit.count, "commit")} in this run`],
+    commit.count
+      ? ["commit", "Last commit", `${lasted(commit.age)} ago`, `took ${took(commit.seconds)}`, `${many(commit.count, "commit")} since the start`]
+      : ["commit", "Last commit", "none yet", "", "since the start"],
   ];
 }
