@@ -16,7 +16,7 @@ from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.status.client import Client
 
 from ..configuration import Table, configuration, to_file
-from ..servers.http import Server, refuses
+from ..servers.http import Reply, Server, refuses
 from ..waiting import until
 from .conftest import MakeDaemon
 from .daemon import COMMAND, Daemon, numbered
@@ -297,3 +297,33 @@ def test_without_a_write_stage_nothing_is_sent(make_daemon: MakeDaemon) -> None:
     assert daemon.command("dlq", "redrive").code == 78
     assert left(daemon) == 5
     assert len(daemon.command("dlq", "redrive", "--dry-run").events) == 5
+
+
+def test_what_it_waits_for_is_said_and_ctrl_c_does_not_take_it_back(make_daemon: MakeDaemon) -> None:
+    down: list[Reply | None] = [None]
+    with Server() as server:
+        server.rules = [lambda _: down[0]]
+        web: Table = {"use": "write.http", "endpoint": server.url, "id": "web", "batch": {"timeout": "10ms"},
+                      "retry": {"initial_backoff": "20ms", "max_backoff": "50ms"}}  # fmt: skip
+        daemon = with_letters(make_daemon, 5, text(web))
+        listening(daemon)
+        daemon.config.write_text(daemon.config.read_text() + "# another one\n")
+        dry = daemon.command("dlq", "redrive", "--dry-run")
+        assert (
+            "another configuration than the one on the disk, and this shows what the one on the disk would" in dry.err
+        )
+        (daemon.home / "mended").touch()
+        down[0] = Reply(503, b"overloaded")
+        command = [*COMMAND, "dlq", "redrive", "-c", str(daemon.config)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as asked:
+            assert asked.stderr is not None
+            said = [asked.stderr.readline(), asked.stderr.readline()]
+            assert b"the daemon runs with another configuration" in said[0]
+            assert said[1] == b"waiting for sink web: see `tailrace status`\n"
+            asked.send_signal(signal.SIGINT)
+            assert b"the daemon goes on with it: 0 of 5 letters are done" in asked.stderr.read()
+        assert asked.returncode == 1
+        down[0] = None
+        daemon.until(lambda: left(daemon) == 0, "it goes on")
+        assert daemon.stop() == 0, daemon.stderr()
+        assert server.stored == Counter(range(10))

@@ -160,7 +160,7 @@ class Plot {
           { ...axis, space: 70, size: 28, values: (_, times) => times.map((time) => clock(time)), incrs: [60, 300, 600, 900, 1800] },
           {
             ...axis,
-            space: 34,
+            space: 28,
             size: (_, words) => Math.max(48, 12 + 7 * Math.max(0, ...(words ?? []).map((word) => word.length))),
             values: (_, values) => values.map((value) => this.#about.axis(value)),
             incrs: this.#about.steps,
