@@ -160,7 +160,7 @@ def test_while_a_sink_is_stuck_it_says_so_and_nothing_that_is_not_committed_is_t
                 "parse.json",
                 {"use": "write.http", "endpoint": server.url, "id": "server", "batch": {"timeout": "50ms"},
                  "retry": {"initial_backoff": "20ms", "max_backoff": "50ms"}},
-                to_file("out/files.ndjson", id="files"), commit_interval="50ms",
+                to_file("out/files.ndjson", id="files"), commit_interval="50ms", shutdown_timeout="1s",
             )
         )  # fmt: skip
         (daemon.logs / "a.log").write_bytes(numbered(0, 500))
