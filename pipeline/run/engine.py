@@ -68,7 +68,7 @@ class Engine:
         self._full = False  # the dead letters, and that was said
         self._gone: str | None = None  # the sink whose reader went away
         self._watched = float("-inf")  # when the sinks were looked at, and the snapshot was made
-        self._observer = Observer(source, dispatch, crew, self._commit, sums, counters, self._accounting, lent.publish)
+        self._observer = Observer(lent, dispatch, crew, self._commit, sums, self._accounting)
 
     @property
     def snapshot(self) -> Snapshot:

@@ -43,4 +43,5 @@ class Lent:
     publish: Callable[[Snapshot], None] = lambda _: None  # told each snapshot
     tapped: Callable[[Sequence[Any]], None] = lambda _: None  # told what was sampled for those who look at events
     state: str = "replay"  # what the ids of what stages sum up begin with
+    last_letter: Callable[[], int | None] = lambda: None  # the number of the newest dead letter
     down: dict[str, float] = field(default_factory=dict)  # since when sinks cannot write

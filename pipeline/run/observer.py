@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from time import monotonic, perf_counter, time
 
 from tailrace.pipeline.run.accounting import Accounting
 from tailrace.pipeline.run.commit import Committer
+from tailrace.pipeline.run.lent import Lent
 from tailrace.pipeline.sinks.crew import Crew
-from tailrace.pipeline.source import Lists, Progress, Source
+from tailrace.pipeline.source import Lists, Progress
 from tailrace.pipeline.sums.sums import Sums
 from tailrace.pipeline.telemetry.counters import HAPPENED, Counters
 from tailrace.pipeline.telemetry.memory_use import own_bytes
@@ -24,18 +24,12 @@ class Observer:
     """Called from the engine's thread only."""
 
     def __init__(
-        self,
-        source: Source,
-        dispatch: Dispatch,
-        crew: Crew,
-        commit: Committer,
-        sums: Sums,
-        counters: Counters,
-        accounting: Accounting,
-        publish: Callable[[Snapshot], None],
+        self, lent: Lent, dispatch: Dispatch, crew: Crew, commit: Committer, sums: Sums, accounting: Accounting
     ) -> None:
-        self._source, self._dispatch, self._crew, self._commit = source, dispatch, crew, commit
-        self._sums, self._counters, self._accounting, self._publish = sums, counters, accounting, publish
+        self._source, self._counters, self._publish = lent.source, lent.counters, lent.publish
+        self._last_letter = lent.last_letter
+        self._dispatch, self._crew, self._commit = dispatch, crew, commit
+        self._sums, self._accounting = sums, accounting
         self._listing = Listing()
         self._list_at = float("-inf")
         self.snapshot = Snapshot(Counters())
@@ -72,6 +66,7 @@ class Observer:
             latency=self._commit.latency.copy(),
             memory=self._memory(),
             series=self._sums.series(),
+            last_letter=self._last_letter(),
         )
         self._publish(self.snapshot)
         return self.snapshot

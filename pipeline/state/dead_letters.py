@@ -147,6 +147,11 @@ class DeadLetters:
         (count, last) = self._db.execute(COUNT.replace("count(*)", "count(*), MAX(id)"), wanted.values).fetchone()
         return int(count), int(last or 0)
 
+    def last(self) -> int:
+        """The largest id; 0: there are none."""
+        (last,) = self._db.execute("SELECT MAX(id) FROM dead_letters").fetchone()
+        return int(last or 0)
+
     def ids(self, wanted: Filter) -> list[int]:
         return [number for (number,) in self._db.execute(IDS, wanted.values)]
 

@@ -23,8 +23,7 @@ from tailrace.pipeline.telemetry.board import Board
 Query = Mapping[str, str]
 LONGEST_LINE = 2000  # characters of a letter's line that are shown
 MOST_LETTERS = 500  # in one answer
-LOOK_AGAIN = 1.0  # seconds for which what the table of letters was found to hold is told again,
-SHARE = 0.01  # and longer where it takes long to look: it may take so much of the time
+SHARE = 0.01  # of the time, at most, that it takes to look into the table of letters
 STANDS_STILL = 60.0  # seconds without a turn of the engine, after which it is not well
 
 
@@ -72,8 +71,9 @@ class Api:
     letters: Letters
     clock: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _found: tuple[Sequence[Group], int] | None = None  # what the table of letters holds,
-    _look_at: float = float("-inf")  # and when it is looked at again
+    _found: tuple[Sequence[Group], int] | None = None  # what the table of letters holds
+    _of: float | None = None  # at the moment of this snapshot,
+    _look_at: float = float("-inf")  # and when it may be looked at again
 
     # Free to be seen.
 
@@ -146,17 +146,18 @@ class Api:
         return Answer(kind="application/x-ndjson", stream=lines, close=tapped.close)
 
     def _letters(self) -> dict[str, Any]:
-        """What the table holds: it is asked now and then."""
+        """What the table held when the snapshot was made, but for what was dropped since; if it takes long to look,
+        an earlier one."""
         with self._lock:
-            now = self.clock()
-            if self._found is None or now >= self._look_at:
-                self._found = self.letters.stats(Filter()), self.letters.room()
-                self._look_at = now + max(LOOK_AGAIN, (self.clock() - now) / SHARE)
+            now, snapshot = self.clock(), self.board.snapshot
+            if self._found is None or (snapshot.at != self._of and now >= self._look_at):
+                self._found = self.letters.stats(Filter(until=snapshot.last_letter)), self.letters.room()
+                self._of, self._look_at = snapshot.at, now + (self.clock() - now) / SHARE
             return report.letters_of(*self._found, self.board)
 
     def _forget_letters(self) -> None:
         with self._lock:
-            self._look_at = float("-inf")
+            self._found = None
 
 
 def said(status: int, words: str) -> Answer:

@@ -135,3 +135,4 @@ class Snapshot:
     latency: Histogram = field(default_factory=Histogram)  # seconds from append to durable, a weight of one a line
     memory: tuple[ProcessMemory, ...] = ()
     series: tuple[Series, ...] = ()
+    last_letter: int | None = None  # the dead letter with the largest number, where there is a table of them

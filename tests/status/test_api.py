@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,20 @@ def test_many_letters_are_counted_seldom_and_after_each_change(tmp_path: Path) -
     assert len(asked) == 1
     clock.advance(2)
     one.status({})
+    assert len(asked) == 1, "nothing was looked at since"
+    one.board.publish(replace(one.board.snapshot, at=one.board.snapshot.at + 1))
+    one.status({})
     assert len(asked) == 2
     one.drop({"all": True})
     one.status({})
     assert len(asked) == 3
+
+
+def test_letters_of_a_commit_that_the_snapshot_has_not_seen_are_not_told(tmp_path: Path) -> None:
+    one = api(tmp_path, letter(), letter(), letter())
+    for last, count in ((2, 2), (0, 0), (3, 3)):
+        one.board.publish(replace(one.board.snapshot, at=one.board.snapshot.at + 1, last_letter=last))
+        assert of(one.status({}))["dead_letters"]["count"] == count
 
 
 def test_what_a_reload_changes_about_letters_is_told_at_once(tmp_path: Path) -> None:
