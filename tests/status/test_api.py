@@ -139,7 +139,7 @@ def test_many_letters_are_counted_seldom_and_after_each_change(tmp_path: Path) -
 
 
 def test_letters_of_a_commit_that_the_snapshot_has_not_seen_are_not_told(tmp_path: Path) -> None:
-    one = api(tmp_path, letter(), letter(), letter())
+    one = api(tmp_path, letter(), letter(), letter(), clock=FakeClock())
     for last, count in ((2, 2), (0, 0), (3, 3)):
         one.board.publish(replace(one.board.snapshot, at=one.board.snapshot.at + 1, last_letter=last))
         assert of(one.status({}))["dead_letters"]["count"] == count
