@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config
     from tailrace.pipeline.source.tail.position import Position
     from tailrace.pipeline.status.client import Client
-
-_PATIENCE = 2.0  # seconds until it is said what is waited for
 _EXAMPLES = """\
   tailrace state show                       every file that the state knows
   tailrace state show logs/a.log            all that is known of one
@@ -129,12 +126,8 @@ def _change(config: Config, what: str, **files: str) -> dict[str, Any]:
 
 def _by_the_daemon(client: Client, what: str, files: dict[str, str]) -> dict[str, Any]:
     waits = "waiting: the daemon does this when the outputs have taken what is under way, in a minute at most"
-    hint = threading.Timer(_PATIENCE, lambda: print(waits, file=sys.stderr))
-    hint.start()
     try:
-        answer: dict[str, Any] = client.post(f"/api/state/{what}", files)
+        answer: dict[str, Any] = client.post(f"/api/state/{what}", files, lambda: print(waits, file=sys.stderr))
     except KeyboardInterrupt:
         raise TailraceError("the daemon does it all the same when it can; see `state.` in its log") from None
-    finally:
-        hint.cancel()
     return answer

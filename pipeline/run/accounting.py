@@ -50,6 +50,7 @@ class Accounting:
         self._counters, self._log, self._omitting = counters, log, omitting
         self.slowest = Slowest()
         self._invalid: set[int] = set()  # streams with bytes that are no text, which was said
+        self._full = False  # likewise
 
     def enter(self, task: Task, result: Result) -> list[DeadLetter]:
         """Count what ``task`` came to; the dead letters among it."""
@@ -65,6 +66,14 @@ class Accounting:
         if self._log.is_enabled_for("debug"):
             self._log_batch(batch, task, result)
         return letters
+
+    def say_whether_full(self, full: Exception | None) -> None:
+        """When there is no more room for dead letters, so that everything waits, and when there is again."""
+        if full is not None and not self._full:
+            self._log.error("dead_letters.full", why=str(full))
+        elif full is None and self._full:
+            self._log.info("dead_letters.no_longer_full")
+        self._full = full is not None
 
     def _say_invalid(self, task: Task, lines: int) -> None:
         """Once a file."""

@@ -65,7 +65,6 @@ class Engine:
         self._recover_at: float | None = None  # when the sinks are asked to go back to their marks
         self._rewinds = Rewinds()
         self._ending = Ending()
-        self._full = False  # the dead letters, and that was said
         self._gone: str | None = None  # the sink whose reader went away
         self._watched = float("-inf")  # when the sinks were looked at, and the snapshot was made
         self._observer = Observer(lent, dispatch, crew, self._commit, sums, self._accounting)
@@ -212,11 +211,7 @@ class Engine:
         if final and self._commit.cut is None and self._ending.leaves_source and not redrive_only:
             self._source.leave()
         progress |= self._commit.tick(now, final=final)
-        if self._commit.full and not self._full:  # everything stands still
-            self._log.error("dead_letters.full", why=str(self._commit.full))
-        elif self._full and not self._commit.full:
-            self._log.info("dead_letters.no_longer_full")
-        self._full = self._commit.full is not None
+        self._accounting.say_whether_full(self._commit.full)
         if not self._commit.settled:
             wait = min(wait, self._settings.commit_interval, 0.2)
         return progress, wait

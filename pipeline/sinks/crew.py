@@ -60,7 +60,7 @@ class Crew:
         """``down``: since when each sink cannot write, by id in monotonic seconds; kept from one run to the next."""
         self._counters, self._log = counters, log
         self._down = {} if down is None else down
-        self._tested: set[str] = set()  # sinks that had something to write before the last barrier
+        self._tested: set[str] = set()  # of those, who had something to write before the last barrier
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self.labels = [sink.label for sink in sinks]
         self.threads = [
@@ -89,8 +89,7 @@ class Crew:
 
     def barrier(self, number: int) -> None:
         """Behind everything that was delivered so far."""
-        if self._down:
-            self._tested = {thread.name for thread in self.threads if thread.given}
+        self._tested = {thread.name for thread in self.threads if thread.given and thread.name in self._down}
         for thread in self.threads:
             self.owed.give(thread.number, monotonic())
             thread.barrier(number)
@@ -124,8 +123,8 @@ class Crew:
                     self._end_trouble(number, now)
                 case Delivered(number) | Met(number) | Recovered(number):
                     self.owed.take(number, now)
-                    if self._down and isinstance(answer, Met) and name in self._tested:
-                        self._end_trouble(number, now)  # also of the run before
+                    if name in self._tested and isinstance(answer, Met) and number not in self._troubles:
+                        self._end_trouble(number, now)  # of the run before
                 case Said(_, notice):
                     self._log.warning("sink.notice", sink=name, notice=notice)
             yield answer

@@ -261,6 +261,7 @@ def test_case_078_full_dead_letters_are_sent_and_the_pipeline_goes_on(make_daemo
     done = daemon.command("dlq", "redrive")
     assert done.code == 0, done.err
     daemon.until(lambda: daemon.committed() == len(lines(0, 20_000)), "it goes on by itself")
+    assert daemon.said("dead_letters.no_longer_full")
     daemon.command("dlq", "redrive")  # those that were on their way when it was full
     assert daemon.stop() == 0, daemon.stderr()
     check_all(daemon, 20_000)
