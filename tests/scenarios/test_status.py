@@ -128,7 +128,9 @@ def test_case_088_figures_agree_with_state_files_and_outputs_while_it_runs_under
     assert seen[-1]["latency"]["count"] > 0
     assert 0 < seen[-1]["latency"]["p50"] < 10
 
-    daemon.until(lambda: settled(daemon), "everything is committed")
+    # (What was written last, a snapshot may not have seen yet.)
+    daemon.until(lambda: status(daemon)["totals"]["lines_read"] >= writer.written, "everything is read")
+    daemon.until(lambda: settled(daemon), "and committed")
     now = check(daemon, writer.path)
     assert now["totals"]["lines_read"] == writer.written
     assert now["totals"]["dead_letters"] == len(writer.bad) == now["dead_letters"]["count"]
