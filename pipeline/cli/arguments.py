@@ -48,12 +48,7 @@ def load_config(arguments: argparse.Namespace, environ: Mapping[str, str] = os.e
     be read, unless the command line did."""
     from tailrace.pipeline.config.load import load
 
-    argument, option = getattr(arguments, "config", None), arguments.config_option
-    if argument and option:
-        raise UsageError("the configuration is given twice; expected either CONFIG or -c CONFIG")
-    if "" in (argument, option):
-        raise UsageError("CONFIG is empty; expected the path of a configuration")
-    given, named = argument or option, environ.get("TAILRACE_CONFIG")
+    given, named = _given(arguments), environ.get("TAILRACE_CONFIG")
     path = given or named or DEFAULT_CONFIG
     try:
         return load(path, environ=environ)
@@ -62,6 +57,17 @@ def load_config(arguments: argparse.Namespace, environ: Mapping[str, str] = os.e
             raise
         origin = "the path comes from $TAILRACE_CONFIG" if named else "name another with -c CONFIG or $TAILRACE_CONFIG"
         raise ConfigError([f"{problem}; {origin}" for problem in error.problems]) from error
+
+
+def _given(arguments: argparse.Namespace) -> str | None:
+    """The configuration's path, if the command line names one."""
+    argument, option = getattr(arguments, "config", None), arguments.config_option
+    if argument and option:
+        raise UsageError("the configuration is given twice; expected either CONFIG or -c CONFIG")
+    if "" in (argument, option):
+        raise UsageError("CONFIG is empty; expected the path of a configuration")
+    given: str | None = argument or option
+    return given
 
 
 def state_dir_of(arguments: argparse.Namespace) -> tuple[str, Config | ConfigError]:
@@ -73,8 +79,7 @@ def state_dir_of(arguments: argparse.Namespace) -> tuple[str, Config | ConfigErr
     try:
         config = load_config(arguments)
     except ConfigError as error:  # the daemon runs with what it has read before
-        path = getattr(arguments, "config", None) or arguments.config_option
-        directory = state_dir_in(path or os.environ.get("TAILRACE_CONFIG") or DEFAULT_CONFIG)
+        directory = state_dir_in(_given(arguments) or os.environ.get("TAILRACE_CONFIG") or DEFAULT_CONFIG)
         if holder(directory) is None:
             raise
         return directory, error

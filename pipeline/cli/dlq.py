@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from tailrace.pipeline.cli.arguments import add_config_option, describe, load_config
+from tailrace.pipeline.cli.screen.figures import plural
 from tailrace.pipeline.cli.screen.letter import described, parsed
 from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.errors import StateError, TailraceError, UsageError
@@ -206,7 +207,7 @@ def _drop(arguments: argparse.Namespace) -> int:
         count = _remove(letters, wanted, config)
     _show_room(letters, config)
     done = "would be dropped" if arguments.dry_run else "dropped"
-    print(f"{count:,} dead {'letter' if count == 1 else 'letters'} {done}", file=sys.stderr)
+    print(f"{plural(count, 'dead letter')} {done}", file=sys.stderr)
     return 0
 
 
@@ -277,7 +278,7 @@ def _tell_none(letters: Letters, wanted: Filter) -> None:
     groups = letters.stats(Filter())
     stages, errors = {group[0] for group in groups}, {group[1] for group in groups}
     hints = [_meant("--stage", wanted.stage, stages), _meant("--error", wanted.error, errors)]
-    count = letters.count(Filter())
+    count = sum(group[2] for group in groups)
     others = f"none of the {count:,} dead letters fits; {''.join(hints)}`tailrace dlq stats` shows what there is"
     print(others if count else "no dead letters", file=sys.stderr)
 

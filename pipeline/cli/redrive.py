@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tailrace.pipeline.cli.screen.figures import plural
 from tailrace.pipeline.cli.screen.table import Table, show
 from tailrace.pipeline.errors import TailraceError
 from tailrace.pipeline.escape import escape
@@ -133,8 +134,7 @@ def dry_run(config: Config, letters: Letters, wanted: Filter) -> Mapping[str, An
 def in_words(progress: Mapping[str, Any], *, would: bool = False) -> str:
     """A sentence."""
     done, again = ("would come through", "would fail again") if would else ("came through", "failed again")
-    letters = "dead letter" if progress["total"] == 1 else "dead letters"
-    text = f"{progress['total']:,} {letters}: {progress['written']:,} {done}, {progress['failed']:,} {again}"
+    text = f"{plural(progress['total'], 'dead letter')}: {progress['written']:,} {done}, {progress['failed']:,} {again}"
     left = "; ".join(f"{count:,}: {escape(why)}" for why, count in progress["reasons"].items())
     return text + (f"; not sent: {left}" if left else "")
 

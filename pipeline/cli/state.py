@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tailrace.pipeline.settings import Config
     from tailrace.pipeline.source.tail.position import Position
     from tailrace.pipeline.status.client import Client
+
 _EXAMPLES = """\
   tailrace state show                       every file that the state knows
   tailrace state show logs/a.log            all that is known of one
@@ -125,9 +126,12 @@ def _change(config: Config, what: str, **files: str) -> dict[str, Any]:
 
 
 def _by_the_daemon(client: Client, what: str, files: dict[str, str]) -> dict[str, Any]:
+    from tailrace.pipeline.status.client import said_after_a_while
+
     waits = "waiting: the daemon does this when the outputs have taken what is under way, in a minute at most"
     try:
-        answer: dict[str, Any] = client.post(f"/api/state/{what}", files, lambda: print(waits, file=sys.stderr))
+        with said_after_a_while(lambda: print(waits, file=sys.stderr)):
+            answer: dict[str, Any] = client.post(f"/api/state/{what}", files)
     except KeyboardInterrupt:
         raise TailraceError("the daemon does it all the same when it can; see `state.` in its log") from None
     return answer

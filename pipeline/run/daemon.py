@@ -161,7 +161,7 @@ class Daemon:
         lent = Lent(
             self._supply.source, self._state, self._counters, self._durable, self._log, self._waker, self._outputs,
             self._control.fetch, self._control.jobs, self._board.publish, self._taps.sampled, self._state.id,
-            self._state.letters.last, self._down,
+            lambda: self._state.letters.last, self._down,
         )  # fmt: skip
         return assemble(
             prepared.config,

@@ -43,10 +43,9 @@ def move(config: Config, state: State, log: Any, file: str, to: str) -> dict[str
     others = [stream for stream, one in cursors.items() if _same_file(one, cursor) and stream != rows[0].file_id]
     _change(state, {rows[0].file_id: cursor}, others)
     log.info("state.moved", file=escape(file), to=escape(to), offset=rows[0].offset)
-    asked_for = Finder(config.tail.paths, config.tail.exclude).matches(os.fsencode(to))
     return {
         "file": escape(file), "to": escape(to), "stream": rows[0].file_id, "offset": rows[0].offset,
-        "asked_for": asked_for,
+        "asked_for": _asked_for(config, os.fsencode(to)),
     }  # fmt: skip
 
 
@@ -62,12 +61,16 @@ def _movable(config: Config, rows: Sequence[Position], file: str, to: str) -> di
     except OSError:
         return cursor
     still_there = (st.st_dev, st.st_ino) == (row.device, row.inode) != (cursor["device"], cursor["inode"])
-    if still_there and Finder(config.tail.paths, config.tail.exclude).matches(row.path):
+    if still_there and _asked_for(config, row.path):
         raise TailraceError(
             f"{escape(os.fsdecode(row.path))}: it is still there, and would be read again from its beginning; remove "
             "it, or list it in source.exclude, before its place is given to a copy"
         )
     return cursor
+
+
+def _asked_for(config: Config, path: bytes) -> bool:
+    return Finder(config.tail.paths, config.tail.exclude).matches(path)
 
 
 def _same_file(one: Any, other: Any) -> bool:

@@ -139,11 +139,11 @@ class Crew:
                 trouble = None
             if call is not None and now - call[1] >= STUCK_AFTER and (trouble is None or not trouble.said):
                 what, since = call
-                since = self._down.setdefault(thread.name, since)
-                trouble = Trouble(since, f"hangs in {what} since {now - call[1]:.0f} s", call=call)
+                why = f"hangs in {what} since {now - since:.0f} s"
+                trouble = Trouble(self._down.setdefault(thread.name, since), why, call=call)
                 self._troubles[thread.number] = trouble
-            if trouble is not None and now - trouble.since >= STUCK_AFTER:
-                self._say_stuck(thread, trouble, now)
+            if trouble is not None:
+                self._say_if_stuck(thread, trouble, now)
 
     def _end_trouble(self, number: int, now: float) -> None:
         self._troubles.pop(number, None)
@@ -162,11 +162,11 @@ class Crew:
             **({"exc_info": error} if unexpected and failures == 1 else {}),
         )  # fmt: skip
         hopeless = isinstance(error, Park) or (isinstance(error, OSError) and error.errno in HOPELESS)
-        if hopeless or now - trouble.since >= STUCK_AFTER:
-            self._say_stuck(thread, trouble, now)
+        self._say_if_stuck(thread, trouble, now, hopeless=hopeless)
 
-    def _say_stuck(self, thread: SinkThread, trouble: Trouble, now: float) -> None:
-        if trouble.said:
+    def _say_if_stuck(self, thread: SinkThread, trouble: Trouble, now: float, *, hopeless: bool = False) -> None:
+        """Once: it has lasted for long, or only a person can end it."""
+        if trouble.said or not (hopeless or now - trouble.since >= STUCK_AFTER):
             return
         trouble.said = True
         self._log.error(

@@ -65,6 +65,7 @@ class DeadLetters:
         self._db, self._max_bytes, self._when_full, self._config = db, max_bytes, when_full, config
         self._bytes = self._after = 0  # the latter: what it will be once the open transaction is committed
         self._version = -1
+        self.last = self._last_after = self._largest()  # the largest id; likewise
         self._measure()
 
     def _measure(self) -> None:
@@ -112,12 +113,18 @@ class DeadLetters:
         rows = ((*_values(letter), self._config, letter.size) for letter in letters)
         self._db.executemany(INSERT, rows)
         self._after = self._bytes + new - freed
+        self._last_after = self._largest()
         return dropped
 
     @property
     def overfull(self) -> bool:
         """There are more of them than there is room for."""
         return self._bytes > self._max_bytes
+
+    def _largest(self) -> int:
+        """0: there are none."""
+        (last,) = self._db.execute("SELECT MAX(id) FROM dead_letters").fetchone()
+        return int(last or 0)
 
     def _remove(self, ids: Sequence[int]) -> int:
         """The bytes that this frees."""
@@ -133,7 +140,7 @@ class DeadLetters:
         """Remove so many, at most, that are from before this time (seconds since the epoch), the oldest first."""
         query = "SELECT id FROM dead_letters WHERE time < ? ORDER BY time LIMIT ?"
         ids = [number for (number,) in self._db.execute(query, (before, most))]
-        self._after = self._bytes - self._remove(ids)
+        self._after, self._last_after = self._bytes - self._remove(ids), self.last
         return len(ids)
 
     def between(self, wanted: Filter, last: int, until: int, limit: int) -> list[Letter]:
@@ -147,21 +154,16 @@ class DeadLetters:
         (count, last) = self._db.execute(COUNT.replace("count(*)", "count(*), MAX(id)"), wanted.values).fetchone()
         return int(count), int(last or 0)
 
-    def last(self) -> int:
-        """The largest id; 0: there are none."""
-        (last,) = self._db.execute("SELECT MAX(id) FROM dead_letters").fetchone()
-        return int(last or 0)
-
     def ids(self, wanted: Filter) -> list[int]:
         return [number for (number,) in self._db.execute(IDS, wanted.values)]
 
     def drop(self, ids: Sequence[int]) -> None:
         """Remove these: somebody has seen them, or does not want to."""
-        self._after = self._bytes - self._remove(ids)
+        self._after, self._last_after = self._bytes - self._remove(ids), self.last
 
     def committed(self) -> None:
         """The transaction that ``write`` was part of is on disk."""
-        self._bytes = self._after
+        self._bytes, self.last = self._after, self._last_after
 
     def _newest(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
         """As many of the last ones as an empty table has room for."""

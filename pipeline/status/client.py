@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tailrace.pipeline.errors import TailraceError
@@ -17,6 +18,18 @@ SOCKET_NAME = "control"
 TIMEOUT = 90.0  # seconds for an answer: some things are done when the run that goes on has ended
 PATIENCE = 2.0  # seconds until it is said what is waited for
 SOON = 5.0  # where a person waits to see what is so, which needs nothing of the main loop
+
+
+@contextmanager
+def said_after_a_while(say: Callable[[], None]) -> Iterator[None]:
+    """``say`` is called, in another thread, if what is inside takes long."""
+    hint = threading.Timer(PATIENCE, say)
+    hint.daemon = True
+    hint.start()
+    try:
+        yield
+    finally:
+        hint.cancel()
 
 
 class NoDaemonError(TailraceError):
@@ -34,15 +47,8 @@ class Client:
     def get(self, path: str, timeout: float = TIMEOUT) -> Any:
         return self._ask("GET", path, None, timeout)
 
-    def post(self, path: str, body: Any, waits: Callable[[], None] = lambda: None) -> Any:
-        """``waits`` is called, in another thread, where there is no answer for a while."""
-        hint = threading.Timer(PATIENCE, waits)
-        hint.daemon = True
-        hint.start()
-        try:
-            return self._ask("POST", path, json.dumps(body).encode(), TIMEOUT)
-        finally:
-            hint.cancel()
+    def post(self, path: str, body: Any) -> Any:
+        return self._ask("POST", path, json.dumps(body).encode(), TIMEOUT)
 
     def lines(self, path: str) -> Iterator[Any]:
         """An answer without end: one JSON value a line, each as soon as it is there; None now and then."""

@@ -147,6 +147,13 @@ class Taps:
         return Tapped(tap, limit, None if duration is None else monotonic() + duration)
 
 
+def in_bounds(seconds: float) -> float:
+    """What a tap may be asked for. ValueError: it is too short or too long."""
+    if not 0.01 <= seconds <= 365 * 86400:
+        raise ValueError("expected from 10ms to a year")
+    return seconds
+
+
 class Tapped:
     """Lines of JSON for one who looks: events with the stage behind which they were, and how many were left out;
     ``""`` now and then. Whoever has it must ``close`` it."""

@@ -43,8 +43,8 @@ def problems(board: Board) -> list[str]:
     return found
 
 
-def remarks(board: Board, letters: dict[str, Any], reload: tuple[float, bool] | None = None) -> list[str]:
-    """What needs attention while it is ready all the same. ``reload``: the last one's moment, and if it was right."""
+def remarks(board: Board, letters: dict[str, Any], reload: tuple[float, bool] | None) -> list[str]:
+    """What needs attention while it is ready all the same. ``reload``: when the last one was, and whether right."""
     now, found = board.snapshot, []
     if now.phase != "blocked" and letters["max_bytes"] and letters["bytes"] > NEARLY_FULL * letters["max_bytes"]:
         found.append(f"the dead letters are {letters['bytes'] / letters['max_bytes']:.0%} full")

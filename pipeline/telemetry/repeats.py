@@ -8,8 +8,9 @@ from typing import Any
 
 Fields = dict[str, Any]
 
-# What a warning is about; other fields are details.
 TOLD = 1.0  # seconds after which it is said how long ago the latest was
+
+# What a warning is about; other fields are details.
 _KEY_FIELDS = ("file", "path", "directory", "sink", "notice", "stage")
 
 

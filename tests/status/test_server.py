@@ -6,7 +6,7 @@ import errno
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,7 @@ from tailrace.pipeline.status.handler import DRAINED, HEADERS, LARGEST_BODY
 from tailrace.pipeline.status.server import MOST_CONNECTIONS
 
 from ..waiting import until
-from .server_kit import Lines, Stand, letter, refused, replies, rest_of, running
-
-GUARDED = ("/api/dead_letters", "/api/tap")
-ACTIONS = ("dead_letters/redrive", "dead_letters/drop", "reload", "state/forget", "state/move")
-
-
-@pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    with Stand(tmp_path, letter()) as made:
-        yield made
-        assert made.log.fields("status.fault") == [], "a request has met a fault of ours"
-
+from .server_kit import Lines, Stand, refused, replies, rest_of, running
 
 # What there is.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,10 @@ from tailrace.pipeline.status.access import is_loopback, token_of, why_refused
 from tailrace.pipeline.status.client import Client, NoDaemonError
 from tailrace.pipeline.status.server import Bounded, Server
 
-from .server_kit import Stand, free_port, letter, refused, replies
+from .server_kit import Stand, free_port, refused, replies
 
 GUARDED = ("/api/dead_letters", "/api/tap")
 ACTIONS = ("dead_letters/redrive", "dead_letters/drop", "reload", "state/forget", "state/move")
-
-
-@pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    with Stand(tmp_path, letter()) as made:
-        yield made
-        assert made.log.fields("status.fault") == [], "a request has met a fault of ours"
 
 
 # Who may ask.

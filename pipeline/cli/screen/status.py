@@ -86,9 +86,9 @@ def _facts(status: Json) -> Iterator[tuple[str, str]]:
     yield "read", f"{plural(totals['lines_read'], 'line')}, {size(totals['bytes_read'])}{speed}"
     extra = (("made", "events_made"), ("re-driven", "lines_redriven"), ("filtered", "filtered"))
     yield from ((name, count(totals[key])) for name, key in extra if totals[key])
-    here = {one["id"] for one in status["sinks"]}
-    written, gone = (sum(n for one, n in totals["written"].items() if (one in here) == yes) for yes in (True, False))
-    sinks = f" in {len(here)} sinks" if len(here) > 1 else ""
+    written = sum(one["written"] for one in status["sinks"])
+    gone = sum(totals["written"].values()) - written
+    sinks = f" in {len(status['sinks'])} sinks" if len(status["sinks"]) > 1 else ""
     past = f"; {count(gone)} in sinks that are gone" if gone else ""
     yield "written", f"{plural(written, 'event')}{sinks}{per.get('written', '')}{past}"
     yield "dead letters", f"{count(totals['dead_letters'])}{per.get('dead_letters', '')}"

@@ -21,10 +21,10 @@ const ICONS = {
 takeToken(); // before anything else: it must not stay in the address
 
 let told = null; // the problems that were last said to a screen reader
-let snapshot = { now: 0, came: 0 }; // the latest of the daemon's, and when it came
+let snapshot = { now: 0, came: 0, state: "" }; // the latest of the daemon's, and when it came
 
 function showTop(status) {
-  if (status.now !== snapshot.now) snapshot = { now: status.now, came: Date.now() };
+  if (status.now !== snapshot.now) snapshot = { now: status.now, came: Date.now(), state: status.state };
   const found = findings(status, (Date.now() - snapshot.came) / 1000);
   const level = found.some((one) => one.level === "bad") ? "bad" : found.some((one) => one.level === "note") ? "note" : "good";
   const words = headline(found);
@@ -136,7 +136,7 @@ function showLost(since, why) {
 function tellLost() {
   if (!lost) return;
   const { since, why } = lost;
-  const stopped = byId("state").textContent === "Stopping" ? "It was stopping. " : "";
+  const stopped = snapshot.state === "stopping" ? "It was stopping. " : "";
   const when = since ? `since ${exactly(snapshot.now)} (${lasted((Date.now() - since) / 1000)})` : "before the first answer";
   setText(byId("lost-text"), `${when}: ${why}. ${stopped}${since ? "What is shown is from then. " : ""}It is tried again by itself.`);
 }

@@ -32,6 +32,13 @@ class Clock:
         os.utime(path, (NOON + self.now, NOON + self.now))
         return path
 
+    def grow(self, name: str, lines: int) -> None:
+        """So many at 10, at 20 and at 30 seconds; all of it is seen."""
+        for second in (10.0, 20.0, 30.0):
+            self.now = second
+            self.write(name, numbered(0, lines))
+            self.stand.poll(1.0)
+
     def listed(self, limit: int = 100) -> Listing:
         return self.stand.running.listing(limit, NOON + self.now)
 
@@ -77,10 +84,7 @@ def test_lag_has_the_age_of_the_oldest_byte(clock: Clock) -> None:
     rig = clock.stand
     clock.write("a.log", numbered(0, 1))
     rig.start().run()
-    for second in (10.0, 20.0, 30.0):
-        clock.now = second
-        clock.write("a.log", numbered(0, 1))
-        rig.poll(1.0)
+    clock.grow("a.log", 1)
     clock.now = 31.0
     line = len(numbered(0, 1))
     assert (clock.row().lag_bytes, clock.row().lag_seconds) == (3 * line, 21.0)
@@ -213,10 +217,7 @@ def test_what_is_left_of_a_file_that_was_cut_off_is_as_old_as_it_was(clock: Cloc
     rig = clock.stand
     path = clock.write("a.log", numbered(0, 2))
     rig.start().run()
-    for second in (10.0, 20.0, 30.0):
-        clock.now = second
-        clock.write("a.log", numbered(0, 2))
-        rig.poll(1.0)
+    clock.grow("a.log", 2)
     clock.now = 40.0
     line = len(numbered(0, 1))
     os.truncate(path, 5 * line)  # in the middle of what came at 20
