@@ -279,7 +279,9 @@ def _tell_none(letters: Letters, wanted: Filter) -> None:
     stages, errors = {group[0] for group in groups}, {group[1] for group in groups}
     hints = [_meant("--stage", wanted.stage, stages), _meant("--error", wanted.error, errors)]
     count = sum(group[2] for group in groups)
-    others = f"none of the {count:,} dead letters fits; {''.join(hints)}`tailrace dlq stats` shows what there is"
+    others = (
+        f"none of the {plural(count, 'dead letter')} fits; {''.join(hints)}`tailrace dlq stats` shows what there is"
+    )
     print(others if count else "no dead letters", file=sys.stderr)
 
 
